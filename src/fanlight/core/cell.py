@@ -1,0 +1,158 @@
+"""Cell: how many, how many failed, how much in all, and a histogram; the unit every number is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from fanlight.core.histogram import index, quantiles
+
+OUTCOME_LIMIT: Final = 32
+"""Distinct outcomes one cell records; the rest count as "other"."""
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder().decode
+
+
+class Cell:
+    """Counts and a histogram of integer amounts (nanoseconds, tokens, bytes).
+
+    Integers make merging exact, associative and commutative. `outcomes` counts by result code. The histogram is indexed
+    on `amount * unit` (nanoseconds: 1e-9, so that its bounds are seconds). Not thread-safe: one owner writes.
+    """
+
+    __slots__ = ("buckets", "count", "errors", "maximum", "minimum", "outcomes", "total", "unit")
+
+    def __init__(self, unit: float = 1e-9) -> None:
+        self.unit = unit
+        self.count = 0
+        self.errors = 0
+        self.total = 0
+        self.minimum = 0
+        self.maximum = 0
+        self.buckets: dict[int, int] = {}
+        self.outcomes: dict[str, int] = {}
+
+    def record(self, amount: int, outcome: str = "", failed: bool = False) -> None:
+        """Count one thing of this amount (0 or more)."""
+        if amount > self.maximum:
+            self.maximum = amount
+        if amount < self.minimum or not self.count:
+            self.minimum = amount
+        self.count += 1
+        self.total += amount
+        if failed:
+            self.errors += 1
+        if amount > 0:
+            bucket = index(amount * self.unit)
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
+        if outcome:
+            outcomes = self.outcomes
+            if outcome in outcomes:
+                outcomes[outcome] += 1
+            else:
+                name = outcome if len(outcomes) < OUTCOME_LIMIT else "other"
+                outcomes[name] = outcomes.get(name, 0) + 1
+
+    def add(self, other: Cell) -> None:
+        """Merge another cell into this one."""
+        if not other.count:
+            return
+        self.minimum = min(self.minimum, other.minimum) if self.count else other.minimum
+        self.maximum = max(self.maximum, other.maximum)
+        self.count += other.count
+        self.errors += other.errors
+        self.total += other.total
+        buckets = self.buckets
+        for bucket, count in other.buckets.items():
+            buckets[bucket] = buckets.get(bucket, 0) + count
+        outcomes = self.outcomes
+        for outcome, count in other.outcomes.items():  # unlimited here, or merging would depend on its order
+            outcomes[outcome] = outcomes.get(outcome, 0) + count
+
+    def subtract(self, other: Cell) -> None:
+        """Take out a cell that was added before; `minimum` and `maximum` are left for the owner to restore."""
+        self.count -= other.count
+        self.errors -= other.errors
+        self.total -= other.total
+        _subtract_counts(self.buckets, other.buckets)
+        _subtract_counts(self.outcomes, other.outcomes)
+
+    def copy(self) -> Cell:
+        """A cell of its own with the same content."""
+        twin = Cell(self.unit)
+        twin.count, twin.errors, twin.total = self.count, self.errors, self.total
+        twin.minimum, twin.maximum = self.minimum, self.maximum
+        twin.buckets, twin.outcomes = self.buckets.copy(), self.outcomes.copy()
+        return twin
+
+    @property
+    def mean(self) -> float:
+        """The mean in the cell's unit (seconds for durations); 0 when empty."""
+        return self.total * self.unit / self.count if self.count else 0.0
+
+    def quantiles(self, fractions: Iterable[float]) -> list[float]:
+        """Values at ascending fractions, in the cell's unit, never outside what was recorded."""
+        zeros = self.count - sum(self.buckets.values())
+        low, high = self.minimum * self.unit, self.maximum * self.unit
+        return [min(max(value, low), high) for value in quantiles(self.buckets, zeros, fractions)]
+
+    def pack(self) -> bytes:
+        """A compact copy, for the many that are kept and seldom read."""
+        return _pack(self.to_row())
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Cell:
+        """The cell that was packed."""
+        return cls.from_row(_unpack(packed))
+
+    def to_row(self) -> list[Any]:
+        """The cell as plain data: what frames carry between processes."""
+        flat = [number for item in self.buckets.items() for number in item]
+        return [
+            self.count,
+            self.errors,
+            self.total,
+            self.minimum,
+            self.maximum,
+            self.unit,
+            flat,
+            self.outcomes,
+        ]
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> Cell:
+        """The cell a row was made from."""
+        cell = cls(row[5])
+        cell.count, cell.errors, cell.total, cell.minimum, cell.maximum = (
+            row[0],
+            row[1],
+            row[2],
+            row[3],
+            row[4],
+        )
+        flat = row[6]
+        cell.buckets = dict(zip(flat[::2], flat[1::2], strict=True))
+        cell.outcomes = dict(row[7])
+        return cell
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Cell):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    __hash__ = None  # type: ignore[assignment]  # cells change
+
+    def __repr__(self) -> str:
+        return f"Cell(count={self.count}, errors={self.errors}, mean={self.mean:.6g})"
+
+
+def _subtract_counts(counts: dict[Any, int], taken: dict[Any, int]) -> None:
+    for key, count in taken.items():
+        left = counts.get(key, 0) - count
+        if left > 0:
+            counts[key] = left
+        else:
+            counts.pop(key, None)

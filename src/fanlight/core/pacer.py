@@ -1,0 +1,47 @@
+"""Pacer: keeps background work from holding the interpreter while requests wait for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import local
+from typing import Final
+
+SLICE_NS: Final = 400_000
+"""How long a thread may hold the interpreter before it yields (0.4 ms)."""
+
+PAUSE_SECONDS: Final = 0.001
+"""How long it then steps aside."""
+
+
+class Pacer:
+    """Called between small pieces of background work; steps aside when a slice is used up.
+
+    Thread-safe: each thread has a slice of its own. `longest_ns` is the longest slice seen, for the budget.
+    """
+
+    def __init__(
+        self, now_ns: Callable[[], int] = time.perf_counter_ns, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._now_ns = now_ns
+        self._sleep = sleep
+        self._local = local()
+        self.longest_ns = 0
+
+    def start(self) -> None:
+        """Begin a slice: the thread has just woken."""
+        self._local.since = self._now_ns()
+
+    def breathe(self) -> None:
+        """Yield for 1 ms when this thread's slice is used up."""
+        now = self._now_ns()
+        held = now - getattr(self._local, "since", now)
+        if held < SLICE_NS and hasattr(self._local, "since"):
+            return
+        self.longest_ns = max(self.longest_ns, held)
+        self._sleep(PAUSE_SECONDS)
+        self._local.since = self._now_ns()
+
+
+def unpaced() -> None:
+    """A breath that is none, for work nobody waits behind."""

@@ -1,0 +1,404 @@
+"""Snapshot: the one read model. Every face shows this and nothing else.
+
+Frozen at one moment; its sections are worked out when first asked and then stay. Times are Unix seconds, durations
+seconds,
+rates per second, ratios fractions of 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from fanlight.core.facts import ERROR_TYPES, error_type
+from fanlight.core.frame import Key, Record
+from fanlight.core.totals import Tally, Totals
+from fanlight.core.window import EMPTY, STEP, Point, Summary, View
+from fanlight.settings import Settings
+
+HTTP_FAMILIES: Final = ("requests", "streams")
+"""The families whose sum is "the service's requests"."""
+
+ROUTE_FAMILIES: Final = ("requests", "streams", "sockets")
+"""The families keyed by method and route."""
+
+RATE_STEPS: Final = 2
+"""Closed chart steps a present rate is averaged over: 10 s."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One process that runs the service. `live` while it was seen within the last seconds."""
+
+    id: str
+    host: str
+    pid: int
+    release: str
+    started: float
+    last_seen: float
+    live: bool = True
+    this: bool = False
+
+
+@dataclass(frozen=True)
+class Supplied:
+    """What a function of the application last supplied: its data, or why there is none."""
+
+    at: float = 0.0
+    data: Mapping[str, Any] = field(default_factory=dict)
+    error: str = ""
+    configured: bool = False
+
+
+@dataclass(frozen=True)
+class Requests:
+    """HTTP requests: since the first start, since this start, and over the window (`window_*`, percentiles, slow)."""
+
+    total: Tally
+    this_run: Tally
+    window: Summary
+    streams: Summary
+    per_second: float
+    per_minute: float
+    errors_per_second: float
+    slow: int
+    very_slow: int
+    in_flight: int
+
+    @property
+    def window_count(self) -> int:
+        return self.window.count + self.streams.count
+
+    @property
+    def window_errors(self) -> int:
+        return self.window.errors + self.streams.errors
+
+    @property
+    def error_ratio(self) -> float:
+        """Failed of all, over the window."""
+        return self.window_errors / self.window_count if self.window_count else 0.0
+
+
+@dataclass(frozen=True)
+class Route:
+    """One series of requests, streams or WebSockets: the window's figures, and its tally since the first start."""
+
+    family: str
+    method: str
+    route: str
+    figures: Summary
+    total: Tally
+
+    @property
+    def error_ratio(self) -> float:
+        return self.figures.errors / self.figures.count if self.figures.count else 0.0
+
+
+@dataclass(frozen=True)
+class Sockets:
+    """WebSockets: connections now, per group and user, the newest events first."""
+
+    connections: int
+    groups: tuple[tuple[str, int], ...]
+    users: tuple[tuple[str, int], ...]
+    events: tuple[Record, ...]
+    refused: int
+    connects: int
+
+
+@dataclass(frozen=True)
+class System:
+    """Process and machine; None where it cannot be read."""
+
+    process_cpu_percent: float | None
+    process_memory_bytes: float | None
+    process_memory_percent: float | None
+    threads: float | None
+    open_fds: float | None
+    system_cpu_percent: float | None
+    system_memory_percent: float | None
+    system_memory_available_bytes: float | None
+    loop_lag_seconds: float | None
+    gc_pause_seconds: float | None
+    fanlight_cpu_percent: float | None
+
+
+@dataclass(frozen=True)
+class CacheFigures:
+    """One cache since this start; `size` None when it never said."""
+
+    name: str
+    hits: int
+    misses: int
+    size: int | None
+
+    @property
+    def hit_ratio(self) -> float | None:
+        asked = self.hits + self.misses
+        return self.hits / asked if asked else None
+
+
+@dataclass(frozen=True)
+class Own:
+    """Fanlight's own cost and losses."""
+
+    cpu_percent: float | None
+    dashboard_requests: int
+    excluded_requests: int
+    refreshes: int
+    htmx_events: int
+    dropped: Mapping[str, int]
+    failures: int
+    last_failure: str
+    viewers: int
+    history: str
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a snapshot is made of."""
+
+    at: float
+    settings: Settings
+    scope: str
+    view: View
+    totals: Totals
+    this_run: Totals
+    instances: tuple[Instance, ...]
+    database: Supplied = Supplied()
+    last_failure: str = ""
+    viewers: int = 0
+    history: str = ""
+    version: int = 0
+
+
+class Snapshot:
+    """The service at one moment, for one scope."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self._inputs = inputs
+        self.at = inputs.at
+        self.settings = inputs.settings
+        self.service = inputs.settings.name
+        self.scope = inputs.scope
+        self.view = inputs.view
+        self.totals = inputs.totals
+        self.this_run = inputs.this_run
+        self.instances = inputs.instances
+        self.database = inputs.database
+        self.version = inputs.version
+
+    @cached_property
+    def live_instances(self) -> tuple[Instance, ...]:
+        """The instances that run now."""
+        return tuple(instance for instance in self.instances if instance.live)
+
+    @cached_property
+    def started(self) -> float:
+        """When this run began: the oldest live instance."""
+        return min((instance.started for instance in self.live_instances), default=self.at)
+
+    @cached_property
+    def uptime(self) -> float:
+        """Seconds since this start."""
+        return max(self.at - self.started, 0.0)
+
+    @cached_property
+    def release(self) -> str:
+        """The release of the instance that started last, "" when none was told."""
+        newest = max(self.live_instances, key=lambda instance: instance.started, default=None)
+        return newest.release if newest else self.settings.release
+
+    @cached_property
+    def requests(self) -> Requests:
+        """HTTP requests in figures."""
+        view, run = self.view, self.this_run.family(*HTTP_FAMILIES)
+        points = [self.view.points[name] for name in HTTP_FAMILIES if name in self.view.points]
+        return Requests(
+            total=self.totals.family(*HTTP_FAMILIES),
+            this_run=run,
+            window=view.totals.get("requests", EMPTY),
+            streams=view.totals.get("streams", EMPTY),
+            per_second=sum(self._rate([point.count for point in series]) for series in points),
+            per_minute=run.count * 60 / self.uptime if self.uptime >= 1 else float(run.count),
+            errors_per_second=sum(self._rate([point.errors for point in series]) for series in points),
+            slow=view.counters.get("requests.slow", 0),
+            very_slow=view.counters.get("requests.very_slow", 0),
+            in_flight=int(self.level("http.server.active_requests") or 0),
+        )
+
+    def _rate(self, counts: list[int]) -> float:
+        """Per second, over the open step and the RATE_STEPS closed ones before it."""
+        open_seconds = self.at - (self.view.start + (len(counts) - 1) * STEP)
+        counted = sum(counts[-1 - RATE_STEPS :])
+        covered = min(RATE_STEPS * STEP + max(open_seconds, 0.0), max(self.uptime, 1.0))
+        return counted / covered
+
+    @cached_property
+    def routes(self) -> tuple[Route, ...]:
+        """Every series by method and route, the busiest first."""
+        made = [
+            self._route(family, key, figures)
+            for family in ROUTE_FAMILIES
+            for key, figures in self._all_rows(family).items()
+        ]
+        return tuple(sorted(made, key=lambda row: (-row.figures.count, -row.total.count, row.route, row.method)))
+
+    def _all_rows(self, family: str) -> dict[Key, Summary]:
+        rows: dict[Key, Summary] = dict.fromkeys(self.totals.rows.get(family, {}), EMPTY)
+        rows.update(self.view.rows.get(family, {}))
+        return rows
+
+    def _route(self, family: str, key: Key, figures: Summary) -> Route:
+        return Route(family, key[0], key[1], figures, self.totals.rows.get(family, {}).get(key, Tally()))
+
+    @cached_property
+    def errors_by_type(self) -> tuple[tuple[str, int], ...]:
+        """Errors of the window by type, every type, the operator's worst first; WebSocket errors count too."""
+        counts = dict.fromkeys(ERROR_TYPES, 0)
+        for family in ROUTE_FAMILIES:
+            for code, count in self.view.outcomes.get(family, {}).items():
+                kind = error_type(int(code)) if code.isdigit() else ""
+                if kind:
+                    counts[kind] += count
+        return tuple(counts.items())
+
+    @cached_property
+    def outcomes(self) -> Mapping[str, int]:
+        """HTTP requests of the window by status."""
+        merged: dict[str, int] = {}
+        for family in HTTP_FAMILIES:
+            for code, count in self.view.outcomes.get(family, {}).items():
+                merged[code] = merged.get(code, 0) + count
+        return dict(sorted(merged.items()))
+
+    @cached_property
+    def activity(self) -> tuple[Record, ...]:
+        """The newest requests, the newest first."""
+        return self._kept("recent")
+
+    @cached_property
+    def slow(self) -> tuple[Record, ...]:
+        """The newest slow requests, the newest first."""
+        return self._kept("slow")
+
+    @cached_property
+    def failed(self) -> tuple[Record, ...]:
+        """The newest failed requests and WebSockets, the newest first."""
+        return self._kept("failed")
+
+    @cached_property
+    def logs(self) -> tuple[Record, ...]:
+        """The newest log lines, the newest last."""
+        return self.view.kept.get("logs", ())
+
+    @cached_property
+    def events(self) -> tuple[Record, ...]:
+        """The application's events, the newest first."""
+        return tuple(record for record in self._kept("events") if record.data["type"] != "audit")
+
+    @cached_property
+    def audit(self) -> tuple[Record, ...]:
+        """Refused and unsafe requests to the dashboard, the newest first."""
+        return tuple(record for record in self._kept("events") if record.data["type"] == "audit")
+
+    def _kept(self, kind: str) -> tuple[Record, ...]:
+        return self.view.kept.get(kind, ())[::-1]
+
+    def find(self, id: str) -> tuple[Record, ...]:
+        """The kept requests and WebSocket events of an id or a correlation ID, the newest first."""
+        found = {
+            record.id: record
+            for kind in ("recent", "slow", "failed", "sockets")
+            for record in self.view.kept.get(kind, ())
+            if id in (record.id, record.data["correlation_id"])
+        }
+        return tuple(sorted(found.values(), key=lambda record: -record.at))
+
+    @cached_property
+    def sockets(self) -> Sockets:
+        """WebSockets in figures."""
+        refused = sum(figures.errors for figures in self.view.rows.get("sockets", {}).values())
+        return Sockets(
+            connections=int(self.level("websocket.connections") or 0),
+            groups=self._labels("websocket.connections"),
+            users=self._labels("websocket.users"),
+            events=self._kept("sockets"),
+            refused=refused,
+            connects=self.view.counters.get("websocket.connects", 0),
+        )
+
+    def _labels(self, gauge: str) -> tuple[tuple[str, int], ...]:
+        found = [
+            (label, int(value))
+            for (name, label), value in self.view.gauges.items()
+            if name == gauge and label and value
+        ]
+        return tuple(sorted(found, key=lambda item: (-item[1], item[0])))
+
+    def level(self, name: str, label: str = "") -> float | None:
+        """The present value of a gauge, None when nothing says it."""
+        return self.view.gauges.get((name, label))
+
+    @cached_property
+    def system(self) -> System:
+        """Process and machine."""
+        level = self.level
+        return System(
+            process_cpu_percent=level("process.cpu.percent"),
+            process_memory_bytes=level("process.memory.bytes"),
+            process_memory_percent=level("process.memory.percent"),
+            threads=level("process.threads"),
+            open_fds=level("process.open_fds"),
+            system_cpu_percent=level("system.cpu.percent"),
+            system_memory_percent=level("system.memory.percent"),
+            system_memory_available_bytes=level("system.memory.available.bytes"),
+            loop_lag_seconds=level("event_loop.lag.seconds"),
+            gc_pause_seconds=level("gc.pause.seconds"),
+            fanlight_cpu_percent=level("fanlight.cpu.percent"),
+        )
+
+    @cached_property
+    def caches(self) -> tuple[CacheFigures, ...]:
+        """Caches by name."""
+        counters = self.totals.counters
+        names = {name.split(".", 2)[2] for name in counters if name.startswith(("cache.hits.", "cache.misses."))}
+        names |= {label for (name, label) in self.view.gauges if name == "cache.size"}
+        return tuple(self._cache(name) for name in sorted(names))
+
+    def _cache(self, name: str) -> CacheFigures:
+        size = self.level("cache.size", name)
+        counters = self.totals.counters
+        hits, misses = counters.get(f"cache.hits.{name}", 0), counters.get(f"cache.misses.{name}", 0)
+        return CacheFigures(name, hits, misses, None if size is None else int(size))
+
+    @cached_property
+    def cache_total(self) -> CacheFigures:
+        """All caches together."""
+        sizes = [cache.size for cache in self.caches if cache.size is not None]
+        hits, misses = sum(cache.hits for cache in self.caches), sum(cache.misses for cache in self.caches)
+        return CacheFigures("", hits, misses, sum(sizes) if sizes else None)
+
+    @cached_property
+    def own(self) -> Own:
+        """Fanlight's own cost and losses."""
+        counters = self.totals.counters
+        prefix = "fanlight.dropped."
+        return Own(
+            cpu_percent=self.level("fanlight.cpu.percent"),
+            dashboard_requests=counters.get("fanlight.dashboard.requests", 0),
+            excluded_requests=counters.get("fanlight.excluded.requests", 0),
+            refreshes=counters.get("dashboard_refresh_total", 0),
+            htmx_events=counters.get("htmx_events_total", 0),
+            dropped={name.removeprefix(prefix): n for name, n in sorted(counters.items()) if name.startswith(prefix)},
+            failures=counters.get("fanlight.failures", 0),
+            last_failure=self._inputs.last_failure,
+            viewers=self._inputs.viewers,
+            history=self._inputs.history,
+        )
+
+    def points(self, family: str) -> tuple[Point, ...]:
+        """The chart points of a family, from `view.start` in steps of `window.STEP`; empty when it has none."""
+        return self.view.points.get(family, ())

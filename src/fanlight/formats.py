@@ -1,0 +1,152 @@
+"""How values look as text: at most three significant digits, the unit apart, the same in every face."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+DASH: Final = "–"
+"""What stands where there is no value."""
+
+NARROW_SPACE: Final = "\u202f"
+"""Groups thousands; never breaks a line."""
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number with at most `digits` significant digits and no exponent: 0.0123, 1.24, 45.1, 184."""
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else DASH
+    magnitude = math.floor(math.log10(abs(value)))
+    decimals = max(0, min(digits - 1 - magnitude, 6))
+    rounded = round(value, decimals)
+    if decimals and abs(rounded) >= 10 ** (magnitude + 1):
+        decimals -= 1  # 9.999 became 10.00: drop the digit it gained
+    return f"{rounded:.{decimals}f}"
+
+
+def trimmed(value: float, digits: int = 3) -> str:
+    """As `significant`, without zeros that say nothing: 2, 0.8, 12.5."""
+    text = significant(value, digits)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def integer(value: float) -> tuple[str, str]:
+    """A count: exact with grouped thousands below 100 000, then 412 k, 1.90 M."""
+    if abs(value) < 100_000:
+        return f"{round(value):,}".replace(",", NARROW_SPACE), ""
+    return scaled(value)
+
+
+def scaled(value: float) -> tuple[str, str]:
+    """A large number with its decimal prefix."""
+    for limit, suffix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit * 0.9995:
+            return significant(value / limit), suffix
+    return trimmed(value), ""
+
+
+def seconds(value: float) -> tuple[str, str]:
+    """A duration: 820 µs, 45 ms, 1.24 s, 5 min 3 s."""
+    size = abs(value)
+    if size == 0:
+        return "0", "ms"
+    if size < 0.0009995:
+        return trimmed(value * 1e6), "µs"
+    if size < 0.9995:
+        return trimmed(value * 1e3), "ms"
+    if size < 99.95:
+        return significant(value), "s"
+    return span(value), ""
+
+
+def span(value: float) -> str:
+    """A long duration by its two largest units: 2d 5h, 5m 3s."""
+    whole = int(value)
+    parts = ((whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "m"), (whole % 60, "s"))
+    first = next((place for place, (amount, _) in enumerate(parts) if amount), 3)
+    return " ".join(f"{amount}{unit}" for amount, unit in parts[first : first + 2] if amount or unit == parts[first][1])
+
+
+def uptime(value: float) -> str:
+    """A duration to the second, all units: 2d 5h 30m 4s."""
+    whole = int(value)
+    days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
+    if days:
+        return f"{days}d {hours}h {minutes}m"
+    if hours:
+        return f"{hours}h {minutes}m {whole % 60}s"
+    return f"{minutes}m {whole % 60}s"
+
+
+def size(value: float) -> tuple[str, str]:
+    """Bytes with binary steps, named as people say them: 256 MB."""
+    for limit, suffix in ((1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB")):
+        if abs(value) >= limit * 0.9995:
+            return significant(value / limit), suffix
+    return str(round(value)), "B"
+
+
+def percent(value: float) -> tuple[str, str]:
+    """A percentage; small ones keep a digit that says they are not zero."""
+    return (trimmed(value) if abs(value) >= 0.01 or value == 0 else "<0.01"), "%"
+
+
+def moment(value: float) -> str:
+    """Unix seconds as RFC 3339 UTC with milliseconds; text is left as it is for times nobody can have."""
+    try:
+        return datetime.fromtimestamp(value, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except (OverflowError, OSError, ValueError):
+        return DASH
+
+
+def time_of_day(value: float) -> str:
+    """Unix seconds as HH:MM:SS.mmm UTC."""
+    text = moment(value)
+    return text[11:23] if len(text) > 20 else text
+
+
+def value(raw: Any, unit: str) -> tuple[str, str]:
+    """A raw value and its unit (see `panels.Unit`) as (text, suffix); None is a dash."""
+    if raw is None or (isinstance(raw, float) and not math.isfinite(raw)):
+        return DASH, ""
+    formatter = _BY_UNIT.get(unit)
+    return formatter(raw) if formatter else (str(raw), "")
+
+
+def phrase(raw: Any, unit: str) -> str:
+    """As `value`, in one piece: "45 ms", "184/s"."""
+    text, suffix = value(raw, unit)
+    if not suffix:
+        return text
+    return f"{text}{suffix}" if suffix.startswith("/") else f"{text} {suffix}"
+
+
+def _number(raw: float) -> tuple[str, str]:
+    return scaled(raw) if abs(raw) >= 10_000 else (trimmed(raw), "")
+
+
+def _rate(raw: float) -> tuple[str, str]:
+    text, prefix = _number(raw)
+    return text + prefix, "/s"
+
+
+def _per_minute(raw: float) -> tuple[str, str]:
+    text, prefix = _number(raw)
+    return text + prefix, "/min"
+
+
+_BY_UNIT: Final[Mapping[str, Callable[[Any], tuple[str, str]]]] = {
+    "integer": integer,
+    "number": _number,
+    "rate": _rate,
+    "per_minute": _per_minute,
+    "seconds": seconds,
+    "bar": seconds,
+    "bytes": size,
+    "ratio": lambda raw: percent(raw * 100),
+    "percent": percent,
+    "time": lambda raw: (time_of_day(raw), ""),
+    "boolean": lambda raw: ("yes" if raw else "no", ""),
+}
