@@ -370,13 +370,16 @@ Build = Callable[["Snapshot", View], Panel]
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
-    """A panel's place on a page: its name (unique on the page, its fragment's name), `span` of 12 columns on a wide
-    screen, and its pace: "fast" panels hold figures (4 Hz), "slow" ones tables and charts (1 Hz), "still" ones are
-    not pushed."""
+    """A panel's place on a page.
+
+    `name` is unique on the page and its fragment's name; `span` of 12 columns and `rows` high on a wide screen; `pace`:
+    "fast" panels hold figures (pushed at 4 Hz), "slow" ones tables and charts (1 Hz), "still" ones are not pushed.
+    """
 
     name: str
     build: Build
     span: int = 12
+    rows: int = 1
     pace: Literal["fast", "slow", "still"] = "slow"
 
 

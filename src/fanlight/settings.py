@@ -90,6 +90,12 @@ def load(
     return settings
 
 
+def given(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> frozenset[str]:
+    """The names of the settings that the environment or fanlight.toml sets, whatever their values."""
+    environ = os.environ if environ is None else environ
+    return frozenset({**_from_file(folder or Path.cwd()), **_from_environment(environ)})
+
+
 def _from_keywords(keywords: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     for key in keywords:
         if key not in DESCRIPTIONS:

@@ -49,6 +49,9 @@ class Pulse:
         self._watchers = 0
         self._listeners: dict[object, Callable[[int], None]] = {}
         self._wake = threading.Event()
+        self._ticked = threading.Condition()
+        self._ticked_at = 0.0
+        self._refresh = False
         self._closing = False
         self._thread: threading.Thread | None = None
 
@@ -108,6 +111,16 @@ class Pulse:
 
         return leave
 
+    def refresh(self, timeout: float = 0.5) -> None:
+        """Have a tick now, unless one just was, and wait for it; for readers nobody's watching has kept fresh."""
+        if not self.alive or self._watchers or time.monotonic() - self._ticked_at < WATCHED_SECONDS:
+            return
+        with self._ticked:
+            version = self.version
+            self._refresh = True
+            self._wake.set()
+            self._ticked.wait_for(lambda: self.version != version, timeout)
+
     def tick(self, second_closed: bool = True) -> None:
         """One turn, on the calling thread; what the loop does, and what tests call."""
         owner = self._owner()
@@ -118,7 +131,11 @@ class Pulse:
             owner.tick(second_closed)
         except Exception as error:
             owner.tick_failed(error)
-        self.version += 1
+        with self._ticked:
+            self.version += 1
+            self._refresh = False
+            self._ticked_at = time.monotonic()
+            self._ticked.notify_all()
         for callback in list(self._listeners.values()):
             try:
                 callback(self.version)
@@ -132,6 +149,8 @@ class Pulse:
     def _pause(self, since_tick: float) -> float:
         """Seconds to sleep before looking again; 0 to tick now. Ticks also fall just behind each whole second."""
         to_second = 1.0 - (self._clock.time_ns() % 1_000_000_000) / 1e9 + 0.002
+        if self._refresh:
+            return 0.0
         if not self._watchers:
             return min(IDLE_SECONDS - since_tick, to_second) if since_tick < IDLE_SECONDS else 0.0
         if since_tick >= WATCHED_SECONDS:

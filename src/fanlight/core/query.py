@@ -21,8 +21,16 @@ class Source(Protocol):
     `total_frames` since the first start and `run_frames` since this start are read under `lock`.
     """
 
-    window: Window
     lock: RLock
+
+    @property
+    def window(self) -> Window: ...
+
+    @property
+    def version(self) -> int: ...
+
+    def refresh(self) -> None:
+        """Bring it up to date when it is not; returns soon either way."""
 
     def total_frames(self) -> Sequence[Frame]: ...
 
@@ -53,37 +61,36 @@ class Query:
         own: Source,
         fleet: Source,
         surroundings: Surroundings,
-        version: Callable[[], int],
         breathe: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._sources = {"this": own, "all": fleet}
         self._surroundings = surroundings
-        self._version = version
         self._breathe = breathe
         self._lock = Lock()
-        self._made: dict[str, tuple[int, Snapshot]] = {}
+        self._made: dict[str, tuple[int, Snapshot]] = {}  # by scope: the version it was made of
 
     @property
     def version(self) -> int:
         """Changes with each tick."""
-        return self._version()
+        return sum(source.version for source in self._sources.values())
 
     def snapshot(self, view: View) -> Snapshot:
         """The service at the last tick, for the view's scope; an unknown scope reads as "all"."""
         scope = view.scope if view.scope in self._sources else "all"
-        version = self._version()
+        source = self._sources[scope]
+        source.refresh()
         with self._lock:
+            version = source.version
             known = self._made.get(scope)
             if known is not None and known[0] == version:
                 return known[1]
-            made = self._make(scope, version)
+            made = self._make(scope, source, version)
             self._made[scope] = (version, made)
             return made
 
-    def _make(self, scope: str, version: int) -> Snapshot:
-        source = self._sources[scope]
+    def _make(self, scope: str, source: Source, version: int) -> Snapshot:
         now = self._clock.time_ns() / 1e9
         with source.lock:
             total = totals(source.total_frames(), self._breathe)
@@ -108,6 +115,7 @@ class Query:
     def cumulative(self, scope: str = "this") -> Frame:
         """All series with their histograms since this start: what Prometheus scrapes; a copy."""
         source = self._sources.get(scope, self._sources["this"])
+        source.refresh()
         merged: Frame | None = None
         with source.lock:
             for frame in source.run_frames():

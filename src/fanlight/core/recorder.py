@@ -82,6 +82,16 @@ class Recorder:
             COUNT: self._fold_count,
         }
 
+    def renew(self) -> None:
+        """Begin again as the instance of this process; for the child of a fork, which has one thread yet."""
+        self.instance, self.host, self._tag = new_instance()
+        self.started = self.clock.time_ns() / 1e9
+        self.lock = RLock()
+        self.totals = Frame(int(self.started), int(self.started))
+        self._facts.clear()
+        self._keys.clear()
+        self._taken_ns = self.clock.monotonic_ns()
+
     @property
     def pending(self) -> int:
         """Facts that wait to be folded."""
@@ -112,9 +122,12 @@ class Recorder:
         if second != self._sampled_second:
             self._sampled_second = second
             self._sample(tick.frame, wall_ns / 1e9)
-        with self.lock:
-            self.totals.add(tick.frame, breathe)
         return tick.frame
+
+    def commit(self, frame: Frame, breathe: Callable[[], None] = unpaced) -> None:
+        """Add a taken frame to the totals; apart from `take`, so that totals can be stored up to a closed second."""
+        with self.lock:
+            self.totals.add(frame, breathe)
 
     def _drain(self, tick: _Tick, breathe: Callable[[], None]) -> None:
         facts, fold = self._facts, self._fold

@@ -1,0 +1,291 @@
+"""Metrics: the one table of what Fanlight's numbers are called outside: OpenTelemetry and Prometheus names.
+
+Every exporter reads this table and no other place knows these names. OpenTelemetry's semantic conventions where they
+have a name, our own where they have none. The Prometheus name is written out, because a few differ from the mechanical
+translation: `promtool check metrics` wants no `_count` on a gauge, and the OBS-2 names are fixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple
+
+Kind = Literal["counter", "gauge", "histogram"]
+"""What a number does: only goes up, goes up and down, or is a distribution."""
+
+
+class Metric(NamedTuple):
+    """One number by its outside names. `unit` is UCUM as OpenTelemetry writes it; `scale` turns our value into it;
+    `attributes` name the parts of a series' key in order ("" is left out) or the tail of a group's name."""
+
+    name: str
+    prometheus: str
+    kind: Kind
+    unit: str
+    help: str
+    scale: float = 1.0
+    attributes: tuple[str, ...] = ()
+
+
+METHOD: Final = "http.request.method"
+ROUTE: Final = "http.route"
+STATUS: Final = "http.response.status_code"
+ERROR: Final = "error.type"
+CLOSE_CODE: Final = "websocket.close_code"
+
+PERCENT: Final = 0.01
+"""The scale from percent to a fraction of 1."""
+
+HISTOGRAMS: Final[Mapping[str, Metric]] = {
+    "requests": Metric(
+        "http.server.request.duration",
+        "http_server_request_duration_seconds",
+        "histogram",
+        "s",
+        "Duration of HTTP requests to the last byte, streams left out, since this start.",
+        attributes=(METHOD, ROUTE),
+    ),
+    "streams": Metric(
+        "http.server.stream.time_to_first_byte",
+        "http_server_stream_time_to_first_byte_seconds",
+        "histogram",
+        "s",
+        "Time to the first byte of streamed responses, since this start.",
+        attributes=(METHOD, ROUTE),
+    ),
+    "stream_durations": Metric(
+        "http.server.stream.duration",
+        "http_server_stream_duration_seconds",
+        "histogram",
+        "s",
+        "Duration of streamed responses to the last byte, since this start.",
+        attributes=(METHOD, ROUTE),
+    ),
+    "sockets": Metric(
+        "websocket.connection.duration",
+        "websocket_connection_duration_seconds",
+        "histogram",
+        "s",
+        "Duration of WebSockets that ended or were refused, since this start.",
+        attributes=("", ROUTE),
+    ),
+}
+"""By family of cells."""
+
+OUTCOMES: Final[tuple[tuple[tuple[str, ...], Metric], ...]] = (
+    (
+        ("requests", "streams"),
+        Metric(
+            "http.server.responses",
+            "http_server_responses_total",
+            "counter",
+            "{response}",
+            "HTTP responses by status, streams included, since this start.",
+            attributes=(METHOD, ROUTE, STATUS, ERROR),
+        ),
+    ),
+    (
+        ("sockets",),
+        Metric(
+            "websocket.closes",
+            "websocket_closes_total",
+            "counter",
+            "{connection}",
+            "WebSockets that ended, by close code; refused ones by HTTP status; since this start.",
+            attributes=("", ROUTE, CLOSE_CODE, ERROR),
+        ),
+    ),
+)
+"""Families whose cells are counted by outcome, and what that count is called; the last two attributes are the outcome
+and its error type."""
+
+GAUGES: Final[Mapping[str, Metric]] = {
+    "http.server.active_requests": Metric(
+        "http.server.active_requests",
+        "http_server_active_requests",
+        "gauge",
+        "{request}",
+        "HTTP requests being answered now.",
+    ),
+    "websocket.connections": Metric(
+        "websocket.connections", "websocket_connections", "gauge", "{connection}", "WebSockets open now."
+    ),
+    "process.cpu.percent": Metric(
+        "process.cpu.utilization",
+        "process_cpu_utilization_ratio",
+        "gauge",
+        "1",
+        "CPU used by the service's processes; 1 is one core kept busy.",
+        PERCENT,
+    ),
+    "process.memory.bytes": Metric(
+        "process.memory.usage",
+        "process_memory_usage_bytes",
+        "gauge",
+        "By",
+        "Physical memory used by the service's processes.",
+    ),
+    "process.memory.percent": Metric(
+        "process.memory.utilization",
+        "process_memory_utilization_ratio",
+        "gauge",
+        "1",
+        "Memory used by the service's processes as a fraction of the machine's.",
+        PERCENT,
+    ),
+    "process.threads": Metric(
+        "process.thread.count", "process_threads", "gauge", "{thread}", "Threads of the service's processes."
+    ),
+    "process.open_fds": Metric(
+        "process.open_file_descriptor.count",
+        "process_open_fds",
+        "gauge",
+        "{count}",
+        "File descriptors the service's processes hold open.",
+    ),
+    "system.cpu.percent": Metric(
+        "system.cpu.utilization",
+        "system_cpu_utilization_ratio",
+        "gauge",
+        "1",
+        "CPU of the machine in use; of several machines the busiest.",
+        PERCENT,
+    ),
+    "system.memory.percent": Metric(
+        "system.memory.utilization",
+        "system_memory_utilization_ratio",
+        "gauge",
+        "1",
+        "Memory of the machine in use; of several machines the fullest.",
+        PERCENT,
+    ),
+    "system.memory.available.bytes": Metric(
+        "system.memory.available",
+        "system_memory_available_bytes",
+        "gauge",
+        "By",
+        "Memory of the machine left; of several machines the least.",
+    ),
+    "event_loop.lag.seconds": Metric(
+        "asyncio.event_loop.lag", "asyncio_event_loop_lag_seconds", "gauge", "s", "How late the event loop answers."
+    ),
+    "gc.pause.seconds": Metric(
+        "cpython.gc.pause",
+        "cpython_gc_pause_seconds",
+        "gauge",
+        "s",
+        "Longest pause of the garbage collector in the last second.",
+    ),
+    "fanlight.cpu.percent": Metric(
+        "fanlight.cpu.utilization",
+        "fanlight_cpu_utilization_ratio",
+        "gauge",
+        "1",
+        "CPU used by Fanlight's own thread; 1 is one core kept busy.",
+        PERCENT,
+    ),
+}
+"""By gauge name. Only the level without a label: a series per group or user would be without bound over time."""
+
+COUNTERS: Final[Mapping[str, Metric]] = {
+    "dashboard_refresh_total": Metric(
+        "fanlight.dashboard.refreshes",
+        "dashboard_refresh_total",
+        "counter",
+        "{refresh}",
+        "Refreshes and pushes delivered to viewers.",
+    ),
+    "htmx_events_total": Metric(
+        "fanlight.htmx.events",
+        "htmx_events_total",
+        "counter",
+        "{request}",
+        "Requests to the dashboard with an HX-Request header.",
+    ),
+    "requests.slow": Metric(
+        "http.server.slow_requests",
+        "http_server_slow_requests_total",
+        "counter",
+        "{request}",
+        "HTTP requests over their slow threshold.",
+    ),
+    "requests.very_slow": Metric(
+        "http.server.very_slow_requests",
+        "http_server_very_slow_requests_total",
+        "counter",
+        "{request}",
+        "HTTP requests over the very slow threshold.",
+    ),
+    "websocket.connects": Metric(
+        "websocket.connects", "websocket_connects_total", "counter", "{connection}", "WebSockets accepted."
+    ),
+    "fanlight.dashboard.requests": Metric(
+        "fanlight.dashboard.requests",
+        "fanlight_dashboard_requests_total",
+        "counter",
+        "{request}",
+        "Requests to the dashboard itself, left out of the service's numbers.",
+    ),
+    "fanlight.excluded.requests": Metric(
+        "fanlight.excluded.requests",
+        "fanlight_excluded_requests_total",
+        "counter",
+        "{request}",
+        "Requests to excluded paths, left out of the service's numbers.",
+    ),
+    "fanlight.failures": Metric(
+        "fanlight.failures", "fanlight_failures_total", "counter", "{failure}", "Failures inside Fanlight."
+    ),
+}
+"""By counter name; counted since the first start, so a restart does not take them back."""
+
+COUNTER_GROUPS: Final[Mapping[str, Metric]] = {
+    "fanlight.dropped.": Metric(
+        "fanlight.dropped",
+        "fanlight_dropped_total",
+        "counter",
+        "{item}",
+        "What Fanlight had no room for, by kind.",
+        attributes=("kind",),
+    ),
+    "log.lines.": Metric(
+        "log.lines", "log_lines_total", "counter", "{line}", "Log lines by level.", attributes=("level",)
+    ),
+    "events.": Metric(
+        "fanlight.events",
+        "fanlight_events_total",
+        "counter",
+        "{event}",
+        "Events the application recorded, by type.",
+        attributes=("type",),
+    ),
+}
+"""By the beginning of a counter's name; the rest is the value of the one attribute."""
+
+ALWAYS_DROPPED: Final = ("facts", "logs", "series")
+"""Kinds of dropped things that are shown while still at zero, so that their first one is a rise."""
+
+CACHE_HITS: Final = Metric("cache.hits", "cache_hits_total", "counter", "{lookup}", "Cache lookups that found it.")
+CACHE_MISSES: Final = Metric("cache.misses", "cache_misses_total", "counter", "{lookup}", "Cache lookups that did not.")
+CACHE_HIT_RATE: Final = Metric(
+    "cache.hit_rate", "cache_hit_rate", "gauge", "%", "Cache lookups that found it, in percent; NaN before the first."
+)
+UPTIME: Final = Metric("process.uptime", "process_uptime_seconds", "gauge", "s", "Time since this start.")
+BUILD: Final = Metric(
+    "fanlight.build.info",
+    "fanlight_build_info",
+    "gauge",
+    "1",
+    "Always 1; what runs is in its labels.",
+    attributes=("version", "service", "release"),
+)
+
+SINGLE: Final = (CACHE_HITS, CACHE_MISSES, CACHE_HIT_RATE, UPTIME, BUILD)
+"""Metrics made from the snapshot as a whole."""
+
+
+def every() -> tuple[Metric, ...]:
+    """All metrics, each once."""
+    outcomes = tuple(metric for _, metric in OUTCOMES)
+    tables = (HISTOGRAMS, GAUGES, COUNTERS, COUNTER_GROUPS)
+    return tuple(metric for table in tables for metric in table.values()) + outcomes + SINGLE

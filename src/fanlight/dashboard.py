@@ -1,0 +1,239 @@
+"""Fanlight: the one object an application holds."""
+
+from __future__ import annotations
+
+import functools
+import os
+import weakref
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
+
+from anyio import to_thread
+
+from fanlight.capture.asgi import Application, Capture, CaptureOptions
+from fanlight.capture.install import install, owns
+from fanlight.capture.websocket import websocket
+from fanlight.clock import Clock, SystemClock
+from fanlight.core.context import correlation_id
+from fanlight.core.pulse import Pulse
+from fanlight.core.query import Query
+from fanlight.core.recorder import Recorder
+from fanlight.engine import Engine
+from fanlight.errors import FanlightError, SettingsError
+from fanlight.faces import api
+from fanlight.faces.context import AccessCheck, ActionResult, FaceContext, UnknownAction
+from fanlight.faces.web.app import WebFace
+from fanlight.pages import PAGES, PANELS
+from fanlight.services.actions import CLEAR_CACHE, Cache, clearable, told
+from fanlight.settings import Settings, load
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Fanlight:
+    """A dashboard for one service. Constructing it reads settings and has no other effect.
+
+    `name` is the service's; every keyword is a setting (see `fanlight.settings`), also read from FANLIGHT_* variables
+    and
+    fanlight.toml. `access` is the application's own check of who may look: it gets a caller (peer, host, headers) and
+    returns
+    "operator", "viewer" or None, sync or async. Raises SettingsError with one line for a setting that cannot be used.
+    Thread-safe.
+    """
+
+    def __init__(
+        self, name: str, *, access: AccessCheck | None = None, clock: Clock | None = None, **settings: Any
+    ) -> None:
+        self.settings: Settings = load(name, settings)
+        self._access = access
+        self._clock = clock or SystemClock()
+        self._database: Callable[[], Any] | None = None
+        self._caches: dict[str, Cache] = {}
+
+    @functools.cached_property
+    def engine(self) -> Engine:
+        """The running parts; made at first use, in the process that uses them."""
+        engine = Engine(self.settings, self._clock, self.recorder)
+        engine.caches = self._caches
+        if self._database is not None:
+            engine.supplier.declare(self._database)
+        return engine
+
+    @functools.cached_property
+    def recorder(self) -> Recorder:
+        """Where facts go."""
+        settings = self.settings
+        _renew_after_fork(self)
+        return Recorder(
+            self._clock,
+            slow_seconds=settings.slow_seconds,
+            very_slow_seconds=settings.very_slow_seconds,
+            slow_routes=settings.slow_routes,
+            max_series=settings.max_series,
+        )
+
+    def _renew(self) -> None:
+        """In the child of a fork: a new instance, with threads and connections of its own."""
+        self.recorder.renew()
+        engine = self.__dict__.pop("engine", None)
+        self.__dict__.pop("face", None)
+        if engine is not None and engine.abandon():
+            self.start()
+
+    @property
+    def query(self) -> Query:
+        """What makes snapshots."""
+        return self.engine.query
+
+    @property
+    def pulse(self) -> Pulse:
+        """The one loop."""
+        return self.engine.pulse
+
+    @property
+    def instance(self) -> str:
+        """The id of this process."""
+        return self.recorder.instance
+
+    @functools.cached_property
+    def face(self) -> WebFace:
+        """The dashboard itself, as an ASGI application for the paths under the prefix."""
+        context = FaceContext(
+            settings=self.settings,
+            recorder=self.recorder,
+            query=self.query,
+            pulse=self.pulse,
+            pages=PAGES,
+            panels=PANELS,
+            actions=_Actions(self),
+            clock=self._clock,
+            access=self._access,
+        )
+        return WebFace(context, api.routes(context))
+
+    def install(self, app: Any) -> None:
+        """Put the dashboard around a FastAPI or Starlette application, outside all its middleware.
+
+        Raises FanlightError for anything else, naming what to use instead; installing twice does nothing.
+        """
+        if self.settings.enabled:
+            install(app, lambda inner: self._capture(inner, app))
+            app.state.fanlight = self
+
+    def asgi(self, app: Application) -> Application:
+        """An ASGI application that is `app` with the dashboard around it."""
+        if not self.settings.enabled:
+            return app
+        return self._capture(app, app)
+
+    def _capture(self, inner: Application, owner: Any) -> _Capture:
+        settings = self.settings
+        options = CaptureOptions(
+            prefix=settings.prefix,
+            exclude=settings.exclude,
+            stream_routes=settings.streams,
+            websocket_group_params=settings.websocket_group_params,
+            websocket_user_params=settings.websocket_user_params,
+        )
+        return Capture(inner, self.recorder, options, self._serve, lambda: self._begin(owner), self.close)
+
+    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.face(scope, receive, send)
+
+    def _begin(self, owner: Any) -> None:
+        owned = owns(owner, self.settings.prefix)
+        if owned is not None:
+            raise SettingsError(
+                f"prefix={self.settings.prefix!r} is taken: the application answers {owned} itself; "
+                "give the dashboard another one, for example prefix='/fanlight'"
+            )
+        self.start()
+
+    def start(self) -> None:
+        """Start recording; called by the server's start-up, or by a worker or script without HTTP. Idempotent."""
+        if self.settings.enabled:
+            self.engine.start()
+
+    def close(self) -> None:
+        """Stop recording, end all live views and write what is left. Idempotent."""
+        if "face" in self.__dict__:
+            self.face.close()
+        if "engine" in self.__dict__:
+            self.engine.close()
+
+    def event(self, type: str, /, **fields: Any) -> None:
+        """Something worth a row happened: counted by type and listed with its fields."""
+        if self.settings.enabled:
+            self.recorder.event(type, fields, correlation_id.get())
+
+    def websocket(self, *, group: object = None, user: object = None) -> None:
+        """Name the group and user of the WebSocket being served; anywhere in its handler."""
+        if self.settings.enabled:
+            websocket(group=group, user=user)
+
+    def cache(self, name: str, /, *, clear: Callable[[], Any] | None = None) -> Cache:
+        """A counter of one cache's hits, misses and size; `clear` makes clearing it an action. One name, one cache."""
+        known = self._caches.get(name)
+        if known is None:
+            known = self._caches[name] = Cache(name, self._count, clear)
+        elif clear is not None:
+            known.clear = clear
+        return known
+
+    def _count(self, name: str, amount: int) -> None:
+        if self.settings.enabled:
+            self.recorder.count(name, amount)
+
+    def database(self, function: F) -> F:
+        """Decorate the function (sync or async) that returns the database's figures as a dict.
+
+        It is asked at most every 10 s while somebody looks, with a timeout of 5 s; its error shows in its place.
+        """
+        self._database = function
+        if "engine" in self.__dict__:
+            self.engine.supplier.declare(function)
+        return function
+
+
+class _Capture(Capture):
+    """A capture that says whose it is, so that a command finds the dashboard an application carries."""
+
+    def __init__(self, dashboard: Fanlight, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.fanlight_dashboard = dashboard
+
+
+def _renew_after_fork(dashboard: Fanlight) -> None:
+    if not hasattr(os, "register_at_fork"):
+        return
+    reference = weakref.ref(dashboard)
+
+    def renew() -> None:
+        alive = reference()
+        if alive is not None:
+            alive._renew()
+
+    os.register_at_fork(after_in_child=renew)
+
+
+class _Actions:
+    """The built-in actions, for the faces."""
+
+    def __init__(self, dashboard: Fanlight) -> None:
+        self._dashboard = dashboard
+
+    def names(self) -> Collection[str]:
+        return (CLEAR_CACHE,)
+
+    async def run(self, name: str, path: Mapping[str, str], role: str) -> ActionResult:
+        engine = self._dashboard.engine
+        if name != CLEAR_CACHE:
+            raise UnknownAction(f"no action {name}")
+        if not clearable(engine.caches.values()):
+            raise UnknownAction('no cache can be cleared; declare one with dashboard.cache("name", clear=...)')
+        try:
+            outcome = await to_thread.run_sync(engine.run_everywhere, CLEAR_CACHE, role)
+        except FanlightError as error:
+            return ActionResult("error", str(error))
+        status, message = told(outcome, "Cleared")
+        return ActionResult("success" if status == "success" else "error", message)

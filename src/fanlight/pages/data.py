@@ -1,0 +1,91 @@
+"""Data: the database as the application itself describes it, and caches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fanlight.core import rules
+from fanlight.core.snapshot import Snapshot
+from fanlight.pages.caches import cache_table
+from fanlight.panels import Column, Fact, Page, Row, Slot, Table, Text, Unit, View
+
+HOW = "Not configured. Decorate a function that returns a dict of figures with @dashboard.database."
+LIMIT = 100
+
+
+def database(snapshot: Snapshot, view: View) -> Text:
+    """Every plain figure the application supplied."""
+    supplied = snapshot.database
+    if not supplied.configured:
+        return Text(title="Database", empty=HOW)
+    status = Fact(
+        name="Status",
+        value="connected" if not supplied.error else supplied.error,
+        state=rules.database_state(snapshot),
+    )
+    facts = tuple(_fact(name, value) for name, value in _flatten(supplied.data)[:LIMIT])
+    return Text(title="Database", note="as the application counts it", facts=(status, *facts))
+
+
+def _flatten(data: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    flat: list[tuple[str, Any]] = []
+    for name, value in data.items():
+        if isinstance(value, Mapping):
+            flat.extend(_flatten(value, f"{prefix}{name} "))
+        elif not isinstance(value, list | tuple):
+            flat.append((f"{prefix}{name}", value))
+    return flat
+
+
+def _fact(name: str, value: Any) -> Fact:
+    unit: Unit = "text"
+    if isinstance(value, bool):
+        unit = "boolean"
+    elif isinstance(value, int | float):
+        unit = "percent" if name.endswith("percent") else "integer" if isinstance(value, int) else "number"
+    return Fact(name=_title(name.removesuffix("_percent")), value=value, unit=unit)
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").strip().capitalize()
+
+
+def lists(snapshot: Snapshot, view: View) -> Table:
+    """The first list of rows the application supplied, such as its most active groups."""
+    for name, value in snapshot.database.data.items():
+        if isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
+            return _table(_title(name), value)
+    return Table(title="Rows", columns=(), empty="A list of dicts that @dashboard.database returns shows here.")
+
+
+def _table(title: str, rows: list[Mapping[str, Any]] | tuple[Mapping[str, Any], ...]) -> Table:
+    names = [str(name) for name in rows[0]][:8]
+    columns = tuple(Column(name=name, title=_title(name), unit=_unit(rows[0][name])) for name in names)
+    made = tuple(
+        Row(key=str(place), values=tuple(_plain(row.get(name)) for name in names))
+        for place, row in enumerate(rows[:LIMIT])
+    )
+    return Table(title=title, columns=columns, rows=made)
+
+
+def _unit(value: Any) -> Unit:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return "integer"
+    return "number" if isinstance(value, float) else "text"
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, int | float) else str(value)[:200]
+
+
+SLOTS = (
+    Slot(name="database", build=database, span=4, rows=2),
+    Slot(name="database-rows", build=lists, span=8),
+    Slot(name="caches", build=cache_table, span=8),
+)
+
+
+def page(snapshot: Snapshot, view: View) -> Page:
+    """Data."""
+    return Page(name="data", title="Data", slots=SLOTS)

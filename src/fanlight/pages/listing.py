@@ -1,0 +1,138 @@
+"""Tables of kept requests, and the sorting and filtering every table shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from fanlight.core.facts import ERROR_TYPES
+from fanlight.core.frame import Record
+from fanlight.core.rules import record_state
+from fanlight.core.snapshot import Snapshot
+from fanlight.panels import Column, Filter, Row, View
+
+REQUEST_COLUMNS: Final = (
+    Column(name="time", title="Time", unit="time"),
+    Column(name="method", title="Method", unit="method"),
+    Column(name="path", title="Path", unit="code", wide=True),
+    Column(name="status", title="Status", unit="status"),
+    Column(name="duration", title="Duration", unit="bar"),
+)
+"""The columns of a list of requests."""
+
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "WS")
+
+
+def request_row(record: Record) -> Row:
+    """A request or a failed WebSocket as a row; a stream's duration is its first byte."""
+    data = record.data
+    taken = data["first_byte"] if data.get("stream") else data["duration"]
+    return Row(
+        key=record.id,
+        values=(record.at, data["method"], data["path"], data["status"], taken),
+        state=record_state(record),
+        href=f"requests/{record.id}",
+        detail=_request_detail(record),
+    )
+
+
+def _request_detail(record: Record) -> str:
+    data = record.data
+    parts = []
+    if data.get("stream"):
+        parts.append("stream")
+    if data.get("disconnected"):
+        parts.append("client left")
+    if data["error_type"]:
+        parts.append(str(data["error_type"]))
+    if data.get("error"):
+        parts.append(str(data["error"]))
+    return " · ".join(parts)
+
+
+def request_filters(view: View, kinds: bool = True) -> tuple[Filter, ...]:
+    """What a list of requests can be filtered by."""
+    kind = Filter(
+        name="kind",
+        title="Show",
+        value=view.filter("kind"),
+        choices=(("", "all"), ("slow", "slow"), ("failed", "failed")),
+    )
+    rest = (
+        Filter(
+            name="status",
+            title="Status",
+            value=view.filter("status"),
+            choices=(("", "any"), ("error", "errors"), ("2xx", "2xx"), ("3xx", "3xx"), ("4xx", "4xx"), ("5xx", "5xx")),
+        ),
+        Filter(
+            name="type",
+            title="Error",
+            value=view.filter("type"),
+            choices=(("", "any"), *((kind, kind) for kind in ERROR_TYPES)),
+        ),
+        Filter(
+            name="method",
+            title="Method",
+            value=view.filter("method"),
+            choices=(("", "any"), *((method, method) for method in METHODS)),
+        ),
+        Filter(name="route", title="Route", value=view.filter("route")),
+        Filter(name="q", title="Path or ID", value=view.filter("q")),
+    )
+    return (kind, *rest) if kinds else rest
+
+
+def chosen_requests(snapshot: Snapshot, view: View) -> list[Record]:
+    """The kept requests a view asks for, the newest first."""
+    kind = view.filter("kind")
+    wants_errors = kind == "failed" or view.filter("status") in ("error", "4xx", "5xx") or bool(view.filter("type"))
+    records: Iterable[Record] = (
+        snapshot.slow if kind == "slow" else snapshot.failed if wants_errors else snapshot.activity
+    )
+    if not kind and not wants_errors and (view.filters or view.start):
+        records = _everything(snapshot)
+    return [record for record in records if matches(record, view)]
+
+
+def _everything(snapshot: Snapshot) -> list[Record]:
+    found = {record.id: record for group in (snapshot.activity, snapshot.slow, snapshot.failed) for record in group}
+    return sorted(found.values(), key=lambda record: -record.at)
+
+
+def matches(record: Record, view: View) -> bool:
+    """Whether a kept request passes the view's filters and lies in its span."""
+    data = record.data
+    if view.start is not None and record.at < view.start:
+        return False
+    if view.end is not None and record.at > view.end:
+        return False
+    query = view.filter("q").lower()
+    if query and query not in f"{data['path']} {data['correlation_id']} {record.id}".lower():
+        return False
+    for name in ("method", "route"):
+        if view.filter(name) and data[name] != view.filter(name):
+            return False
+    if view.filter("type") and data["error_type"] != view.filter("type"):
+        return False
+    return _status_matches(int(data["status"]), view.filter("status"))
+
+
+def _status_matches(status: int, wanted: str) -> bool:
+    if not wanted:
+        return True
+    if wanted == "error":
+        return status >= 400
+    if wanted.endswith("xx"):
+        return str(status // 100) == wanted[:1]
+    return str(status) == wanted
+
+
+def sort_rows(rows: Sequence[Row], columns: Sequence[Column], wanted: str, default: str) -> tuple[tuple[Row, ...], str]:
+    """Rows by a column ("-name" descending), and what was applied; None sorts last either way."""
+    names = [column.name for column in columns]
+    chosen = wanted if wanted.lstrip("-") in names else default
+    place, descending = names.index(chosen.lstrip("-")), chosen.startswith("-")
+    present = [row for row in rows if row.values[place] is not None]
+    absent = [row for row in rows if row.values[place] is None]
+    return (*sorted(present, key=lambda row: row.values[place], reverse=descending), *absent), chosen

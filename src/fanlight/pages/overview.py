@@ -1,0 +1,180 @@
+"""The overview: who, how it is, six figures, throughput and latency, what happened last."""
+
+from __future__ import annotations
+
+from fanlight import formats
+from fanlight.core import rules
+from fanlight.core.snapshot import Snapshot
+from fanlight.pages import charts, system
+from fanlight.pages.caches import cache_stats
+from fanlight.pages.listing import REQUEST_COLUMNS, request_row
+from fanlight.pages.requests import routes_table
+from fanlight.pages.services import health
+from fanlight.panels import ActionButton, Actions, Bar, Bars, Page, Slot, Stat, Table, Verdict, View
+
+ACTIVITY_ROWS = 50
+TOP_ROUTES = 10
+
+
+def verdict(snapshot: Snapshot, view: View) -> Verdict:
+    """The state of the service in one plain sentence."""
+    return rules.judge(snapshot)
+
+
+def request_rate(snapshot: Snapshot, view: View) -> Stat:
+    requests = snapshot.requests
+    total = formats.phrase(requests.total.count, "integer")
+    return Stat(
+        title="Requests",
+        value=requests.per_second,
+        unit="rate",
+        detail=f"{total} in all",
+        spark=charts.rates(snapshot, lambda point: point.count),
+        href="requests",
+    )
+
+
+def error_rate(snapshot: Snapshot, view: View) -> Stat:
+    requests = snapshot.requests
+    errors = formats.phrase(requests.window_errors, "integer")
+    return Stat(
+        title="Error rate",
+        value=requests.error_ratio if requests.window_count else None,
+        unit="ratio",
+        detail=f"{errors} of {formats.phrase(requests.window_count, 'integer')} · limit {rules.ERROR_RATIO:.0%}",
+        state=rules.error_state(requests.error_ratio),
+        spark=charts.error_ratios(snapshot),
+        tone="error",
+        href="requests?status=error",
+    )
+
+
+def latency(snapshot: Snapshot, view: View) -> Stat:
+    figures = snapshot.requests.window
+    p50, p99 = formats.phrase(figures.p50, "seconds"), formats.phrase(figures.p99, "seconds")
+    return Stat(
+        title="Latency p95",
+        value=figures.p95 if figures.count else None,
+        unit="seconds",
+        detail=f"p50 {p50} · p99 {p99}" if figures.count else "no request yet",
+        state=rules.mean_state(figures.mean),
+        spark=charts.latency(snapshot, lambda point: point.p95),
+        tone="second",
+        href="requests?sort=-p95",
+    )
+
+
+def in_flight(snapshot: Snapshot, view: View) -> Stat:
+    spark = charts.level(snapshot, "http.server.active_requests")
+    peak = max((value for value in spark if value is not None), default=0)
+    return Stat(
+        title="In flight",
+        value=snapshot.requests.in_flight,
+        unit="integer",
+        detail=f"peak {formats.phrase(peak, 'integer')} in 15 min",
+        spark=spark,
+        href="requests",
+    )
+
+
+def websockets(snapshot: Snapshot, view: View) -> Stat:
+    sockets = snapshot.sockets
+    return Stat(
+        title="WebSockets",
+        value=sockets.connections,
+        unit="integer",
+        detail=f"{len(sockets.groups)} groups · {formats.phrase(sockets.connects, 'integer')} opened",
+        spark=charts.level(snapshot, "websocket.connections"),
+        tone="ok",
+        href="connections",
+    )
+
+
+def slow_requests(snapshot: Snapshot, view: View) -> Stat:
+    requests = snapshot.requests
+    limit = formats.phrase(snapshot.settings.slow_seconds, "seconds")
+    very = formats.phrase(snapshot.settings.very_slow_seconds, "seconds")
+    state = rules.very_slow_state(requests.very_slow)
+    return Stat(
+        title="Slow requests",
+        value=requests.slow,
+        unit="integer",
+        detail=f"over {limit} · {requests.very_slow} over {very}",
+        state=state if state != "ok" else rules.slow_state(requests.slow),
+        spark=charts.closed(snapshot, tuple(float(n) for n in snapshot.view.counter_points.get("requests.slow", ()))),
+        tone="warn",
+        href="requests?kind=slow",
+    )
+
+
+def activity(snapshot: Snapshot, view: View) -> Table:
+    """The last requests, whatever became of them."""
+    records = snapshot.activity[:ACTIVITY_ROWS]
+    return Table(
+        title="Recent activity",
+        note=f"last {ACTIVITY_ROWS}",
+        href="requests",
+        columns=REQUEST_COLUMNS,
+        rows=tuple(request_row(record) for record in records),
+        empty=charts.NO_REQUESTS,
+    )
+
+
+def top_routes(snapshot: Snapshot, view: View) -> Table:
+    """The busiest routes of the window."""
+    return routes_table(snapshot, view, limit=TOP_ROUTES)
+
+
+def errors(snapshot: Snapshot, view: View) -> Bars:
+    """Errors by type over the window."""
+    bars = tuple(
+        Bar(
+            name=kind,
+            value=count,
+            tone="error" if kind in rules.SERVER_ERRORS else "warn",
+            href=f"requests?type={kind}",
+        )
+        for kind, count in snapshot.errors_by_type
+    )
+    return Bars(title="Errors", note="by type, last 15 min", bars=bars, href="requests?status=error")
+
+
+def actions(snapshot: Snapshot, view: View) -> Actions:
+    """What an operator can do from here."""
+    clearable = [cache.name for cache in snapshot.caches]
+    confirm = "Clear every cache on every worker?"
+    clear = ActionButton(title="Clear caches", action="actions/clear-cache", confirm=confirm)
+    buttons = (clear,) if clearable else ()
+    return Actions(
+        title="Quick actions", buttons=buttons, empty='None yet. dashboard.cache("name", clear=...) adds one.'
+    )
+
+
+FIGURES = (
+    Slot(name="requests", build=request_rate, span=2, pace="fast"),
+    Slot(name="errors", build=error_rate, span=2, pace="fast"),
+    Slot(name="latency", build=latency, span=2, pace="fast"),
+    Slot(name="in-flight", build=in_flight, span=2, pace="fast"),
+    Slot(name="websockets", build=websockets, span=2, pace="fast"),
+    Slot(name="slow", build=slow_requests, span=2, pace="fast"),
+)
+
+
+SLOTS = (
+    Slot(name="verdict", build=verdict, pace="fast"),
+    *FIGURES,
+    Slot(name="throughput", build=charts.throughput, span=6),
+    Slot(name="percentiles", build=charts.percentiles, span=6),
+    Slot(name="routes", build=top_routes, span=8),
+    Slot(name="health", build=health, span=4),
+    Slot(name="activity", build=activity, span=8, rows=4),
+    Slot(name="system", build=system.meters, span=4, pace="fast"),
+    Slot(name="errors-by-type", build=errors, span=4),
+    Slot(name="stats", build=cache_stats, span=4),
+    Slot(name="actions", build=actions, span=4, pace="still"),
+)
+
+
+def page(snapshot: Snapshot, view: View) -> Page:
+    """The overview."""
+    return Page(name="overview", title="Overview", slots=SLOTS)

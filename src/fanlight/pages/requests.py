@@ -1,0 +1,120 @@
+"""Requests: every route's figures, and the last requests, slow ones and errors."""
+
+from __future__ import annotations
+
+from fanlight.core import rules
+from fanlight.core.snapshot import Route, Snapshot
+from fanlight.pages import charts
+from fanlight.pages.listing import REQUEST_COLUMNS, chosen_requests, request_filters, request_row, sort_rows
+from fanlight.panels import Column, Page, Row, Slot, Table, View
+
+LISTED = 100
+
+ROUTE_COLUMNS = (
+    Column(name="method", title="Method", unit="method"),
+    Column(name="route", title="Route", unit="code", wide=True),
+    Column(name="count", title="Requests", unit="integer"),
+    Column(name="errors", title="Errors", unit="integer"),
+    Column(name="ratio", title="Error rate", unit="ratio"),
+    Column(name="mean", title="Mean", unit="seconds"),
+    Column(name="p50", title="p50", unit="seconds"),
+    Column(name="p95", title="p95", unit="bar"),
+    Column(name="p99", title="p99", unit="seconds"),
+    Column(name="total", title="In all", unit="integer"),
+)
+
+
+def _route_row(route: Route, snapshot: Snapshot) -> Row:
+    figures = route.figures
+    quiet = not figures.count
+    timing = (None,) * 5 if quiet else (route.error_ratio, figures.mean, figures.p50, figures.p95, figures.p99)
+    state = rules.error_state(route.error_ratio) if figures.errors else ""
+    return Row(
+        key=f"{route.family} {route.method} {route.route}",
+        values=(route.method, route.route, figures.count, figures.errors, *timing, route.total.count),
+        state=state if state == "warn" else rules.duration_state(figures.p95, snapshot) if not quiet else "",
+        href=rules.route_href(route.method, route.route),
+        detail={"streams": "stream: time to first byte", "sockets": "connection time"}.get(route.family, ""),
+    )
+
+
+def routes_table(snapshot: Snapshot, view: View, limit: int = 0) -> Table:
+    """Routes with their figures over the window, sorted as the view asks."""
+    wanted = view.filter("q").lower()
+    rows = [_route_row(route, snapshot) for route in snapshot.routes if wanted in route.route.lower()]
+    ordered, applied = sort_rows(rows, ROUTE_COLUMNS, view.sort, "-count")
+    shown = ordered[:limit] if limit else ordered
+    return Table(
+        title="Routes",
+        note="last 15 min",
+        href="requests" if limit else "",
+        columns=ROUTE_COLUMNS,
+        rows=shown,
+        sortable=True,
+        sorted=applied,
+        more=len(ordered) - len(shown),
+        empty=charts.NO_REQUESTS,
+    )
+
+
+def all_routes(snapshot: Snapshot, view: View) -> Table:
+    """Every route."""
+    return routes_table(snapshot, view)
+
+
+def request_list(snapshot: Snapshot, view: View) -> Table:
+    """The last requests that match the view."""
+    found = chosen_requests(snapshot, view)
+    shown = found[:LISTED]
+    title = {"slow": "Slow requests", "failed": "Failed requests"}.get(view.filter("kind"), "Requests")
+    filtered = bool(view.filters) or view.start is not None
+    return Table(
+        title=title,
+        note="the newest that were kept" if filtered else "the newest",
+        columns=REQUEST_COLUMNS,
+        rows=tuple(request_row(record) for record in shown),
+        more=len(found) - len(shown),
+        filters=request_filters(view),
+        empty="Nothing kept matches; widen the filter." if filtered else charts.NO_REQUESTS,
+    )
+
+
+def slow_list(snapshot: Snapshot, view: View) -> Table:
+    """The slowest kind of trouble: what took over a second."""
+    return Table(
+        title="Slow requests",
+        note=f"{snapshot.requests.slow} in 15 min, {snapshot.requests.very_slow} very slow",
+        columns=REQUEST_COLUMNS,
+        rows=tuple(request_row(record) for record in snapshot.slow[:20]),
+        href="requests?kind=slow",
+        empty="Nothing was slow in the last 15 minutes.",
+    )
+
+
+def error_list(snapshot: Snapshot, view: View) -> Table:
+    """What failed last."""
+    return Table(
+        title="Recent errors",
+        note=f"{snapshot.requests.window_errors} in 15 min",
+        columns=REQUEST_COLUMNS,
+        rows=tuple(request_row(record) for record in snapshot.failed[:20]),
+        href="requests?status=error",
+        empty="Nothing failed in the last 15 minutes.",
+    )
+
+
+SLOTS = (
+    Slot(name="throughput", build=charts.throughput, span=6),
+    Slot(name="percentiles", build=charts.percentiles, span=6),
+    Slot(name="request-list", build=request_list),
+    Slot(name="all-routes", build=all_routes),
+    Slot(name="slow-list", build=slow_list, span=6),
+    Slot(name="error-list", build=error_list, span=6),
+)
+
+
+def page(snapshot: Snapshot, view: View) -> Page:
+    """Requests; a filtered view shows what it asked for first, and leaves out the lists it already is."""
+    if not view.filters and view.start is None:
+        return Page(name="requests", title="Requests", slots=SLOTS)
+    return Page(name="requests", title="Requests", slots=(SLOTS[2], *SLOTS[:2], SLOTS[3]))

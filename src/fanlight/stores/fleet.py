@@ -1,0 +1,220 @@
+"""Fleet: this instance among the others of its service: publishes its own seconds, follows theirs.
+
+Everything that touches the store happens on the writer's thread or on the follower's, so a slow store delays neither
+the service
+nor the pulse. While nobody looks, nothing is read back but commands.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from fanlight.clock import Clock
+from fanlight.core.frame import Frame
+from fanlight.core.pacer import Pacer
+from fanlight.core.recorder import Recorder
+from fanlight.core.snapshot import Instance
+from fanlight.core.window import SPAN, Window
+from fanlight.errors import FanlightError
+from fanlight.stores.base import LATEST, InstanceInfo, Store, StoredFrame, all_frames
+from fanlight.stores.writer import StoreWriter
+
+LIVE_SECONDS: Final = 5.0
+"""An instance unseen for longer is gone."""
+
+FRESH_SECONDS: Final = 0.3
+"""What was read this recently is read as it is."""
+
+REFRESH_TIMEOUT: Final = 1.0
+"""How long a reader waits for fresh numbers before it takes those there are."""
+
+
+class Ticking(Protocol):
+    """What a source needs of the pulse."""
+
+    version: int
+
+    def refresh(self) -> None:
+        """Have a tick now unless one just was."""
+
+
+class Local:
+    """This instance alone as a source of snapshots: its recorder and its window."""
+
+    def __init__(self, recorder: Recorder, info: Callable[[], InstanceInfo], pulse: Ticking) -> None:
+        self.lock = recorder.lock
+        self._recorder = recorder
+        self._info = info
+        self._pulse = pulse
+        self._window = Window(recorder.started)
+
+    @property
+    def window(self) -> Window:
+        return self._window
+
+    @property
+    def version(self) -> int:
+        return self._pulse.version
+
+    def refresh(self) -> None:
+        self._pulse.refresh()
+
+    def total_frames(self) -> Sequence[Frame]:
+        return (self._recorder.totals,)
+
+    def run_frames(self) -> Sequence[Frame]:
+        return (self._recorder.totals,)
+
+    def instances(self) -> Sequence[Instance]:
+        return (_instance(self._info(), live=True, this=True),)
+
+
+class Fleet:
+    """All instances of the service as a source of snapshots, through a shared store. Thread-safe."""
+
+    def __init__(
+        self,
+        store: Store,
+        writer: StoreWriter,
+        recorder: Recorder,
+        pulse: Ticking,
+        info: Callable[[], InstanceInfo],
+        clock: Clock,
+    ) -> None:
+        self.lock = recorder.lock  # guards every frame read here, own and others'
+        self._following = threading.Lock()
+        self._store = store
+        self._writer = writer
+        self._recorder = recorder
+        self._pulse = pulse
+        self._info = info
+        self._clock = clock
+        self._window = Window(recorder.started)
+        self._others: dict[str, Frame] = {}
+        self._seen: dict[str, int] = {}
+        self._known: tuple[InstanceInfo, ...] = ()
+        self._cursor: int | None = None
+        self._followed = 0
+        self._followed_at = 0.0
+        self._pacer = Pacer()
+        self.error = ""
+
+    @property
+    def window(self) -> Window:
+        return self._window
+
+    @property
+    def version(self) -> int:
+        return self._pulse.version + self._followed
+
+    def publish(self, frame: Frame, breathe: Callable[[], None]) -> None:
+        """Hand a closed second and the totals up to its end to the writer; on the pulse, before later facts are
+        added."""
+        recorder = self._recorder
+        happened = bool(frame.series or frame.counters or frame.kept)
+        totals = None
+        if happened:
+            with recorder.lock:
+                recorder.totals.end = frame.end
+                totals = recorder.totals.encode(breathe)
+        stored = StoredFrame(1, frame.start, recorder.instance, frame.encode(breathe))
+        self._writer.write(self._info(), [stored], totals)
+
+    def refresh(self) -> None:
+        self._pulse.refresh()
+        if time.monotonic() - self._followed_at < FRESH_SECONDS:
+            return
+        self.follow()
+
+    def follow(self) -> None:
+        """Read what the others wrote since the last time; on a thread that may wait, never on the serving loop."""
+        try:
+            with self._following:
+                self._pacer.start()
+                self._read()
+            self.error = ""
+        except FanlightError as error:
+            self.error = str(error)
+        self._followed_at = time.monotonic()
+        self._followed += 1
+
+    def _read(self) -> None:
+        service = self._info().service
+        self._known = tuple(self._store.instances(service))
+        if self._cursor is None:
+            self._cursor, _ = self._store.changes(service, LATEST)
+            self._load(service)
+        while True:
+            self._cursor, changed = self._store.changes(service, self._cursor, self._recorder.instance)
+            for stored in changed:
+                self._take_in(service, stored)
+            if not changed:
+                return
+
+    def _load(self, service: str) -> None:
+        self._load_totals(service)
+        since = int(self._clock.time_ns() // 1_000_000_000) - SPAN
+        for stored in all_frames(self._store, service, 1, since):
+            self._take_in(service, stored)
+
+    def _load_totals(self, service: str) -> None:
+        for instance, blob in self._store.totals(service).items():
+            if instance != self._recorder.instance and instance not in self._others:
+                frame = Frame.decode(blob)
+                with self.lock:
+                    self._others[instance] = frame
+                self._pacer.breathe()
+
+    def _take_in(self, service: str, stored: StoredFrame) -> None:
+        instance = stored.instance
+        if stored.tier != 1 or instance == self._recorder.instance or stored.bucket <= self._seen.get(instance, -1):
+            return
+        self._seen[instance] = stored.bucket
+        frame = Frame.decode(stored.data)
+        self._window.add(frame, self._pacer.breathe)
+        if instance not in self._others:
+            self._load_totals(service)
+        with self.lock:
+            known = self._others.setdefault(instance, Frame(frame.start, frame.start))
+            if frame.start >= known.end:
+                known.add(frame, self._pacer.breathe)
+
+    def total_frames(self) -> Sequence[Frame]:
+        return (self._recorder.totals, *self._others.values())
+
+    def run_frames(self) -> Sequence[Frame]:
+        live = {instance.id for instance in self.instances() if instance.live}
+        return (self._recorder.totals, *(frame for name, frame in self._others.items() if name in live))
+
+    def instances(self) -> Sequence[Instance]:
+        now = self._clock.time_ns() / 1e9
+        mine = _instance(self._info(), live=True, this=True)
+        others = (
+            _instance(info, live=not info.closed and now - info.last_seen < LIVE_SECONDS, this=False)
+            for info in self._known
+            if info.instance != mine.id
+        )
+        return (mine, *sorted(others, key=lambda instance: (not instance.live, instance.started)))
+
+    def history(self) -> str:
+        """What is wrong with the store, "" when nothing is."""
+        behind = self._writer.behind_since
+        if behind is None:
+            return self.error
+        seconds = max(self._clock.time_ns() / 1e9 - behind, 0.0)
+        return f"behind for {seconds:.0f} s, {self._writer.dropped} frames dropped: {self._writer.last_error}"
+
+    def close(self) -> None:
+        """Say goodbye."""
+        info = self._info()
+        closed = InstanceInfo(
+            info.service, info.instance, info.host, info.pid, info.release, info.started, info.last_seen, closed=True
+        )
+        self._writer.write(closed, [])
+
+
+def _instance(info: InstanceInfo, live: bool, this: bool) -> Instance:
+    return Instance(info.instance, info.host, info.pid, info.release, info.started, info.last_seen, live, this)

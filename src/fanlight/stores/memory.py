@@ -1,0 +1,231 @@
+"""The store that lives and dies with the process: the same contract, no file."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from fanlight.errors import StoreError
+from fanlight.stores.base import (
+    COMMAND_KEPT,
+    COMMAND_LIMIT,
+    LATEST,
+    READ_LIMIT,
+    RETIRED,
+    Acknowledgement,
+    Command,
+    InstanceInfo,
+    StoredFrame,
+    check_ack,
+    check_command,
+    check_lease,
+    check_name,
+    check_write,
+    horizon,
+    lease_is_free,
+    merged_totals,
+    retirable,
+    unpack_command,
+    whole_buckets,
+)
+
+BYTES_LIMIT: Final = 16 * 1024 * 1024
+"""Bytes of frames held for a service; the longest unwritten go first and are counted in `dropped`."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A command and what became of it."""
+
+    data: bytes
+    issued: float
+    expires: float
+    targets: tuple[str, ...]
+    acknowledged: dict[str, Acknowledgement] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Service:
+    """What one service keeps. `frames` is in the order of writing: a rewrite moves to the end."""
+
+    instances: dict[str, InstanceInfo] = field(default_factory=dict)
+    totals: dict[str, bytes] = field(default_factory=dict)
+    frames: dict[tuple[int, int, str], tuple[int, StoredFrame]] = field(default_factory=dict)
+    commands: dict[str, _Pending] = field(default_factory=dict)
+    leases: dict[str, tuple[str, float]] = field(default_factory=dict)
+    bytes: int = 0
+
+
+class MemoryStore:
+    """A `Store` of dictionaries under one lock; `dropped` counts frames that the limit in bytes pushed out."""
+
+    def __init__(self, limit_bytes: int = BYTES_LIMIT) -> None:
+        self.url = "memory://"
+        self.dropped = 0
+        self._limit_bytes = limit_bytes
+        self._sequence = 0
+        self._services: dict[str, _Service] = {}
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def write(self, info: InstanceInfo, frames: Sequence[StoredFrame], totals: bytes | None) -> None:
+        check_write(info, frames, totals)
+        with self._lock:
+            service = self._write_service(info.service)
+            service.instances[info.instance] = info
+            if totals is not None:
+                service.totals[info.instance] = totals
+            for frame in frames:
+                self._put(service, frame)
+
+    def instances(self, service: str) -> list[InstanceInfo]:
+        with self._lock:
+            known = self._read_service(service).instances
+            return [known[name] for name in sorted(known)]
+
+    def totals(self, service: str) -> dict[str, bytes]:
+        with self._lock:
+            return dict(self._read_service(service).totals)
+
+    def frames(
+        self, service: str, tier: int, since: int, until: int | None = None, exclude: str = ""
+    ) -> list[StoredFrame]:
+        with self._lock:
+            rows = [
+                frame
+                for _, frame in self._read_service(service).frames.values()
+                if frame.tier == tier
+                and since <= frame.bucket
+                and (until is None or frame.bucket < until)
+                and not (exclude and frame.instance == exclude)
+            ]
+        rows.sort(key=lambda frame: (frame.bucket, frame.instance))
+        return whole_buckets(rows[: READ_LIMIT + 1])
+
+    def changes(self, service: str, cursor: int, exclude: str = "") -> tuple[int, list[StoredFrame]]:
+        with self._lock:
+            held = self._read_service(service).frames
+            if cursor <= LATEST:
+                return self._sequence, []
+            if cursor > self._sequence:
+                cursor = 0
+            news: list[tuple[int, StoredFrame]] = []
+            for sequence, frame in reversed(held.values()):
+                if sequence <= cursor:
+                    break
+                if not (exclude and frame.instance == exclude):
+                    news.append((sequence, frame))
+            page = news[: -READ_LIMIT - 1 : -1]
+            reached = self._sequence if len(page) == len(news) else page[-1][0]
+            return reached, [frame for _, frame in page]
+
+    def prune(self, service: str, now: float) -> int:
+        with self._lock:
+            kept = self._read_service(service)
+            return self._prune_frames(kept, now) + _prune_commands(kept, now) + _retire(kept, now)
+
+    def send(self, service: str, command: Command) -> None:
+        data = check_command(command)
+        with self._lock:
+            commands = self._write_service(service).commands
+            if command.id not in commands and len(commands) >= COMMAND_LIMIT:
+                raise StoreError(f"{COMMAND_LIMIT} commands wait for {service!r} already; wait until they have expired")
+            commands.setdefault(command.id, _Pending(data, command.issued, command.expires, command.targets))
+
+    def commands(self, service: str, instance: str, now: float) -> list[Command]:
+        with self._lock:
+            waiting = sorted(
+                (pending.issued, name, pending.data)
+                for name, pending in self._read_service(service).commands.items()
+                if instance in pending.targets and instance not in pending.acknowledged and pending.expires > now
+            )
+        return [unpack_command(data) for _, _, data in waiting]
+
+    def acknowledge(self, service: str, ack: Acknowledgement) -> None:
+        ack = check_ack(ack)
+        with self._lock:
+            pending = self._read_service(service).commands.get(ack.command)
+            if pending is not None and ack.instance in pending.targets:
+                pending.acknowledged[ack.instance] = ack
+
+    def acknowledgements(self, service: str, command_id: str) -> list[Acknowledgement]:
+        with self._lock:
+            pending = self._read_service(service).commands.get(command_id)
+            return [pending.acknowledged[name] for name in sorted(pending.acknowledged)] if pending else []
+
+    def acquire_lease(self, service: str, name: str, instance: str, now: float, seconds: float) -> bool:
+        check_lease(name, instance, now, seconds)
+        with self._lock:
+            leases = self._write_service(service).leases
+            if name in leases and not lease_is_free(*leases[name], instance, now):
+                return False
+            leases[name] = (instance, now + seconds)
+            return True
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._services.clear()
+
+    def _read_service(self, name: str) -> _Service:
+        check_name("service", name)
+        self._check_open()
+        return self._services.get(name) or _Service()
+
+    def _write_service(self, name: str) -> _Service:
+        check_name("service", name)
+        self._check_open()
+        return self._services.setdefault(name, _Service())
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError(f"the store {self.url} was closed; open it again to use it")
+
+    def _put(self, service: _Service, frame: StoredFrame) -> None:
+        key = (frame.tier, frame.bucket, frame.instance)
+        self._forget(service, key)
+        self._sequence += 1
+        service.frames[key] = (self._sequence, frame)
+        service.bytes += len(frame.data)
+        while service.bytes > self._limit_bytes and len(service.frames) > 1:
+            self._forget(service, next(iter(service.frames)))
+            self.dropped += 1
+
+    def _forget(self, service: _Service, key: tuple[int, int, str]) -> None:
+        known = service.frames.pop(key, None)
+        if known is not None:
+            service.bytes -= len(known[1].data)
+
+    def _prune_frames(self, service: _Service, now: float) -> int:
+        old = [key for key in service.frames if key[1] < horizon(key[0], now)]
+        for key in old:
+            self._forget(service, key)
+        return len(old)
+
+
+def _prune_commands(service: _Service, now: float) -> int:
+    old = [name for name, pending in service.commands.items() if pending.expires + COMMAND_KEPT <= now]
+    for name in old:
+        del service.commands[name]
+    leases = [name for name, (_, expires) in service.leases.items() if expires <= now]
+    for name in leases:
+        del service.leases[name]
+    return len(old) + len(leases)
+
+
+def _retire(service: _Service, now: float) -> int:
+    gone = 0
+    for info in retirable(list(service.instances.values()), now):
+        instance = info.instance
+        blob = service.totals.get(instance)
+        if blob is not None:
+            merged = merged_totals(service.totals.get(RETIRED), blob)
+            if merged is None:
+                continue
+            service.totals[RETIRED] = merged
+            del service.totals[instance]
+        del service.instances[instance]
+        gone += 1
+    return gone

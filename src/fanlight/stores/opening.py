@@ -1,0 +1,48 @@
+"""From the setting `store` to a store."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fanlight.errors import StoreError
+from fanlight.stores.base import Store
+from fanlight.stores.memory import MemoryStore
+
+KNOWN: Final = "memory:// (gone with the process), sqlite:///file.db or sqlite:////absolute/file.db"
+SHOWN: Final = 80
+"""Characters of a wrong URL that are repeated."""
+
+
+def open_store(url: str) -> Store:
+    """The store that the URL names, open; raises StoreError when there is no such store or it cannot be used.
+
+    What follows a scheme that is not ours is never repeated: it may hold a password.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        raise StoreError(f"{url[:SHOWN]!r} is not the URL of a store; expected {KNOWN}")
+    if scheme == "memory":
+        return _memory(rest)
+    if scheme == "sqlite":
+        return _sqlite(rest)
+    raise StoreError(f"no store is called '{scheme[:SHOWN]}://'; there are {KNOWN}")
+
+
+def _memory(rest: str) -> Store:
+    if rest:
+        raise StoreError(f"'memory://{rest[:SHOWN]}' names something, and memory has no names; write memory://")
+    return MemoryStore()
+
+
+def _sqlite(rest: str) -> Store:
+    path = rest.removeprefix("/")
+    if not rest.startswith("/") or not path or path.endswith("/"):
+        raise StoreError(f"'sqlite://{rest[:SHOWN]}' names no file; expected {KNOWN}")
+    if path == ":memory:":
+        raise StoreError("'sqlite:///:memory:' would be seen by one process only; write memory://")
+    if "?" in path or "\0" in path:
+        raise StoreError(f"'sqlite://{rest[:SHOWN]}' carries options, and a store has none; write the path alone")
+    # Not before it is asked for: a Python built without SQLite still has the memory store.
+    from fanlight.stores.sqlite import SqliteStore
+
+    return SqliteStore(path)
