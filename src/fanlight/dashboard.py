@@ -135,7 +135,7 @@ class Fanlight:
             websocket_group_params=settings.websocket_group_params,
             websocket_user_params=settings.websocket_user_params,
         )
-        return Capture(inner, self.recorder, options, self._serve, lambda: self._begin(owner), self.close)
+        return _Capture(self, inner, self.recorder, options, self._serve, lambda: self._begin(owner), self.close)
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         await self.face(scope, receive, send)

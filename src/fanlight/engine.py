@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
+from fanlight import sample
 from fanlight.capture.logs import install_logging
 from fanlight.capture.system import GcMonitor, LoopMonitor, SystemSampler
 from fanlight.clock import Clock
@@ -16,6 +17,7 @@ from fanlight.core.pulse import Pulse
 from fanlight.core.query import Query, Source
 from fanlight.core.recorder import Recorder, Sample, Sampler
 from fanlight.core.snapshot import Supplied
+from fanlight.core.window import SPAN
 from fanlight.services.actions import CLEAR_CACHE, Cache, clearable
 from fanlight.services.supplier import LoopCaller, Supplier
 from fanlight.settings import Settings
@@ -91,10 +93,20 @@ class Engine:
             self._running = True
             self._uninstall_logging = install_logging(self.recorder, self.settings.log_level.upper(), clock=self.clock)
             self._gc_monitor.start()
+            if self.settings.sample_data and not self.shared:
+                self._fill()
             self.pulse.start()
             if self.shared:
                 self._store_thread = threading.Thread(target=self._follow, name="fanlight-follow", daemon=True)
                 self._store_thread.start()
+
+    def _fill(self) -> None:
+        until = self.recorder.started
+        self.recorder.started -= SPAN  # rates since this start are over the made-up minutes too
+        self.local.window.since -= SPAN
+        for frame in sample.frames(until):
+            self.recorder.commit(frame)
+            self.local.window.add(frame)
 
     def _attach_loop(self) -> None:
         try:

@@ -40,11 +40,12 @@ Unit = Literal[
     "route",
     "state",
     "bar",
+    "score",
     "boolean",
 ]
 """What a value is: `seconds` a duration, `time` Unix seconds, `ratio` a fraction of 1, `percent` already times 100,
 `status` an HTTP status or close code, `rate` per second, `bar` a duration drawn as a bar against the column's largest,
-`state` one of State, `code` text in monospace."""
+`score` 0 to 100 drawn as a level, `state` one of State, `code` text in monospace."""
 
 Tone = Literal["main", "second", "ok", "warn", "error", "muted"]
 """The colour role of a line, a bar or a slice."""

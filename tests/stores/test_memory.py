@@ -1,0 +1,63 @@
+"""MemoryStore: what only it promises; the rest is in the contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fanlight.stores.base import Command, InstanceInfo, StoredFrame
+from fanlight.stores.memory import MemoryStore
+
+
+def info(service: str = "chat") -> InstanceInfo:
+    return InstanceInfo(service, "a", "web1", 42, "1.0", 0.0, 0.0)
+
+
+def frames(count: int, first: int = 0) -> list[StoredFrame]:
+    return [StoredFrame(1, first + second, "a", b"x" * 10) for second in range(count)]
+
+
+def test_bytes_are_bounded_and_drops_counted() -> None:
+    """TTY-6: past its limit the store lets the longest unwritten frames go and says how many."""
+    store = MemoryStore(limit_bytes=50)
+    store.write(info(), frames(5), None)
+    assert store.dropped == 0
+    store.write(info(), frames(1), None)
+    store.write(info(), frames(1, first=9), None)
+    assert store.dropped == 1
+    assert [frame.bucket for frame in store.frames("chat", 1, 0)] == [0, 2, 3, 4, 9]
+
+
+def test_rewriting_takes_no_room() -> None:
+    """TTY-6: the same frame written a thousand times is held once."""
+    store = MemoryStore(limit_bytes=50)
+    for _ in range(1_000):
+        store.write(info(), frames(5), None)
+    assert store.dropped == 0
+    assert len(store.frames("chat", 1, 0)) == 5
+
+
+def test_pruning_makes_room_again() -> None:
+    """X-3: what retention removed no longer counts against the limit."""
+    store = MemoryStore(limit_bytes=50)
+    store.write(info(), frames(5), None)
+    assert store.prune("chat", 910.0) == 5
+    store.write(info(), frames(5, first=905), None)
+    assert store.dropped == 0
+
+
+def test_one_service_cannot_push_another_out() -> None:
+    """X-2: the limit is each service's own."""
+    store = MemoryStore(limit_bytes=50)
+    store.write(info("quiet"), frames(5), None)
+    store.write(info("loud"), frames(50), None)
+    assert len(store.frames("quiet", 1, 0)) == 5
+
+
+def test_a_sent_command_is_a_copy() -> None:
+    """HUB-7: changing the arguments after sending, or those received, changes no command."""
+    store = MemoryStore()
+    arguments: dict[str, Any] = {"names": ["one"]}
+    store.send("chat", Command("c1", "clear", arguments, ("a",), 0.0, 10.0, "me"))
+    arguments["names"].append("two")
+    store.commands("chat", "a", 1.0)[0].arguments.clear()
+    assert store.commands("chat", "a", 1.0)[0].arguments == {"names": ["one"]}

@@ -1,0 +1,69 @@
+"""open_store: which URL gives which store, and what a wrong one is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fanlight.errors import StoreError
+from fanlight.stores import MemoryStore, open_store
+from fanlight.stores.sqlite import SqliteStore
+
+
+def test_memory() -> None:
+    """X-2: memory:// is a store of its own each time."""
+    store = open_store("memory://")
+    assert isinstance(store, MemoryStore)
+    assert store.url == "memory://"
+
+
+def test_an_absolute_path(tmp_path: Path) -> None:
+    """X-2: four slashes name an absolute file, whose URL opens it again."""
+    store = open_store(f"sqlite:///{tmp_path / 'x.db'}")
+    assert isinstance(store, SqliteStore)
+    assert store.url == f"sqlite:///{tmp_path}/x.db"
+    assert store.url.startswith("sqlite:////")
+    store.close()
+    again = open_store(store.url)
+    assert again.url == store.url
+    again.close()
+
+
+def test_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """X-2: three slashes name a file beside where the process was started, even if it moves later."""
+    monkeypatch.chdir(tmp_path)
+    store = open_store("sqlite:///sub/x.db")
+    assert store.url == f"sqlite:///{tmp_path}/sub/x.db"
+    store.close()
+    assert (tmp_path / "sub" / "x.db").is_file()
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("", "'' is not the URL of a store; expected memory://"),
+        ("store.db", "'store.db' is not the URL of a store; expected .*sqlite:///file.db"),
+        ("memory://shared", "write memory://"),
+        ("sqlite://", "names no file; expected"),
+        ("sqlite:///", "names no file; expected"),
+        ("sqlite://store.db", "names no file; expected"),
+        ("sqlite:///directory/", "names no file; expected"),
+        ("sqlite:///:memory:", "write memory://"),
+        ("sqlite:///x.db?mode=ro", "write the path alone"),
+        ("sqlite:///~nobody-of-this-name/x.db", "write an absolute path"),
+        ("sqlite:///x\0.db", "write the path alone"),
+        ("postgres://host/db", "no store is called 'postgres://'; there are memory://"),
+    ],
+)
+def test_a_wrong_url_says_what_was_expected(url: str, message: str) -> None:
+    """X-2: the error names what was got, what was expected and what to write."""
+    with pytest.raises(StoreError, match=message):
+        open_store(url)
+
+
+def test_a_password_is_never_repeated() -> None:
+    """X-6: the error about a store that does not exist keeps what follows the scheme to itself."""
+    with pytest.raises(StoreError, match="no store is called 'redis://'") as raised:
+        open_store("redis://:secret@example.org/0")
+    assert "secret" not in str(raised.value)
