@@ -155,11 +155,14 @@ class Fanlight:
             self.engine.start()
 
     def close(self) -> None:
-        """Stop recording, end all live views and write what is left. Idempotent."""
-        if "face" in self.__dict__:
-            self.face.close()
-        if "engine" in self.__dict__:
-            self.engine.close()
+        """Stop recording, end all live views and write what is left. Idempotent; `start` begins again."""
+        face, engine = self.__dict__.pop("face", None), self.__dict__.pop("engine", None)
+        if face is not None:
+            face.close()
+        if engine is not None:
+            engine.close()
+            if engine.shared:
+                self.recorder.renew()  # an instance that said goodbye takes a new name
 
     def event(self, type: str, /, **fields: Any) -> None:
         """Something worth a row happened: counted by type and listed with its fields."""

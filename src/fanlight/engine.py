@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -97,7 +98,9 @@ class Engine:
                 self._fill()
             self.pulse.start()
             if self.shared:
-                self._store_thread = threading.Thread(target=self._follow, name="fanlight-follow", daemon=True)
+                self._store_thread = threading.Thread(
+                    target=_follow, args=(weakref.ref(self), self._store_turn), name="fanlight-follow", daemon=True
+                )
                 self._store_thread.start()
 
     def _fill(self) -> None:
@@ -119,10 +122,16 @@ class Engine:
     def close(self) -> None:
         """Stop everything, write what is left and say goodbye; may block a moment."""
         with self._lock:
-            if not self._running:
-                return
-            self._running = False
+            running, self._running = self._running, False
+        if running:
+            self._stop()
+        self._drop_samplers()
+        self.store.close()
+
+    def _stop(self) -> None:
         self._store_turn.set()
+        if self._store_thread is not None:
+            self._store_thread.join(STORE_TURN_SECONDS)
         self.pulse.close()
         self.pulse.tick(second_closed=True)
         self.loop_monitor.detach()
@@ -139,9 +148,13 @@ class Engine:
             self._gc_monitor.close()
             self._uninstall_logging()
         self.loop_monitor.detach()
-        for sampler in self._samplers:
-            self.recorder.samplers.remove(sampler)
+        self._drop_samplers()
         return running
+
+    def _drop_samplers(self) -> None:
+        for sampler in self._samplers:
+            if sampler in self.recorder.samplers:
+                self.recorder.samplers.remove(sampler)
 
     def tick(self, second_closed: bool) -> None:
         """One turn of the pulse: take, add, store; see `core.pulse.Owner`."""
@@ -175,16 +188,17 @@ class Engine:
         """A turn raised: counted and shown."""
         self.recorder.failed("pulse", error)
 
-    def _follow(self) -> None:
-        while self._running:
-            self._store_turn.wait(STORE_TURN_SECONDS)
-            self._store_turn.clear()
-            try:
-                self.commands.poll()
-                if self.fleet is not None and self.pulse.watchers:
-                    self.fleet.follow()
-            except Exception as error:
-                self.recorder.failed("store", error)
+    def store_turn(self) -> bool:
+        """One turn of the store's thread: do what was commanded, follow the others while watched; False to end."""
+        if not self._running:
+            return False
+        try:
+            self.commands.poll()
+            if self.fleet is not None and self.pulse.watchers:
+                self.fleet.follow()
+        except Exception as error:
+            self.recorder.failed("store", error)
+        return True
 
     def run_everywhere(self, name: str, issuer: str) -> Outcome:
         """Have every live instance run a command, and wait; not on the serving loop."""
@@ -221,3 +235,14 @@ class Engine:
     def history(self) -> str:
         """What is wrong with the store, "" when nothing is."""
         return self.fleet.history() if self.fleet is not None else ""
+
+
+def _follow(reference: weakref.ref[Engine], due: threading.Event) -> None:
+    """The store's thread; holds the engine only while it works, so that a dropped one ends it."""
+    while True:
+        due.wait(STORE_TURN_SECONDS)
+        due.clear()
+        engine = reference()
+        if engine is None or not engine.store_turn():
+            return
+        del engine

@@ -19,7 +19,7 @@ from fanlight.core.recorder import Recorder
 from fanlight.core.snapshot import Instance
 from fanlight.core.window import SPAN, Window
 from fanlight.errors import FanlightError
-from fanlight.stores.base import LATEST, InstanceInfo, Store, StoredFrame, all_frames
+from fanlight.stores.base import LATEST, RETIRED, InstanceInfo, Store, StoredFrame, all_frames
 from fanlight.stores.writer import StoreWriter
 
 LIVE_SECONDS: Final = 5.0
@@ -146,7 +146,11 @@ class Fleet:
         self._known = tuple(self._store.instances(service))
         if self._cursor is None:
             self._cursor, _ = self._store.changes(service, LATEST)
-            self._load(service)
+            self._load_totals(service)
+            for stored in all_frames(self._store, service, 1, self._now() - SPAN):
+                self._take_in(service, stored)
+        elif self._retired():
+            self._load_totals(service)
         while True:
             self._cursor, changed = self._store.changes(service, self._cursor, self._recorder.instance)
             for stored in changed:
@@ -154,33 +158,42 @@ class Fleet:
             if not changed:
                 return
 
-    def _load(self, service: str) -> None:
-        self._load_totals(service)
-        since = int(self._clock.time_ns() // 1_000_000_000) - SPAN
-        for stored in all_frames(self._store, service, 1, since):
-            self._take_in(service, stored)
+    def _retired(self) -> bool:
+        """Whether an instance we count is gone for good: its totals are now in the sum of the retired."""
+        known = {info.instance for info in self._known}
+        return any(instance != RETIRED and instance not in known for instance in self._others)
 
     def _load_totals(self, service: str) -> None:
+        """Take every other instance's totals from one read, so that a retired one is counted once."""
+        loaded = {}
         for instance, blob in self._store.totals(service).items():
-            if instance != self._recorder.instance and instance not in self._others:
-                frame = Frame.decode(blob)
-                with self.lock:
-                    self._others[instance] = frame
+            if instance != self._recorder.instance:
+                loaded[instance] = Frame.decode(blob)
                 self._pacer.breathe()
+        since = min((frame.end for frame in loaded.values()), default=self._now())
+        for stored in all_frames(self._store, service, 1, max(since, self._now() - SPAN)):
+            known = loaded.get(stored.instance)
+            if known is not None and known.end <= stored.bucket <= self._seen.get(stored.instance, -1):
+                known.add(Frame.decode(stored.data), self._pacer.breathe)
+        with self.lock:
+            self._others = loaded
 
     def _take_in(self, service: str, stored: StoredFrame) -> None:
         instance = stored.instance
         if stored.tier != 1 or instance == self._recorder.instance or stored.bucket <= self._seen.get(instance, -1):
             return
-        self._seen[instance] = stored.bucket
         frame = Frame.decode(stored.data)
         self._window.add(frame, self._pacer.breathe)
         if instance not in self._others:
             self._load_totals(service)
+        self._seen[instance] = stored.bucket
         with self.lock:
             known = self._others.setdefault(instance, Frame(frame.start, frame.start))
             if frame.start >= known.end:
                 known.add(frame, self._pacer.breathe)
+
+    def _now(self) -> int:
+        return self._clock.time_ns() // 1_000_000_000
 
     def total_frames(self) -> Sequence[Frame]:
         return (self._recorder.totals, *self._others.values())
@@ -190,7 +203,7 @@ class Fleet:
         return (self._recorder.totals, *(frame for name, frame in self._others.items() if name in live))
 
     def instances(self) -> Sequence[Instance]:
-        now = self._clock.time_ns() / 1e9
+        now = self._now()
         mine = _instance(self._info(), live=True, this=True)
         others = (
             _instance(info, live=not info.closed and now - info.last_seen < LIVE_SECONDS, this=False)

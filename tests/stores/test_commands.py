@@ -1,0 +1,93 @@
+"""Commands: done on every instance they are for, and success only when each has said so."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from fanlight.clock import SystemClock
+from fanlight.stores import MemoryStore
+from fanlight.stores.commands import Commands
+
+
+class Site:
+    """Two instances on one store; the second polls when told."""
+
+    def __init__(self) -> None:
+        store = MemoryStore()
+        self.one = Commands(store, "chat", "one", SystemClock())
+        self.two = Commands(store, "chat", "two", SystemClock())
+        self.done: list[str] = []
+        self.one.handlers["clear"] = self._doing("one")
+        self.two.handlers["clear"] = self._doing("two")
+
+    def _doing(self, name: str) -> Any:
+        def do(arguments: Mapping[str, Any]) -> str:
+            self.done.append(name)
+            return f"cleared {arguments['what']}"
+
+        return do
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+def polling(commands: Commands) -> threading.Thread:
+    """A thread that does what is commanded until something was."""
+    waiting = threading.Event()
+
+    def poll() -> None:
+        while not commands.poll():
+            waiting.wait(0.01)
+
+    thread = threading.Thread(target=poll, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_success_means_every_instance_did_it(site: Site) -> None:
+    """HUB-7: an action that must run everywhere has succeeded when every live instance has acknowledged it."""
+    thread = polling(site.two)
+    outcome = site.one.run("clear", {"what": "prompts"}, ["one", "two"], "operator")
+    thread.join()
+    assert sorted(site.done) == ["one", "two"]
+    assert outcome.status == "success"
+    assert outcome.succeeded == {"one": "cleared prompts", "two": "cleared prompts"}
+
+
+def test_an_instance_that_does_not_answer_is_named(site: Site) -> None:
+    """HUB-7: a partial result names the instances that did not answer."""
+    outcome = site.one.run("clear", {"what": "x"}, ["one", "two"], "operator", timeout=0.0)
+    assert outcome.status == "error"
+    assert list(outcome.missing) == ["two"]
+    assert list(outcome.succeeded) == ["one"]
+
+
+def test_a_failure_comes_back_with_its_reason(site: Site) -> None:
+    """HUB-7: a handler that raises is an error with its reason, on that instance alone."""
+
+    def fail(arguments: Mapping[str, Any]) -> str:
+        raise RuntimeError("disk full")
+
+    site.one.handlers["clear"] = fail
+    outcome = site.one.run("clear", {"what": "x"}, ["one"], "operator")
+    assert outcome.status == "error"
+    assert outcome.failed == {"one": "RuntimeError: disk full"}
+
+
+def test_an_unknown_command_is_an_error_not_a_silence(site: Site) -> None:
+    """An instance of another release that knows no such command says so."""
+    outcome = site.one.run("dance", {}, ["one"], "operator")
+    assert "knows no command dance" in outcome.failed["one"]
+
+
+def test_a_command_is_done_once(site: Site) -> None:
+    """Polling again does not do again what was acknowledged."""
+    site.one.run("clear", {"what": "x"}, ["one"], "operator")
+    assert site.one.poll() == 0
+    assert site.done == ["one"]

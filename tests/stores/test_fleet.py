@@ -1,0 +1,182 @@
+"""Fleet: every instance shows the same truth, from whichever one looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fanlight.clock import ManualClock
+from fanlight.core.facts import REQUEST
+from fanlight.core.frame import Frame
+from fanlight.core.pacer import unpaced
+from fanlight.core.recorder import Recorder
+from fanlight.core.totals import Totals, totals
+from fanlight.stores import open_store
+from fanlight.stores.base import InstanceInfo, Store
+from fanlight.stores.fleet import Fleet
+from fanlight.stores.writer import StoreWriter
+
+
+class StillPulse:
+    """A pulse that never ticks by itself."""
+
+    version = 0
+
+    def refresh(self) -> None:
+        """Nothing to do: the tests tick."""
+
+
+class Worker:
+    """One instance of a service on a shared store, ticked by hand."""
+
+    def __init__(self, store: Store, clock: ManualClock, service: str = "chat") -> None:
+        self.clock = clock
+        self.service = service
+        self.recorder = Recorder(clock)
+        self.writer = StoreWriter(store, clock=clock)
+        self.fleet = Fleet(store, self.writer, self.recorder, StillPulse(), self.info, clock)
+
+    def info(self) -> InstanceInfo:
+        now = self.clock.time_ns() / 1e9
+        recorder = self.recorder
+        return InstanceInfo(self.service, recorder.instance, "host", 1, "1.0", recorder.started, now)
+
+    def serve(self, count: int, status: int = 200) -> None:
+        for _ in range(count):
+            seq, at = self.recorder.next_seq(), self.recorder.clock.monotonic_ns()
+            self.recorder.append((REQUEST, seq, at, 5_000_000, 1, "GET", "/a", "", "/a", status, 0, "id", None))
+
+    def close_second(self) -> None:
+        """What the pulse does when a second is over."""
+        frame = self.recorder.take()
+        self.recorder.commit(frame)
+        self.fleet.window.add(frame)
+        self.fleet.publish(frame, unpaced)
+        assert self.writer.flush()
+
+    def totals(self) -> Totals:
+        self.fleet.follow()
+        assert not self.fleet.error
+        return totals(self.fleet.total_frames())
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def join(tmp_path: Path, clock: ManualClock) -> Callable[..., Worker]:
+    def make(service: str = "chat") -> Worker:
+        return Worker(open_store(f"sqlite:////{tmp_path}/fleet.db".replace("////", "///", 1)), clock, service)
+
+    return make
+
+
+def tick(clock: ManualClock, *workers: Worker) -> None:
+    clock.advance(1.0)
+    for worker in workers:
+        worker.close_second()
+
+
+def test_two_workers_show_one_total(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """X-2: whichever worker is asked, the totals are those of both."""
+    one, two = join(), join()
+    one.serve(7)
+    two.serve(5, 500)
+    tick(clock, one, two)
+    for worker in (one, two):
+        family = worker.totals().family("requests")
+        assert (family.count, family.errors) == (12, 5)
+
+
+def test_nothing_is_counted_twice_however_often_one_follows(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """X-2: following again, before and after more seconds, never adds what was added before."""
+    one, two = join(), join()
+    for expected in (3, 6, 9):
+        two.serve(3)
+        tick(clock, one, two)
+        assert one.totals().family("requests").count == expected
+        assert one.totals().family("requests").count == expected
+
+
+def test_a_late_comer_sees_what_was_before(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """X-2: a worker that starts later has the earlier ones' totals and their last fifteen minutes."""
+    one = join()
+    for _ in range(4):
+        one.serve(2)
+        tick(clock, one)
+    late = join()
+    tick(clock, one, late)
+    assert late.totals().family("requests").count == 8
+    assert late.fleet.window.view(clock.time_ns() / 1e9).totals["requests"].count == 8
+
+
+def test_percentiles_are_those_of_one_merged_histogram(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """X-2: percentiles come from merged counts and are never averaged."""
+    one, two = join(), join()
+    one.serve(100)
+    two.serve(50)
+    tick(clock, one, two)
+    one.fleet.follow()
+    merged = Frame(0, 0)
+    for worker in (one, two):
+        merged.add(worker.recorder.totals)
+    figures = one.fleet.window.view(clock.time_ns() / 1e9).totals["requests"]
+    assert figures.p95 == merged.totals["requests"].quantiles([0.95])[0]
+
+
+def test_services_are_never_merged(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """Two services on one store stay two."""
+    one, other = join("chat"), join("mail")
+    one.serve(2)
+    other.serve(40)
+    tick(clock, one, other)
+    assert one.totals().family("requests").count == 2
+    assert [instance.id for instance in one.fleet.instances()] == [one.recorder.instance]
+
+
+def test_an_instance_that_is_gone_stays_in_the_totals(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """HUB-10: what a worker counted before it ended still counts since the first start, no longer since this one."""
+    one, two = join(), join()
+    two.serve(4)
+    tick(clock, one, two)
+    two.fleet.close()
+    assert two.writer.flush()
+    one.serve(1)
+    tick(clock, one)
+    assert one.totals().family("requests").count == 5
+    assert totals(one.fleet.run_frames()).family("requests").count == 1
+    gone = {instance.id: instance.live for instance in one.fleet.instances()}
+    assert gone == {one.recorder.instance: True, two.recorder.instance: False}
+
+
+def test_a_retired_instance_is_counted_once(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """HUB-10: when the store sums up an instance that is gone for good, the total stays what it was."""
+    one, two = join(), join()
+    two.serve(4)
+    tick(clock, one, two)
+    assert one.totals().family("requests").count == 4
+    two.fleet.close()
+    assert two.writer.flush()
+    clock.advance(3600)
+    one.serve(1)
+    tick(clock, one)
+    one.fleet._store.prune("chat", clock.time_ns() / 1e9)
+    assert one.totals().family("requests").count == 5
+    third = join()
+    tick(clock, one, third)
+    assert third.totals().family("requests").count == 5
+
+
+def test_a_broken_store_is_said_and_hurts_nothing(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """A store that cannot be read leaves the numbers there are and says why."""
+    one = join()
+    one.serve(2)
+    tick(clock, one)
+    one.fleet._store.close()
+    one.fleet.follow()
+    assert "closed" in one.fleet.error
+    assert totals(one.fleet.total_frames()).family("requests").count == 2
