@@ -1,0 +1,221 @@
+"""The ASGI capture: stands around an application, notes what passes, changes nothing but one header.
+
+A request costs two clock reads and one appended tuple here; templates, histograms and text are made at fold time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from logging import getLogger
+from typing import Any
+
+from fanlight.capture import correlation
+from fanlight.capture.correlation import restore
+from fanlight.capture.exchange import RECORDED, Application, Exchange, Message, Receive, Scope, Send
+from fanlight.capture.routes import RouteIndex, inside
+from fanlight.capture.websocket import Connection, Names, Sockets
+from fanlight.core.context import correlation_id
+from fanlight.core.recorder import Recorder, Sample
+from fanlight.errors import FanlightError
+
+__all__ = ["Application", "Capture", "CaptureOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureOptions:
+    """What the capture is told. Paths are those the application sees, without `root_path`.
+
+    `exclude`: paths left out of the numbers, exact or with a trailing `*`. `stream_routes`: templates (`/chat/{id}`)
+    whose responses are streams whatever their content type.
+    """
+
+    prefix: str = "/dashboard"
+    exclude: tuple[str, ...] = ()
+    stream_routes: tuple[str, ...] = ()
+    websocket_group_params: tuple[str, ...] = ("group", "group_id", "room", "room_id", "channel")
+    websocket_user_params: tuple[str, ...] = ("user", "user_id", "client_id")
+
+
+class Capture:
+    """An ASGI application around `app`: its requests become facts, those under the prefix go to `face`.
+
+    `on_startup` is called before the application's start-up (without a lifespan: before the first request),
+    `on_shutdown` after its shutdown. It gives the recorder its samplers and its way to name routes: one per recorder.
+    """
+
+    fanlight_dashboard: Any = None
+    """The dashboard this was made for, where it was made for one."""
+
+    def __init__(
+        self,
+        app: Application,
+        recorder: Recorder,
+        options: CaptureOptions,
+        face: Application | None = None,
+        on_startup: Callable[[], object] | None = None,
+        on_shutdown: Callable[[], object] | None = None,
+    ) -> None:
+        self.app = app
+        self.recorder = recorder
+        self.active = 0
+        self.peak = 0
+        self.append = recorder.append
+        self.next_seq = recorder.next_seq
+        self.now_ns = recorder.clock.monotonic_ns
+        self.is_declared_stream = _any_of(options.stream_routes)
+        self.sockets = Sockets()
+        self._names = Names(options.websocket_group_params, options.websocket_user_params)
+        self._face = face
+        self._prefix = options.prefix
+        self._exact = frozenset(path for path in options.exclude if not path.endswith("*"))
+        self._beginnings = tuple(path[:-1] for path in options.exclude if path.endswith("*"))
+        self._special = (*((options.prefix,) if face else ()), *self._exact, *self._beginnings)
+        self._on_startup = on_startup
+        self._on_shutdown = on_shutdown
+        self._started = False
+        self._routes = RouteIndex(app)
+        recorder.describe_route = self._routes.describe
+        recorder.samplers += (self.sample, self.sockets.sample)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        kind = scope["type"]
+        if kind == "http":
+            root_path = scope.get("root_path")
+            path = scope["path"]
+            local = inside(path, root_path) if root_path else path
+            if local.startswith(self._special):
+                other = self._elsewhere(local)
+                if other is not None:
+                    return await _unmeasured(other, scope, receive, send)
+            if not self._started:
+                self._start_late()
+            exchange = Exchange()
+            try:
+                exchange.begin(self, scope, receive, send, path, root_path or "")
+            except Exception as error:  # a scope that is not one; the application will say so itself
+                self.recorder.failed("capture", error)
+                return await self.app(scope, receive, send)
+            token = correlation_id.set(exchange.correlation_id)
+            try:
+                result = await self.app(scope, exchange.listen, exchange.forward)
+            except BaseException as error:
+                exchange.close(error)  # the ID stays set: the server logs the error next, in this context
+                raise
+            if exchange.phase != RECORDED:
+                exchange.close()
+            try:
+                correlation_id.reset(token)
+            except ValueError:  # the server ends the request in another context than it began it in
+                correlation_id.set("")
+            return result
+        if kind == "websocket":
+            return await self._connect(scope, receive, send)
+        if kind == "lifespan":
+            return await self._live(scope, receive, send)
+        return await self.app(scope, receive, send)
+
+    def sample(self) -> Iterator[Sample]:
+        """Requests in flight now, and the most there were since the last sample: a sampler of the recorder."""
+        peak, self.peak = self.peak, self.active
+        yield Sample("http.server.active_requests", "", self.active, "sum", "instance")
+        yield Sample("http.server.active_requests.peak", "", peak, "sum", "instance")
+
+    def _elsewhere(self, path: str) -> Application | None:
+        """Who answers a path that is not measured, after counting it; None when it is measured after all."""
+        prefix = self._prefix
+        if self._face is not None and (path == prefix or path.startswith(prefix + "/")):
+            self.recorder.count("fanlight.dashboard.requests")
+            return self._face
+        if path in self._exact or path.startswith(self._beginnings):
+            self.recorder.count("fanlight.excluded.requests")
+            return self.app
+        return None
+
+    async def _connect(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        other = self._elsewhere(inside(scope["path"], scope.get("root_path", "")))
+        if other is not None:
+            return await _unmeasured(other, scope, receive, send)
+        if not self._started:
+            self._start_late()
+        try:
+            identity = correlation.given(scope["headers"]) or correlation.make()
+            connection = Connection(self.recorder, self.sockets, scope, receive, send, self._names, identity)
+        except Exception as error:
+            self.recorder.failed("capture", error)
+            return await self.app(scope, receive, send)
+        token = correlation_id.set(identity)
+        result = await connection.run(self.app)
+        restore(correlation_id, token)
+        return result
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        try:
+            self._start()
+        except FanlightError as error:
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return None
+
+        async def forward(message: Message) -> None:
+            # Before the server hears of the end, or it may be gone before we have put things away.
+            if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed", "lifespan.startup.failed"):
+                self._stop()
+            await send(message)
+
+        return await self.app(scope, receive, forward)
+
+    def _start(self) -> None:
+        """Begin; only a FanlightError, a wrong setting, may keep the service from starting."""
+        self._started = True
+        for step in (self._routes.build, self._on_startup):
+            try:
+                if step is not None:
+                    step()
+            except FanlightError:
+                raise
+            except Exception as error:
+                self.recorder.failed("startup", error)
+
+    def _start_late(self) -> None:
+        try:
+            self._start()
+        except FanlightError as error:  # too late to refuse the start: say it where the operator looks
+            self.recorder.failed("startup", error)
+            getLogger("fanlight").error("%s", error)
+
+    def _stop(self) -> None:
+        if not self._started:
+            return
+        self._started = False
+        try:
+            if self._on_shutdown is not None:
+                self._on_shutdown()
+        except Exception as error:
+            self.recorder.failed("shutdown", error)
+
+
+async def _unmeasured(app: Application, scope: Scope, receive: Receive, send: Send) -> Any:
+    """Run what is not measured under no correlation ID: not that of a request whose context this one inherited."""
+    token = correlation_id.set("")
+    try:
+        return await app(scope, receive, send)
+    finally:
+        restore(correlation_id, token)
+
+
+def _any_of(templates: tuple[str, ...]) -> Callable[[str], object] | None:
+    """A test whether a path fits one of the templates; None without templates."""
+    if not templates:
+        return None
+    patterns = []
+    for template in templates:
+        parts = re.split(r"\{[^{}]*?(:path)?\}", template)
+        patterns.append(
+            "".join(
+                re.escape(part or "") if number % 2 == 0 else "[^/]+" if part is None else ".*"
+                for number, part in enumerate(parts)
+            )
+        )
+    return re.compile("|".join(patterns)).fullmatch

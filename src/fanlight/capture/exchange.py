@@ -1,0 +1,241 @@
+"""One HTTP request and its response, from the first byte to the last.
+
+This is the path every request takes, so it is written for speed where that is measured to matter: see `bench/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any, Final
+
+from fanlight.capture import correlation
+from fanlight.capture.correlation import REQUEST_HEADERS, RESPONSE_HEADER
+from fanlight.capture.routes import BY_PATH, Missed, inside
+from fanlight.core.facts import DISCONNECTED, REQUEST, STREAM
+from fanlight.errors import FanlightError
+
+if TYPE_CHECKING:
+    from fanlight.capture.asgi import Capture
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Any, Any, Any], Awaitable[Any]]
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
+"""Methods recorded by name; a client may make up others, which are "OTHER"."""
+
+STREAM_TYPES: Final = (
+    b"text/event-stream",
+    b"application/x-ndjson",
+    b"application/ndjson",
+    b"application/jsonl",  # and jsonlines
+    b"application/x-jsonl",
+    b"application/json-seq",
+    b"multipart/x-mixed-replace",
+)
+"""Beginnings of the content types that make a response a stream."""
+
+PATH_LIMIT: Final = 2_048
+"""Characters of a path a fact holds."""
+
+_OPEN, _TRAILING, _LAST, _ENDED, RECORDED = range(5)  # phases: see Exchange
+
+
+class Exchange:
+    """One request and its response; makes exactly one REQUEST fact.
+
+    `phase` goes from _OPEN (_TRAILING: the last byte will be in trailers) over _LAST (it is on its way) and _ENDED (it
+    is out, the request no longer in flight; a 5xx waits here for the exception the application may yet raise) to
+    RECORDED.
+    """
+
+    __slots__ = (
+        "began_ns",
+        "capture",
+        "correlation_id",
+        "ended_ns",
+        "first_byte_ns",
+        "flags",
+        "path",
+        "phase",
+        "receive",
+        "root_path",
+        "scope",
+        "send",
+        "status",
+    )
+
+    def begin(self, capture: Capture, scope: Scope, receive: Receive, send: Send, path: str, root_path: str) -> None:
+        """Start the clock. Not `__init__`: calling a class that has one costs 0.1 µs more on CPython 3.11."""
+        self.began_ns = capture.now_ns()
+        self.capture = capture
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.path = path
+        self.root_path = root_path
+        self.status = self.flags = self.first_byte_ns = self.ended_ns = self.phase = 0
+        for name, _ in scope["headers"]:
+            if name in REQUEST_HEADERS:
+                self.correlation_id = correlation.given(scope["headers"]) or correlation.make()
+                break
+        else:
+            self.correlation_id = correlation.make()
+        active = capture.active = capture.active + 1
+        if active > capture.peak:
+            capture.peak = active
+
+    async def listen(self) -> Message:
+        """`receive` for the application: notes that the client has gone."""
+        message = await self.receive()
+        if message["type"] == "http.disconnect" and self.phase < _LAST:
+            self.flags |= DISCONNECTED
+            if not self.status:
+                self.status = 499
+        return message
+
+    def forward(self, message: Message) -> Awaitable[None]:
+        """`send` for the application. Only the last message costs a coroutine of its own."""
+        kind = message["type"]
+        if kind == "http.response.body":
+            if message.get("more_body"):
+                if not self.first_byte_ns and message.get("body"):
+                    self.first_byte_ns = self.capture.now_ns() - self.began_ns
+                return self.send(message)
+            return self.finish(message)
+        if kind == "http.response.start":
+            try:
+                message = self._start(message)
+            except Exception as error:
+                self.capture.recorder.failed("capture", error)
+            return self.send(message)
+        return self._forward_rare(message)
+
+    async def finish(self, message: Message) -> None:
+        """Send the last message; the request ends when that is done."""
+        if self.phase == _OPEN:
+            self.phase = _LAST
+        await self.send(message)
+        if self.phase == _LAST:
+            self.phase = _ENDED
+            capture = self.capture
+            capture.active -= 1
+            ended_ns = self.ended_ns = capture.now_ns()
+            if not self.first_byte_ns:
+                self.first_byte_ns = ended_ns - self.began_ns
+            if self.status < 500:
+                self._record(None)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """The application is done, or raised; record what has not been recorded."""
+        try:
+            if self.phase < _ENDED:
+                self.ended_ns = self.capture.now_ns()
+                self.capture.active -= 1
+                error = self._judge(error)
+            if self.phase < RECORDED:
+                self._record(error)
+            elif error is not None and not abandoned(error):
+                self._note_late(error)
+        except Exception as failure:
+            self.capture.recorder.failed("capture", failure)
+
+    def _start(self, message: Message) -> Message:
+        """The start of the response with the correlation ID: a new message, the application's is left as it is."""
+        if len(message) != 3 or "headers" not in message:
+            return self._start_rare(message)
+        status, headers = message["status"], message["headers"]
+        if type(headers) is not list:
+            return self._start_rare(message)
+        if not self.flags:  # a client that left before got none of this
+            self.status = status
+        for name, value in headers:
+            length = len(name)
+            if length == 12:
+                if value.startswith(STREAM_TYPES) and name.lower() == b"content-type":
+                    self.flags |= STREAM
+            elif length == 16 and name.lower() == RESPONSE_HEADER:
+                return self._start_named(message)
+        return {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [*headers, (RESPONSE_HEADER, self.correlation_id.encode())],
+        }
+
+    def _start_named(self, message: Message) -> Message:
+        """A start to which the application itself gave a correlation ID: that one is recorded."""
+        for name, value in message["headers"]:
+            if name.lower() == RESPONSE_HEADER:
+                self.correlation_id = correlation.valid(value) or self.correlation_id
+            elif name.lower() == b"content-type" and value.startswith(STREAM_TYPES):
+                self.flags |= STREAM
+        return message
+
+    def _start_rare(self, message: Message) -> Message:
+        """A start with headers of another shape (they may be an iterator), or with more than status and headers."""
+        headers = [*message.get("headers", ())]
+        stamped = self._start({"type": "http.response.start", "status": message["status"], "headers": headers})
+        if message.get("trailers"):
+            self.phase = _TRAILING
+        return {**message, "headers": stamped["headers"]}
+
+    def _forward_rare(self, message: Message) -> Awaitable[None]:
+        kind = message["type"]
+        if kind == "http.response.trailers" and not message.get("more_trailers"):
+            self.phase = _OPEN if self.phase == _TRAILING else self.phase
+            return self.finish(message)
+        if kind == "http.response.pathsend" or (kind == "http.response.zerocopysend" and not message.get("more_body")):
+            return self.finish(message)
+        return self.send(message)
+
+    def _judge(self, error: BaseException | None) -> BaseException | None:
+        """Settle status, flags and error of a request that ended without its last byte."""
+        if error is not None and (abandoned(error) or type(error).__name__ == "ClientDisconnect"):
+            self.flags |= DISCONNECTED
+            error = None
+        if self.flags & DISCONNECTED:
+            self.status = self.status or 499
+            return error
+        self.status = self.status or 500
+        return error or FanlightError("the application returned without completing its response")
+
+    def _note_late(self, error: BaseException) -> None:
+        """What failed after the response, a background task say, is no error of the request; it is an event."""
+        fields = {"path": self.path[:200], "error": f"{type(error).__name__}: {error}"[:300]}
+        self.capture.recorder.event("failed_after_response", fields, self.correlation_id)
+
+    def _record(self, error: BaseException | None) -> None:
+        self.phase = RECORDED
+        capture, scope, status = self.capture, self.scope, self.status
+        if capture.is_declared_stream is not None and capture.is_declared_stream(inside(self.path, self.root_path)):
+            self.flags |= STREAM
+        route = scope.get("endpoint")
+        if route is None:
+            route = scope.get("path_template") or (None if status == 404 else BY_PATH)
+        elif status == 404:
+            route = Missed(route)
+        method, path, ended_ns = scope["method"], self.path, self.ended_ns
+        capture.append(
+            (
+                REQUEST,
+                capture.next_seq(),
+                ended_ns,
+                ended_ns - self.began_ns,
+                self.first_byte_ns,
+                method if method in METHODS else "OTHER",
+                route,
+                self.root_path,
+                path if len(path) <= PATH_LIMIT else path[:PATH_LIMIT],
+                status,
+                self.flags,
+                self.correlation_id,
+                error,
+            )
+        )
+
+
+def abandoned(error: BaseException) -> bool:
+    """Whether this exception means that the server gave the request up: a cancellation, by whatever event loop."""
+    return not isinstance(error, Exception | KeyboardInterrupt | SystemExit)
