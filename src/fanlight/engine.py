@@ -17,8 +17,9 @@ from fanlight.core.frame import Frame
 from fanlight.core.pulse import Pulse
 from fanlight.core.query import Query, Source
 from fanlight.core.recorder import Recorder, Sample, Sampler
-from fanlight.core.snapshot import Supplied
+from fanlight.core.snapshot import Snapshot, Supplied
 from fanlight.core.window import SPAN
+from fanlight.faces.prometheus import expose
 from fanlight.services.actions import CLEAR_CACHE, Cache, clearable
 from fanlight.services.supplier import LoopCaller, Supplier
 from fanlight.settings import Settings
@@ -30,6 +31,9 @@ from fanlight.stores.writer import StoreWriter
 
 STORE_TURN_SECONDS: Final = 1.0
 """How often the store's thread looks for commands while nothing wakes it."""
+
+EXPOSITION_SECONDS: Final = 10.0
+"""How long the Prometheus text on a page is shown before it is made anew."""
 
 MEMORY: Final = "memory://"
 
@@ -66,6 +70,7 @@ class Engine:
         everything: Source = self.fleet or self.local
         self.query = Query(settings, clock, self.local, everything, self, self.pulse.pacer.breathe)
         self._open: Frame | None = None
+        self._exposition: dict[str, tuple[int, str]] = {}
         self._lock = threading.Lock()
         self._running = False
         self._store_turn = threading.Event()
@@ -231,6 +236,16 @@ class Engine:
     def viewers(self) -> int:
         """Live views on this instance."""
         return self.pulse.watchers
+
+    def exposition(self, snapshot: Snapshot) -> str:
+        """The Prometheus text, made anew every few seconds however many look."""
+        turn = int(snapshot.at / EXPOSITION_SECONDS)
+        known = self._exposition.get(snapshot.scope)
+        if known is None or known[0] != turn:
+            cumulative = self.query.cumulative(snapshot.scope)
+            text = expose(snapshot, cumulative, breathe=self.pulse.pacer.breathe).decode()
+            known = self._exposition[snapshot.scope] = (turn, text)
+        return known[1]
 
     def history(self) -> str:
         """What is wrong with the store, "" when nothing is."""

@@ -17,12 +17,12 @@ from fanlight.core.recorder import Recorder, Sample
 from fanlight.core.window import SPAN
 
 ROUTES: Final = (
-    ("GET", "/api/chat/groups", 22.0, 6),
-    ("GET", "/api/chat/groups/{group_id}/messages", 38.0, 8),
-    ("POST", "/api/chat/groups/{group_id}/messages", 31.0, 4),
-    ("GET", "/api/chat/search", 140.0, 1),
-    ("DELETE", "/api/chat/messages/{message_id}", 18.0, 1),
-    ("GET", "unmatched", 1.2, 1),
+    ("GET", "/api/chat/groups", 22.0, 60),
+    ("GET", "/api/chat/groups/{group_id}/messages", 38.0, 80),
+    ("POST", "/api/chat/groups/{group_id}/messages", 31.0, 40),
+    ("GET", "/api/chat/search", 140.0, 12),
+    ("DELETE", "/api/chat/messages/{message_id}", 18.0, 8),
+    ("GET", "unmatched", 1.2, 2),
 )
 """Method, route, typical milliseconds, weight."""
 
@@ -50,9 +50,9 @@ def _arrivals(chance: random.Random, second: int) -> int:
 def _request(recorder: Recorder, chance: random.Random, second: int) -> None:
     method, route, typical, _ = chance.choices(ROUTES, _WEIGHTS)[0]
     troubled = 420 <= second < 510 and "search" in route
-    milliseconds = typical * chance.lognormvariate(0, 0.45) * (6 if troubled else 1)
+    milliseconds = typical * chance.lognormvariate(0, 0.45) * (4 if troubled else 1)
     status = (
-        404 if route == "unmatched" else chance.choices((200, 422, 401, 503 if troubled else 500), (970, 12, 6, 3))[0]
+        404 if route == "unmatched" else chance.choices((200, 422, 401, 503 if troubled else 500), (1960, 20, 12, 3))[0]
     )
     duration = int(milliseconds * 1e6)
     at = recorder.clock.monotonic_ns() + chance.randrange(1_000_000_000)

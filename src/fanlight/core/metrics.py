@@ -42,7 +42,7 @@ HISTOGRAMS: Final[Mapping[str, Metric]] = {
         "http_server_request_duration_seconds",
         "histogram",
         "s",
-        "Duration of HTTP requests to the last byte, streams left out, since this start.",
+        "Duration of HTTP requests to the last byte, streams left out, since the first start.",
         attributes=(METHOD, ROUTE),
     ),
     "streams": Metric(
@@ -50,7 +50,7 @@ HISTOGRAMS: Final[Mapping[str, Metric]] = {
         "http_server_stream_time_to_first_byte_seconds",
         "histogram",
         "s",
-        "Time to the first byte of streamed responses, since this start.",
+        "Time to the first byte of streamed responses, since the first start.",
         attributes=(METHOD, ROUTE),
     ),
     "stream_durations": Metric(
@@ -58,7 +58,7 @@ HISTOGRAMS: Final[Mapping[str, Metric]] = {
         "http_server_stream_duration_seconds",
         "histogram",
         "s",
-        "Duration of streamed responses to the last byte, since this start.",
+        "Duration of streamed responses to the last byte, since the first start.",
         attributes=(METHOD, ROUTE),
     ),
     "sockets": Metric(
@@ -66,7 +66,7 @@ HISTOGRAMS: Final[Mapping[str, Metric]] = {
         "websocket_connection_duration_seconds",
         "histogram",
         "s",
-        "Duration of WebSockets that ended or were refused, since this start.",
+        "Duration of WebSockets that ended or were refused, since the first start.",
         attributes=("", ROUTE),
     ),
 }
@@ -80,7 +80,7 @@ OUTCOMES: Final[tuple[tuple[tuple[str, ...], Metric], ...]] = (
             "http_server_responses_total",
             "counter",
             "{response}",
-            "HTTP responses by status, streams included, since this start.",
+            "HTTP responses by status, streams included, since the first start.",
             attributes=(METHOD, ROUTE, STATUS, ERROR),
         ),
     ),
@@ -91,7 +91,7 @@ OUTCOMES: Final[tuple[tuple[tuple[str, ...], Metric], ...]] = (
             "websocket_closes_total",
             "counter",
             "{connection}",
-            "WebSockets that ended, by close code; refused ones by HTTP status; since this start.",
+            "WebSockets that ended, by close code; refused ones by HTTP status; since the first start.",
             attributes=("", ROUTE, CLOSE_CODE, ERROR),
         ),
     ),
@@ -237,7 +237,7 @@ COUNTERS: Final[Mapping[str, Metric]] = {
         "fanlight.failures", "fanlight_failures_total", "counter", "{failure}", "Failures inside Fanlight."
     ),
 }
-"""By counter name; counted since the first start, so a restart does not take them back."""
+"""By counter name."""
 
 COUNTER_GROUPS: Final[Mapping[str, Metric]] = {
     "fanlight.dropped.": Metric(

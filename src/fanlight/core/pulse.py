@@ -175,6 +175,7 @@ def _run(reference: weakref.ref[Pulse]) -> None:
             wake.clear()
             continue
         pulse.pacer.start()
-        pulse.tick(second != last_second)
+        # The first turn comes at once, within a second: that one is not over, and is written once, at its end.
+        pulse.tick(last_second not in (0, second))
         last_tick, last_second = time.monotonic(), second
         del pulse

@@ -50,6 +50,8 @@ class Surroundings(Protocol):
 
     def history(self) -> str: ...
 
+    def exposition(self, snapshot: Snapshot) -> str: ...
+
 
 class Query:
     """Thread-safe; `snapshot` takes 1 to 3 ms and is never called on the serving loop."""
@@ -109,16 +111,20 @@ class Query:
             viewers=around.viewers(),
             history=around.history(),
             version=version,
+            exposition=around.exposition,
         )
         return Snapshot(inputs)
 
     def cumulative(self, scope: str = "this") -> Frame:
-        """All series with their histograms since this start: what Prometheus scrapes; a copy."""
+        """All series with their histograms since the first start: what Prometheus scrapes; a copy.
+
+        Not since this start: a worker that ends would take its counts away, which reads as a reset.
+        """
         source = self._sources.get(scope, self._sources["this"])
         source.refresh()
         merged: Frame | None = None
         with source.lock:
-            for frame in source.run_frames():
+            for frame in source.total_frames():
                 if merged is None:
                     merged = Frame(frame.start, frame.end)
                 merged.add(frame, self._breathe)

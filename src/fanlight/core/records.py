@@ -42,7 +42,7 @@ def request(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> 
         "correlation_id": correlation_id[:_ID_LIMIT],
         "instance": instance,
     }
-    return Record((at + offset_ns) / 1e9, f"{tag}-{seq:x}", "request", data)
+    return Record((at + offset_ns) / 1e9, f"{tag}-{seq:08x}", "request", data)
 
 
 def socket(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> Record:
@@ -62,7 +62,7 @@ def socket(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> R
         "correlation_id": correlation_id[:_ID_LIMIT],
         "instance": instance,
     }
-    return Record((at + offset_ns) / 1e9, f"{tag}-{seq:x}", "socket", data)
+    return Record((at + offset_ns) / 1e9, f"{tag}-{seq:08x}", "socket", data)
 
 
 def log(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> Record:
@@ -78,7 +78,7 @@ def log(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> Reco
         "correlation_id": correlation_id[:_ID_LIMIT],
         "instance": instance,
     }
-    return Record(wall_ns / 1e9, f"{tag}-{seq:x}", "log", data)
+    return Record(wall_ns / 1e9, f"{tag}-{seq:08x}", "log", data)
 
 
 def event(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> Record:
@@ -91,7 +91,7 @@ def event(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> Re
         "correlation_id": correlation_id[:_ID_LIMIT],
         "instance": instance,
     }
-    return Record((at + offset_ns) / 1e9, f"{tag}-{seq:x}", "event", data)
+    return Record((at + offset_ns) / 1e9, f"{tag}-{seq:08x}", "event", data)
 
 
 MAKERS: Final[Mapping[int, Maker]] = {REQUEST: request, SOCKET: socket, LOG: log, EVENT: event}

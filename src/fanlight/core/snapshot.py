@@ -7,7 +7,7 @@ rates per second, ratios fractions of 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -172,6 +172,7 @@ class Inputs:
     viewers: int = 0
     history: str = ""
     version: int = 0
+    exposition: Callable[[Snapshot], str] | None = None
 
 
 class Snapshot:
@@ -398,6 +399,12 @@ class Snapshot:
             viewers=self._inputs.viewers,
             history=self._inputs.history,
         )
+
+    @cached_property
+    def exposition(self) -> str:
+        """The Prometheus text, a few seconds old at most; "" where nothing renders it."""
+        make = self._inputs.exposition
+        return make(self) if make is not None else ""
 
     def points(self, family: str) -> tuple[Point, ...]:
         """The chart points of a family, from `view.start` in steps of `window.STEP`; empty when it has none."""

@@ -8,6 +8,8 @@ from fanlight.pages.caches import cache_donut
 from fanlight.pages.overview import errors
 from fanlight.panels import Fact, Feed, FeedItem, Page, Slot, Text, View
 
+METRICS_LINES = 150
+
 
 def pulse(snapshot: Snapshot, view: View) -> Text:
     """System pulse: uptime, requests, Redis latency, cache hit rate."""
@@ -26,8 +28,12 @@ def redis_latency(snapshot: Snapshot, view: View) -> Text:
 
 
 def metrics_text(snapshot: Snapshot, view: View) -> Text:
-    """The Prometheus text, as it would be scraped."""
-    return Text(title="Prometheus", note="as scraped at metrics", href="metrics", empty="Open metrics to see it.")
+    """The Prometheus text, as it would be scraped; a long one is cut."""
+    lines = snapshot.exposition.splitlines()
+    left = len(lines) - METRICS_LINES
+    note = f"the first {METRICS_LINES} of {len(lines)} lines" if left > 0 else "as scraped"
+    code = "\n".join(lines[:METRICS_LINES])
+    return Text(title="Prometheus", note=note, code=code, href="metrics", empty="Open metrics to see it.")
 
 
 NO_EVENTS = 'None yet. dashboard.event("upload", name=...) adds one.'

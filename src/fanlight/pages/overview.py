@@ -8,7 +8,7 @@ from fanlight.core.snapshot import Snapshot
 from fanlight.pages import charts, system
 from fanlight.pages.caches import cache_stats
 from fanlight.pages.listing import REQUEST_COLUMNS, request_row
-from fanlight.pages.requests import routes_table
+from fanlight.pages.requests import ROUTE_COLUMNS_SHORT, routes_table
 from fanlight.pages.services import health
 from fanlight.panels import ActionButton, Actions, Bar, Bars, Page, Slot, Stat, Table, Verdict, View
 
@@ -122,7 +122,7 @@ def activity(snapshot: Snapshot, view: View) -> Table:
 
 def top_routes(snapshot: Snapshot, view: View) -> Table:
     """The busiest routes of the window."""
-    return routes_table(snapshot, view, limit=TOP_ROUTES)
+    return routes_table(snapshot, view, ROUTE_COLUMNS_SHORT, TOP_ROUTES)
 
 
 def errors(snapshot: Snapshot, view: View) -> Bars:
@@ -165,11 +165,11 @@ SLOTS = (
     *FIGURES,
     Slot(name="throughput", build=charts.throughput, span=6),
     Slot(name="percentiles", build=charts.percentiles, span=6),
-    Slot(name="routes", build=top_routes, span=8),
+    Slot(name="routes", build=top_routes, span=8, rows=2),
     Slot(name="health", build=health, span=4),
-    Slot(name="activity", build=activity, span=8, rows=4),
-    Slot(name="system", build=system.meters, span=4, pace="fast"),
     Slot(name="errors-by-type", build=errors, span=4),
+    Slot(name="activity", build=activity, span=8, rows=3),
+    Slot(name="system", build=system.meters, span=4, pace="fast"),
     Slot(name="stats", build=cache_stats, span=4),
     Slot(name="actions", build=actions, span=4, pace="still"),
 )

@@ -6,9 +6,9 @@ from fanlight.core import rules
 from fanlight.core.snapshot import Route, Snapshot
 from fanlight.pages import charts
 from fanlight.pages.listing import REQUEST_COLUMNS, chosen_requests, request_filters, request_row, sort_rows
-from fanlight.panels import Column, Page, Row, Slot, Table, View
+from fanlight.panels import Column, Page, Row, Slot, State, Table, View
 
-LISTED = 100
+LISTED = 50
 
 ROUTE_COLUMNS = (
     Column(name="method", title="Method", unit="method"),
@@ -24,31 +24,53 @@ ROUTE_COLUMNS = (
 )
 
 
-def _route_row(route: Route, snapshot: Snapshot) -> Row:
+ROUTE_COLUMNS_SHORT = tuple(
+    column for column in ROUTE_COLUMNS if column.name in ("method", "route", "count", "ratio", "p50", "p95", "p99")
+)
+"""The columns that tell most, for where there is less room."""
+
+
+def _route_row(route: Route, columns: tuple[Column, ...], snapshot: Snapshot) -> Row:
     figures = route.figures
     quiet = not figures.count
-    timing = (None,) * 5 if quiet else (route.error_ratio, figures.mean, figures.p50, figures.p95, figures.p99)
-    state = rules.error_state(route.error_ratio) if figures.errors else ""
+    values = {
+        "method": route.method,
+        "route": route.route,
+        "count": figures.count,
+        "errors": figures.errors,
+        "ratio": None if quiet else route.error_ratio,
+        "mean": None if quiet else figures.mean,
+        "p50": None if quiet else figures.p50,
+        "p95": None if quiet else figures.p95,
+        "p99": None if quiet else figures.p99,
+        "total": route.total.count,
+    }
     return Row(
         key=f"{route.family} {route.method} {route.route}",
-        values=(route.method, route.route, figures.count, figures.errors, *timing, route.total.count),
-        state=state if state == "warn" else rules.duration_state(figures.p95, snapshot) if not quiet else "",
+        values=tuple(values[column.name] for column in columns),
+        state=_route_state(route, snapshot),
         href=rules.route_href(route.method, route.route),
         detail={"streams": "stream: time to first byte", "sockets": "connection time"}.get(route.family, ""),
     )
 
 
-def routes_table(snapshot: Snapshot, view: View, limit: int = 0) -> Table:
-    """Routes with their figures over the window, sorted as the view asks."""
+def _route_state(route: Route, snapshot: Snapshot) -> State:
+    if rules.error_state(route.error_ratio) == "warn":
+        return "warn"
+    return rules.duration_state(route.figures.p95, snapshot) if route.family != "sockets" else ""
+
+
+def routes_table(snapshot: Snapshot, view: View, columns: tuple[Column, ...] = ROUTE_COLUMNS, limit: int = 0) -> Table:
+    """Routes with their figures over the window, sorted as the view asks; `limit` keeps the first few."""
     wanted = view.filter("q").lower()
-    rows = [_route_row(route, snapshot) for route in snapshot.routes if wanted in route.route.lower()]
-    ordered, applied = sort_rows(rows, ROUTE_COLUMNS, view.sort, "-count")
+    rows = [_route_row(route, columns, snapshot) for route in snapshot.routes if wanted in route.route.lower()]
+    ordered, applied = sort_rows(rows, columns, view.sort, "-count")
     shown = ordered[:limit] if limit else ordered
     return Table(
         title="Routes",
         note="last 15 min",
         href="requests" if limit else "",
-        columns=ROUTE_COLUMNS,
+        columns=columns,
         rows=shown,
         sortable=True,
         sorted=applied,
@@ -106,8 +128,8 @@ def error_list(snapshot: Snapshot, view: View) -> Table:
 SLOTS = (
     Slot(name="throughput", build=charts.throughput, span=6),
     Slot(name="percentiles", build=charts.percentiles, span=6),
-    Slot(name="request-list", build=request_list),
     Slot(name="all-routes", build=all_routes),
+    Slot(name="request-list", build=request_list),
     Slot(name="slow-list", build=slow_list, span=6),
     Slot(name="error-list", build=error_list, span=6),
 )
@@ -117,4 +139,4 @@ def page(snapshot: Snapshot, view: View) -> Page:
     """Requests; a filtered view shows what it asked for first, and leaves out the lists it already is."""
     if not view.filters and view.start is None:
         return Page(name="requests", title="Requests", slots=SLOTS)
-    return Page(name="requests", title="Requests", slots=(SLOTS[2], *SLOTS[:2], SLOTS[3]))
+    return Page(name="requests", title="Requests", slots=(SLOTS[3], *SLOTS[:3]))

@@ -1,0 +1,370 @@
+"""The documents beside `/api/data`, each made from one snapshot and what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import msgspec
+
+from fanlight import formats
+from fanlight.core import rules
+from fanlight.core.frame import Record
+from fanlight.core.snapshot import Snapshot
+from fanlight.faces.api import items
+from fanlight.faces.errors import NotFound, shown
+from fanlight.faces.figures import hit_percent, milliseconds, percent
+from fanlight.pages.listing import chosen_requests
+from fanlight.pages.logs import LEVELS
+from fanlight.panels import Panel, Slot, State, View
+
+Health = Literal["healthy", "degraded", "down", "idle"]
+
+_HEALTH: Final[Mapping[str, Health]] = {"ok": "healthy", "warn": "degraded", "error": "degraded", "idle": "idle"}
+"""A verdict's state in the words of health checks; a service that answers is not down, however often it fails."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a document is made of: the snapshot, what the query said, the path's values, the panels there are."""
+
+    snapshot: Snapshot
+    view: View
+    values: Mapping[str, Any]
+    path: Mapping[str, str]
+    panels: Mapping[str, Slot]
+    breathe: Callable[[], None]
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """Something the application depends on."""
+
+    name: str
+    kind: str
+    status: Health
+    score: float | None
+
+
+class OwnFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """Fanlight's own cost and losses."""
+
+    cpu_percent: float | None
+    dashboard_requests: int
+    excluded_requests: int
+    viewers: int
+    failures: int
+    dropped: dict[str, int]
+
+
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
+    """The system pulse: what counts since the first start, and how it goes now."""
+
+    timestamp: str
+    service: str
+    scope: str
+    uptime_seconds: float
+    uptime_formatted: str
+    total_requests: int
+    total_requests_this_run: int
+    total_errors: int
+    total_errors_this_run: int
+    error_rate_percent: float
+    average_response_time_ms: float
+    requests_per_minute: float
+    requests_per_second: float
+    requests_in_flight: int
+    websocket_connections: int
+    redis_latency_ms: float | None
+    cache_hits_total: int
+    cache_misses_total: int
+    cache_hit_rate: float | None
+    cache_entries: int | None
+    dashboard_refresh_total: int
+    htmx_events_total: int
+    fanlight: OwnFigures
+
+
+class Requests(msgspec.Struct, frozen=True, kw_only=True):
+    """Kept requests, the newest first; `matched` of those kept match, `count` of them are listed."""
+
+    timestamp: str
+    matched: int
+    count: int
+    limit: int
+    requests: list[items.Request]
+
+
+class OneRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The requests an id or correlation ID names, the newest first, and what was logged under their correlation IDs."""
+
+    timestamp: str
+    id: str
+    count: int
+    requests: list[items.Request]
+    logs: list[items.LogEntry]
+
+
+class Logs(msgspec.Struct, frozen=True, kw_only=True):
+    """Kept log lines, the newest first; `dropped` were lost to the rate limit."""
+
+    timestamp: str
+    matched: int
+    count: int
+    limit: int
+    dropped: int
+    logs: list[items.LogEntry]
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """What the application depends on."""
+
+    timestamp: str
+    count: int
+    services: list[Service]
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A language model's calls."""
+
+    name: str
+    calls: int
+    errors: int
+    average_ms: float | None
+
+
+class Models(msgspec.Struct, frozen=True, kw_only=True):
+    """The language models the application calls."""
+
+    timestamp: str
+    count: int
+    models: list[Model]
+
+
+class OnePanel(msgspec.Struct, frozen=True, kw_only=True):
+    """A panel as data: raw values in base units (seconds, bytes, fractions of 1, Unix seconds)."""
+
+    timestamp: str
+    name: str
+    panel: Panel
+
+
+class SystemHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How the service is, judged over the last 15 minutes: "down" when its database does not answer; `state` is the
+    verdict's colour."""
+
+    timestamp: str
+    service: str
+    scope: str
+    release: str
+    status: Health
+    state: State
+    verdict: str
+    uptime_seconds: float
+    instances: list[items.Process]
+    resources: items.Resources
+    requests: items.Figures
+    errors_by_type: dict[str, int]
+    slow_requests_count: int
+    very_slow_requests_count: int
+    event_loop_lag_ms: float | None
+
+
+class WrappersHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """Every wrapper's health."""
+
+    timestamp: str
+    count: int
+    wrappers: list[Service]
+
+
+class WrapperMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """One wrapper's operations over some hours."""
+
+    timestamp: str
+    name: str
+    hours: int
+    operations: list[items.Figures]
+
+
+class Liveness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the service answers and what it requires does; "down" (and 503) only when something required is down."""
+
+    status: Literal["ok", "down"]
+    service: str
+    release: str
+    uptime_seconds: float
+    instances: int
+    services: dict[str, Health]
+
+
+def stats(asked: Asked) -> Stats:
+    """`GET /api/stats`."""
+    snapshot, requests, cache = asked.snapshot, asked.snapshot.requests, asked.snapshot.cache_total
+    return Stats(
+        timestamp=formats.moment(snapshot.at),
+        service=snapshot.service,
+        scope=snapshot.scope,
+        uptime_seconds=round(snapshot.uptime, 3),
+        uptime_formatted=formats.uptime(snapshot.uptime),
+        total_requests=requests.total.count,
+        total_requests_this_run=requests.this_run.count,
+        total_errors=requests.total.errors,
+        total_errors_this_run=requests.this_run.errors,
+        error_rate_percent=percent(requests.total.errors, requests.total.count),
+        average_response_time_ms=milliseconds(requests.total.mean),
+        requests_per_minute=round(requests.per_minute, 2),
+        requests_per_second=round(requests.per_second, 2),
+        requests_in_flight=requests.in_flight,
+        websocket_connections=snapshot.sockets.connections,
+        redis_latency_ms=None,
+        cache_hits_total=cache.hits,
+        cache_misses_total=cache.misses,
+        cache_hit_rate=hit_percent(cache.hits, cache.misses),
+        cache_entries=cache.size,
+        dashboard_refresh_total=snapshot.own.refreshes,
+        htmx_events_total=snapshot.own.htmx_events,
+        fanlight=_own(snapshot),
+    )
+
+
+def _own(snapshot: Snapshot) -> OwnFigures:
+    own = snapshot.own
+    return OwnFigures(
+        cpu_percent=own.cpu_percent,
+        dashboard_requests=own.dashboard_requests,
+        excluded_requests=own.excluded_requests,
+        viewers=own.viewers,
+        failures=own.failures,
+        dropped=dict(own.dropped),
+    )
+
+
+def requests(asked: Asked) -> Requests:
+    """`GET /api/requests`."""
+    found, limit = chosen_requests(asked.snapshot, asked.view), asked.values["limit"]
+    listed = items.requests(found[:limit], asked.snapshot.settings)
+    return Requests(
+        timestamp=formats.moment(asked.snapshot.at),
+        matched=len(found),
+        count=len(listed),
+        limit=limit,
+        requests=listed,
+    )
+
+
+def one_request(asked: Asked) -> OneRequest:
+    """`GET /api/requests/{id}`; raises NotFound for an id nothing kept has."""
+    snapshot, wanted = asked.snapshot, asked.path["id"]
+    found = snapshot.find(wanted)
+    if not found:
+        raise _NoRequest(wanted)
+    correlated = {record.data["correlation_id"] for record in found} - {""}
+    lines = [record for record in reversed(snapshot.logs) if record.data["correlation_id"] in correlated]
+    return OneRequest(
+        timestamp=formats.moment(snapshot.at),
+        id=wanted,
+        count=len(found),
+        requests=items.requests(found, snapshot.settings),
+        logs=[items.log_entry(record) for record in lines],
+    )
+
+
+class _NoRequest(NotFound):
+    def __init__(self, id: str) -> None:
+        super().__init__("request", id, ())
+        self.message = f"No request with the id or correlation ID {shown(id)} is kept."
+        self.detail = "Kept are the newest requests, slow requests and errors of the last 15 minutes."
+
+
+def logs(asked: Asked) -> Logs:
+    """`GET /api/logs`."""
+    snapshot, limit = asked.snapshot, asked.values["limit"]
+    level, query = LEVELS.get(asked.values["level"].upper(), 0), asked.view.filter("q").lower()
+    found = [record for record in reversed(snapshot.logs) if _log_matches(record, level, query)]
+    listed = [items.log_entry(record) for record in found[:limit]]
+    return Logs(
+        timestamp=formats.moment(snapshot.at),
+        matched=len(found),
+        count=len(listed),
+        limit=limit,
+        dropped=snapshot.own.dropped.get("logs", 0),
+        logs=listed,
+    )
+
+
+def _log_matches(record: Record, level: int, query: str) -> bool:
+    data = record.data
+    searched = f"{data['message']} {data['logger']} {data['correlation_id']}".lower()
+    return data["levelno"] >= level and query in searched
+
+
+def services(asked: Asked) -> Services:
+    """`GET /api/services`: nothing can be declared yet."""
+    return Services(timestamp=formats.moment(asked.snapshot.at), count=0, services=[])
+
+
+def models(asked: Asked) -> Models:
+    """`GET /api/models`: nothing calls a model yet."""
+    return Models(timestamp=formats.moment(asked.snapshot.at), count=0, models=[])
+
+
+def one_panel(asked: Asked) -> OnePanel:
+    """`GET /api/panels/{name}`; raises NotFound for a panel there is not."""
+    name = asked.path["name"]
+    slot = asked.panels.get(name)
+    if slot is None:
+        raise NotFound("panel", name, asked.panels)
+    panel = slot.build(asked.snapshot, asked.view)
+    return OnePanel(timestamp=formats.moment(asked.snapshot.at), name=name, panel=panel)
+
+
+def system_health(asked: Asked) -> SystemHealth:
+    """`GET /api/system/health`."""
+    snapshot = asked.snapshot
+    verdict, lag = rules.judge(snapshot), snapshot.system.loop_lag_seconds
+    return SystemHealth(
+        timestamp=formats.moment(snapshot.at),
+        service=snapshot.service,
+        scope=snapshot.scope,
+        release=snapshot.release,
+        status="down" if rules.database_state(snapshot) == "error" else _HEALTH.get(verdict.state, "idle"),
+        state=verdict.state,
+        verdict=verdict.sentence,
+        uptime_seconds=round(snapshot.uptime, 3),
+        instances=[items.process(instance) for instance in snapshot.instances],
+        resources=items.resources(snapshot),
+        requests=items.figures(snapshot.requests.window),
+        errors_by_type=dict(snapshot.errors_by_type),
+        slow_requests_count=snapshot.requests.slow,
+        very_slow_requests_count=snapshot.requests.very_slow,
+        event_loop_lag_ms=None if lag is None else milliseconds(lag),
+    )
+
+
+def wrappers_health(asked: Asked) -> WrappersHealth:
+    """`GET /api/wrappers/health`: nothing can be declared yet."""
+    return WrappersHealth(timestamp=formats.moment(asked.snapshot.at), count=0, wrappers=[])
+
+
+def wrapper_metrics(asked: Asked) -> WrapperMetrics:
+    """`GET /api/wrappers/{name}/metrics`; raises NotFound: nothing can be declared yet."""
+    raise NotFound("wrapper", asked.path["name"], ())
+
+
+def liveness(asked: Asked) -> Liveness:
+    """`GET /health`."""
+    snapshot = asked.snapshot
+    return Liveness(
+        status="ok",
+        service=snapshot.service,
+        release=snapshot.release,
+        uptime_seconds=round(snapshot.uptime, 3),
+        instances=len(snapshot.live_instances),
+        services={},
+    )
+
+
+def service_liveness(asked: Asked) -> Service:
+    """`GET /health/{name}`; raises NotFound: nothing can be declared yet."""
+    raise NotFound("service", asked.path["name"], ())

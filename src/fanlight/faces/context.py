@@ -1,0 +1,125 @@
+"""What the faces are given: the running dashboard, seen through what they need of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Protocol
+
+from starlette.routing import BaseRoute
+
+from fanlight.clock import Clock, SystemClock
+from fanlight.core.frame import Frame
+from fanlight.core.pacer import Pacer
+from fanlight.core.recorder import Recorder
+from fanlight.core.snapshot import Snapshot
+from fanlight.errors import FanlightError
+from fanlight.panels import PageFunction, Slot, View
+from fanlight.settings import Settings
+
+
+class SnapshotSource(Protocol):
+    """Where snapshots come from; `version` changes with each tick, `snapshot` is called on a thread only."""
+
+    @property
+    def version(self) -> int: ...
+
+    def snapshot(self, view: View, /) -> Snapshot: ...
+
+    def cumulative(self, scope: str = "this") -> Frame: ...
+
+
+class Ticks(Protocol):
+    """The pulse as a face sees it."""
+
+    pacer: Pacer
+
+    def watch(self) -> Callable[[], None]:
+        """Register a watcher; what is returned removes it."""
+
+    def listen(self, callback: Callable[[int], None], /) -> Callable[[], None]:
+        """Call `callback(version)` on the pulse's thread after each tick; what is returned ends that."""
+
+
+class PageSpec(Protocol):
+    """A page as the menu and the routes see it. `badge` counts what wants attention."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def build(self) -> PageFunction: ...
+    @property
+    def badge(self) -> Callable[[Snapshot], int]: ...
+    @property
+    def in_menu(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class ActionResult:
+    """What became of an action: "success" only after it happened; `run` names one that goes on."""
+
+    status: Literal["success", "error", "running"]
+    message: str
+    run: str = ""
+
+
+class UnknownAction(FanlightError):
+    """No action has that name, or nothing it could act on has; answered with 404 and this text."""
+
+
+class Actions(Protocol):
+    """What an operator can do."""
+
+    def names(self) -> Collection[str]:
+        """Every action's name."""
+
+    def run(self, name: str, path: Mapping[str, str], role: str) -> Awaitable[ActionResult]:
+        """Run an action on the path values it names; raises UnknownAction."""
+
+
+class NoActions:
+    """A dashboard on which nothing can be done."""
+
+    def names(self) -> Collection[str]:
+        return ()
+
+    async def run(self, name: str, path: Mapping[str, str], role: str) -> ActionResult:
+        raise UnknownAction(f"no action {name}")
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request that was let in: under which root (no slash at its end), in which role, from which peer."""
+
+    base: str
+    role: str
+    peer: str = ""
+
+
+VISIT: Final = "fanlight.visit"
+"""Where a request's scope holds its Visit."""
+
+AccessCheck = Callable[[Any], Any]
+"""The application's own check: given an `access.Caller`, returns "operator", "viewer" or None (sync or async)."""
+
+
+@dataclass(frozen=True)
+class FaceContext:
+    """One dashboard, as all its faces see it. `pages` and `panels` are read at each request, so later ones appear."""
+
+    settings: Settings
+    recorder: Recorder
+    query: SnapshotSource
+    pulse: Ticks
+    pages: Mapping[str, PageSpec]
+    panels: Mapping[str, Slot]
+    actions: Actions = field(default_factory=NoActions)
+    extra_routes: tuple[BaseRoute, ...] = ()
+    clock: Clock = field(default_factory=SystemClock)
+    access: AccessCheck | None = None
+
+    def now(self) -> float:
+        """Wall time in Unix seconds."""
+        return self.clock.time_ns() / 1e9

@@ -1,0 +1,16 @@
+"""What tests of several kinds share: tools that are not Python packages."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    """The path of promtool, which `make test` installs; without it the tests that need it are skipped, visibly."""
+    found = shutil.which("promtool")
+    if found is None:
+        pytest.skip("promtool is not installed (Debian: apt install prometheus)")
+    return found
