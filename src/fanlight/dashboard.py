@@ -117,7 +117,7 @@ class Fanlight:
         Raises FanlightError for anything else, naming what to use instead; installing twice does nothing.
         """
         if self.settings.enabled:
-            install(app, lambda inner: self._capture(inner, app))
+            install(app, lambda inner: self._capture(inner, app), owner=self)
             app.state.fanlight = self
 
     def asgi(self, app: Application) -> Application:
