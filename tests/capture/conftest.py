@@ -1,7 +1,8 @@
-"""What the capture tests share: a recorder that keeps its facts in a list, a driver without sockets, a server with them."""
+"""What the capture tests share: a recorder with a list, a driver without sockets, a server with them."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import threading
@@ -22,9 +23,7 @@ PATIENCE = 20.0  # seconds before a test that waits for something that never com
 REQUEST_FIELDS = (
     "kind seq at_ns duration_ns first_byte_ns method route root_path path status flags correlation_id error"
 )
-SOCKET_FIELDS = (
-    "kind seq at_ns event route root_path path group user close_code duration_ns connections correlation_id"
-)
+SOCKET_FIELDS = "kind seq at_ns event route root_path path group user close_code duration_ns connections correlation_id"
 
 
 class ListRecorder:
@@ -88,9 +87,7 @@ def recorder() -> ListRecorder:
     return ListRecorder()
 
 
-def capture(
-    app: Application, recorder: ListRecorder, face: Application | None = None, **options: Any
-) -> Capture:
+def capture(app: Application, recorder: ListRecorder, face: Application | None = None, **options: Any) -> Capture:
     """A Capture over a ListRecorder."""
     return Capture(app, cast(Recorder, recorder), CaptureOptions(**options), face)
 
@@ -141,6 +138,31 @@ async def hello(scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]
     """The smallest ASGI application."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
     await send({"type": "http.response.body", "body": b"hello"})
+
+
+START = {"type": "http.response.start", "status": 200, "headers": []}
+BODY = {"type": "http.response.body", "body": b"x"}
+CHUNK = BODY | {"more_body": True}
+GONE = {"type": "http.disconnect"}
+
+
+def sending(*messages: dict[str, Any], then: BaseException | None = None) -> Application:
+    """An application that sends these messages, then perhaps raises."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        for message in messages:
+            await send(message)
+        if then is not None:
+            raise then
+
+    return app
+
+
+def run(
+    app: Application, recorder: ListRecorder, scope: dict[str, Any] | None = None, **options: Any
+) -> list[dict[str, Any]]:
+    """What an application sends through a Capture."""
+    return asyncio.run(drive(capture(app, recorder, **options), scope or http_scope()))
 
 
 class _Server(uvicorn.Server):

@@ -40,6 +40,9 @@ STREAM_TYPES: Final = (
 PATH_LIMIT: Final = 2_048
 """Characters of a path a fact holds."""
 
+UNOWNED: Final = "fanlight.unowned"
+"""The scope's mark of a request whose 404 the dashboard answers in its place: no error of the service."""
+
 _OPEN, _TRAILING, _LAST, _ENDED, RECORDED = range(5)  # phases: see Exchange
 
 
@@ -76,7 +79,7 @@ class Exchange:
         self.send = send
         self.path = path
         self.root_path = root_path
-        self.status = self.flags = self.first_byte_ns = self.ended_ns = self.phase = 0
+        self.status = self.flags = self.first_byte_ns = self.phase = 0
         for name, _ in scope["headers"]:
             if name in REQUEST_HEADERS:
                 self.correlation_id = correlation.given(scope["headers"]) or correlation.make()
@@ -126,7 +129,10 @@ class Exchange:
             if not self.first_byte_ns:
                 self.first_byte_ns = ended_ns - self.began_ns
             if self.status < 500:
-                self._record(None)
+                try:
+                    self._record(None)
+                except Exception as error:
+                    capture.recorder.failed("capture", error)
 
     def close(self, error: BaseException | None = None) -> None:
         """The application is done, or raised; record what has not been recorded."""
@@ -211,6 +217,9 @@ class Exchange:
         capture, scope, status = self.capture, self.scope, self.status
         if capture.is_declared_stream is not None and capture.is_declared_stream(inside(self.path, self.root_path)):
             self.flags |= STREAM
+        if status == 404 and UNOWNED in scope:
+            capture.recorder.count("fanlight.dashboard.requests")
+            return
         route = scope.get("endpoint")
         if route is None:
             route = scope.get("path_template") or (None if status == 404 else BY_PATH)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
 from typing import Any, Final
 
 UNMATCHED: Final = "unmatched"
@@ -19,6 +18,9 @@ TEMPLATE_LIMIT: Final = 200
 
 ENTRY_LIMIT: Final = 10_000
 """Routes an index holds."""
+
+PATH_LIMIT: Final = 1_024
+"""Paths an index remembers the template of."""
 
 _DEPTH_LIMIT: Final = 16  # applications mounted in each other, middleware around each other
 _SEGMENT_LIMIT: Final = 12
@@ -73,9 +75,10 @@ class RouteIndex:
         self._templates: dict[int, str] = {}
         self._entries: dict[int, list[Entry]] = {}
         self._leaves: list[Entry] = []
+        self._built = False
         self._misses = 0
         self._patience = 0
-        self._match = lru_cache(maxsize=1024)(self._match_path)
+        self._paths: dict[str, str] = {}  # what paths were matched to; emptied when full
 
     def build(self) -> None:
         """Read the application's routes anew."""
@@ -85,24 +88,24 @@ class RouteIndex:
             entries.setdefault(id(entry.key), []).append(entry)
             if not entry.container:
                 leaves.append(entry)
-        self._entries, self._leaves = entries, leaves
+        self._entries, self._leaves, self._built = entries, leaves, True
         self._templates = {
             key: places[0].template
             for key, places in entries.items()
             if len({place.template for place in places}) == 1 and not places[0].container
         }
-        self._match.cache_clear()
+        self._paths = {}
 
     def describe(self, route: Any, root_path: str, path: str) -> str:
         """The template of a request, at most TEMPLATE_LIMIT characters: `Recorder.describe_route`.
 
         `route` is an endpoint, a template, BY_PATH, a Missed or None; `root_path` is what precedes the application.
         """
+        if route is BY_PATH:
+            return self._match(inside(path, root_path) if root_path else path)
         template = self._templates.get(id(route))
         if template is not None:
             return template
-        if route is BY_PATH:
-            return self._match(inside(path, root_path) if root_path else path)
         if route is None:
             return UNMATCHED
         if isinstance(route, str):
@@ -136,7 +139,18 @@ class RouteIndex:
             self._patience = 0 if places else min(2 * self._patience + 1, _PATIENCE_LIMIT)
         return places or ()
 
-    def _match_path(self, path: str) -> str:
+    def _match(self, path: str) -> str:
+        template = self._paths.get(path)
+        if template is None:
+            template = self._match_anew(path)
+            if len(self._paths) >= PATH_LIMIT:
+                self._paths.clear()
+            self._paths[path] = template
+        return template
+
+    def _match_anew(self, path: str) -> str:
+        if not self._built:
+            self.build()
         if not self._entries:
             return collapse(path)
         other = path[:-1] if path.endswith("/") else path + "/"  # what Starlette redirects between
@@ -210,7 +224,6 @@ _NUMBERED = re.compile(
 ).fullmatch
 
 
-@lru_cache(maxsize=4096)
 def collapse(path: str) -> str:
     """A template guessed from a path: numbers, UUIDs, hex of 8 or more, addresses and long tokens become `{id}`.
 
