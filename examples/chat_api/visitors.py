@@ -279,5 +279,8 @@ async def _next(socket: aiohttp.ClientWebSocketResponse) -> str:
 
 def _vanish(socket: aiohttp.ClientWebSocketResponse) -> None:
     """Cut the connection without a close frame, as a laptop does that is shut."""
+    connection = socket.get_extra_info("socket")
+    if connection is None:  # the server was faster
+        return
     with suppress(OSError):
-        socket.get_extra_info("socket").shutdown(SHUT_RDWR)
+        connection.shutdown(SHUT_RDWR)

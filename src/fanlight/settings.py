@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,7 +86,7 @@ def load(
     environ = os.environ if environ is None else environ
     merged = {**_from_file(folder or Path.cwd()), **_from_environment(environ), **_from_keywords(keywords)}
     values = {field: _convert(field, raw, source) for field, (raw, source) in merged.items()}
-    settings = Settings(**{"name": name, **values})
+    settings = Settings(**{"name": _convert("name", name, "name"), **values})
     _validate(settings, {field: source for field, (_, source) in merged.items()})
     return settings
 
@@ -104,12 +105,21 @@ def _from_keywords(keywords: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
-    found = {}
-    for key in DESCRIPTIONS:
-        variable = f"FANLIGHT_{key.upper()}"
-        if variable in environ:
-            found[key] = (environ[variable], variable)
-    return found
+    known = {f"FANLIGHT_{key.upper()}": key for key in DESCRIPTIONS}
+    for variable in environ:
+        if variable.startswith("FANLIGHT_") and variable not in known:
+            _refuse_misspelt(variable, known)
+    return {key: (environ[variable], variable) for variable, key in known.items() if variable in environ}
+
+
+def _refuse_misspelt(variable: str, known: Iterable[str]) -> None:
+    """What is nearly a setting is one misspelt; other FANLIGHT_* variables are somebody else's.
+
+    (Kubernetes sets FANLIGHT_SERVICE_HOST and its like beside a service of that name.)
+    """
+    meant = get_close_matches(variable[:100], known, n=1, cutoff=0.9)
+    if meant:
+        raise SettingsError(f"unknown variable {variable[:100]}; {meant[0]} was probably meant: rename or unset it")
 
 
 def _from_file(folder: Path) -> dict[str, tuple[Any, str]]:
@@ -134,7 +144,7 @@ def _convert(field: str, raw: Any, source: str) -> Any:
     convert = _CONVERTERS[field]
     try:
         return convert(raw)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise SettingsError(f"{source} is {_shown(field, raw)}; expected {_EXPECTED[convert]}") from error
 
 
@@ -227,14 +237,14 @@ def _validate(settings: Settings, sources: Mapping[str, str]) -> None:
 
     if not settings.name or len(settings.name) > 100:
         refuse("name", "1 to 100 characters")
-    if not _PREFIX.fullmatch(settings.prefix) or ".." in settings.prefix:
+    if not _PREFIX.fullmatch(settings.prefix) or any(not part.strip(".") for part in settings.prefix[1:].split("/")):
         refuse(
             "prefix",
             'a path such as "/dashboard": a leading slash, no trailing one, letters, digits and . _ ~ - only',
         )
     for field in ("token", "viewer_token"):
         if getattr(settings, field) and not _TOKEN.fullmatch(getattr(settings, field)):
-            refuse(field, "16 to 256 characters out of letters, digits and . _ ~ + / = - ")
+            refuse(field, "16 to 256 characters out of letters, digits and . _ ~ + / = -")
     if settings.token and settings.token == settings.viewer_token:
         refuse("viewer_token", "a token of its own: viewers with the operator's token would be operators")
     if settings.theme not in THEMES:

@@ -1,0 +1,55 @@
+# Everything here makes its own environment; nothing is needed but Python 3.11 (with venv) and make.
+.DEFAULT_GOAL := help
+.PHONY: help run test test-all bench lint types clean dev lowest system base
+
+VENV := .venv
+LOWEST := .venv-lowest
+BASE := .venv-base
+BIN := $(VENV)/bin
+# Old releases warn of themselves; that is no failure of ours.
+OLD := $(LOWEST)/bin/python -m pytest -p no:cacheprovider -W ignore::DeprecationWarning
+TESTS := pytest pytest-xdist hypothesis httptools opentelemetry-sdk prometheus-client fastapi aiohttp
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+run: ## The example chat service with traffic and its dashboard, on http://127.0.0.1:8001/dashboard
+	@sh scripts/venv.sh $(VENV) -e '.[demo]'
+	@exec $(BIN)/fanlight demo
+
+test: dev lowest system lint types ## Lint, types, and all tests but the slow ones
+	$(OLD) -q tests/capture/test_transparency.py
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-all: dev lowest base system lint types ## Also the soaks, the oldest supported releases, and an install without extras
+	$(BASE)/bin/python -c 'import fanlight; fanlight.Fanlight("base")'
+	$(BASE)/bin/fanlight --help >/dev/null
+	$(OLD) -n 2 -m "not slow and not browser" --ignore=tests/e2e
+	$(BIN)/python -m pytest -n 2
+
+bench: ## The comparisons with peers; prints their tables
+	@sh scripts/venv.sh $(VENV) -e '.[bench]' -c constraints/highest.txt
+	@for script in bench/middleware.py bench/memory.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+lint: dev ## Ruff, formatting included
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: dev ## mypy, strict
+	$(BIN)/mypy
+
+dev:
+	@sh scripts/venv.sh $(VENV) -e '.[dev]' -c constraints/highest.txt
+
+lowest:
+	@sh scripts/venv.sh $(LOWEST) -e . $(TESTS) -c constraints/lowest.txt
+
+base:
+	@sh scripts/venv.sh $(BASE) .
+
+system:
+	@sh scripts/system.sh
+
+clean: ## Remove what these commands made
+	rm -rf $(VENV) $(LOWEST) $(BASE) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests examples bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,91 @@
+"""The `fanlight` command: a group, one small file per command, and one way to refuse."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module, metadata
+from typing import Any, Final
+
+import click
+
+from fanlight.errors import FanlightError
+
+USAGE_STATUS: Final = 2
+COMMANDS: Final = {"run": "fanlight.cli.run", "demo": "fanlight.cli.demo"}
+HIDDEN: Final = {"_worker": "fanlight.cli.run", "_traffic": "fanlight.cli.demo"}
+
+
+class Commands(click.Group):
+    """A group that loads a command when it is asked for, and refuses wrong input in one line.
+
+    The line goes to stderr and says what was got, what was expected and what to do; the exit status is 2.
+    With `--debug` anywhere on the line the traceback is shown above it.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        place = {**COMMANDS, **HIDDEN}.get(cmd_name)
+        if place is None:
+            return None
+        command: click.Command = getattr(import_module(place), cmd_name.strip("_"))
+        return command
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = False,
+        **extra: Any,
+    ) -> Any:
+        """Run a command and return the exit status."""
+        words = list(sys.argv[1:] if args is None else args)
+        try:
+            status = super().main(words, prog_name or "fanlight", complete_var, standalone_mode=False, **extra)
+        except (click.ClickException, FanlightError) as error:
+            return refuse(error, debug="--debug" in words)
+        except (click.Abort, KeyboardInterrupt):
+            return 130
+        return status if isinstance(status, int) else 0
+
+
+def refuse(error: BaseException, *, debug: bool) -> int:
+    """Say on stderr, in one line, why a command does not go on; the exit status of that."""
+    if debug:
+        traceback.print_exception(error)
+    click.echo(f"fanlight: {one_line(_sentence(error))}", err=True)
+    return USAGE_STATUS
+
+
+def one_line(text: str) -> str:
+    """The text with its line breaks and runs of blanks as single blanks."""
+    return " ".join(text.split())
+
+
+def _sentence(error: BaseException) -> str:
+    if not isinstance(error, click.ClickException):
+        return str(error)
+    text = error.format_message()
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{text} Try `{error.ctx.command_path} --help`."
+    return text
+
+
+def _version() -> str:
+    try:
+        return metadata.version("fanlight")
+    except metadata.PackageNotFoundError:
+        return "of a source folder that is not installed"
+
+
+@click.group(cls=Commands, invoke_without_command=True)
+@click.version_option(version=_version(), prog_name="fanlight")
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """A live dashboard that lives inside your Python service."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())

@@ -1,0 +1,166 @@
+"""One worker: the application with its dashboard, on a server of its own, in this process."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+from starlette.applications import Starlette
+
+from fanlight.capture.exchange import UNOWNED
+from fanlight.capture.install import owns
+from fanlight.cli.loading import load
+from fanlight.cli.plan import Plan, Ready
+from fanlight.cli.signals import STOP_SIGNALS, handled
+from fanlight.dashboard import Fanlight
+from fanlight.errors import SettingsError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+GRACEFUL_SECONDS: Final = 2
+FAILED_STATUS: Final = 3
+ROOT_ROUTES: Final = {"/health": "/health", "/metrics": "/metrics"}
+"""The application's path that is answered by the dashboard's where the application has none."""
+
+
+def serve(plan: Plan, sockets: Sequence[socket.socket], on_ready: Callable[[Ready], None]) -> int:
+    """Serve until SIGTERM, SIGINT or SIGHUP; 0 after a clean stop, else the server's status.
+
+    Raises FanlightError when the application cannot be loaded or its dashboard cannot be made.
+    """
+    app, dashboard = attached(load(plan.target, plan.app_dir, factory=plan.factory), plan.name)
+    if dashboard.settings.enabled:  # the face opens the store: a wrong one is refused before anything is served
+        app = Front(app, dashboard.face, dashboard.settings.prefix)
+    server = Server(_configured(app, plan), lambda: on_ready(_ready(dashboard)))
+    with handled(STOP_SIGNALS, server.stop):
+        return _run(server, sockets)
+
+
+def attached(found: Any, name: str) -> tuple[App, Fanlight]:
+    """The application with a dashboard on it: the one it carries already, else a new one."""
+    carried = carried_dashboard(found)
+    dashboard = carried or Fanlight(name)
+    _check_prefix(found, dashboard)
+    if carried is not None:
+        return found, carried
+    if isinstance(found, Starlette):
+        dashboard.install(found)
+        return found, dashboard
+    return dashboard.asgi(found), dashboard
+
+
+def _check_prefix(found: Any, dashboard: Fanlight) -> None:
+    prefix = dashboard.settings.prefix
+    owned = owns(found, prefix) if dashboard.settings.enabled else None
+    if owned is not None:
+        raise SettingsError(
+            f"prefix {prefix} is taken: the application answers {owned} itself; "
+            "give the dashboard another one, such as --prefix /fanlight"
+        )
+
+
+def carried_dashboard(found: Any) -> Fanlight | None:
+    """The dashboard that an application was given in its own code."""
+    for carried in (
+        getattr(found, "fanlight_dashboard", None),
+        getattr(getattr(found, "state", None), "fanlight", None),
+    ):
+        if isinstance(carried, Fanlight):
+            return carried
+    return None
+
+
+class Front:
+    """Around the application: answers `/health` and `/metrics` with the dashboard's where it would answer 404."""
+
+    def __init__(self, app: App, face: App, prefix: str) -> None:
+        self._app = app
+        self._face = face
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = _root_route(scope) if scope["type"] == "http" else None
+        if route is None:
+            await self._app(scope, receive, send)
+            return
+        answer = Answer(send)
+        await self._app({**scope, UNOWNED: True}, receive, answer)
+        if answer.unowned:
+            path = f"{scope.get('root_path', '')}{self._prefix}{route}"
+            await self._face({**scope, "path": path, "raw_path": path.encode()}, receive, send)
+
+
+class Answer:
+    """Passes an answer on, but for a 404, which it swallows and remembers as `unowned`."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.unowned = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] == 404:
+            self.unowned = True
+        if not self.unowned:
+            await self._send(message)
+
+
+def _root_route(scope: Scope) -> str | None:
+    if scope["method"] not in ("GET", "HEAD"):
+        return None
+    path: str = scope["path"]
+    return ROOT_ROUTES.get(path.removeprefix(scope.get("root_path", "")))
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server that says when it serves and can be told to stop at any moment."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and not self.should_exit:
+            self._on_ready()
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        """A signal handler for when uvicorn's own are not in place; it raises what it caught once more at its end."""
+        self.should_exit = True
+
+
+def _configured(app: App, plan: Plan) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=plan.host,
+        interface="asgi3",
+        log_level=plan.log_level,
+        access_log=plan.access_log,
+        root_path=plan.root_path,
+        use_colors=True if plan.colors else None,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+    )
+
+
+def _run(server: Server, sockets: Sequence[socket.socket]) -> int:
+    try:
+        server.run(list(sockets))
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else FAILED_STATUS
+    finally:
+        sys.stdout.flush()
+    return 0
+
+
+def _ready(dashboard: Fanlight) -> Ready:
+    settings = dashboard.settings
+    return Ready(enabled=settings.enabled, prefix=settings.prefix, token=settings.token or settings.viewer_token)

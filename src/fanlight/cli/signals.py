@@ -1,0 +1,35 @@
+"""Signals: which ones stop a command, and how they are caught."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@contextmanager
+def handled(numbers: Sequence[int], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Have the signals go to `handler`, except SIGHUP where this process was started to outlive its terminal (nohup)."""
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, old in before.items():
+        if number != signal.SIGHUP or old is not signal.SIG_IGN:
+            signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def drained(inbox: socket.socket) -> None:
+    """Take everything out of a wake-up socket."""
+    try:
+        while inbox.recv(4096):
+            continue
+    except BlockingIOError:
+        return
