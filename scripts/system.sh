@@ -14,6 +14,8 @@ need chromium chromium chromium-browser google-chrome
 need tmux tmux
 need redis-server redis-server
 need prometheus promtool
+need nginx nginx
+[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || command -v fc-list >/dev/null 2>&1 || missing="$missing fonts-dejavu-core"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "Installing with apt:$missing"
