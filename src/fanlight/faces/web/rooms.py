@@ -1,0 +1,139 @@
+"""Who watches what, what each was sent, and whose turn it is: the decisions of the live stream, pure but for the events
+they set.
+
+Viewers of one view share a Room, which renders each panel once per tick for all of them. A viewer remembers which
+edition of each panel it was sent; when its turn comes it gets those that have changed since. A viewer whose socket does
+not drain gets no turn, and so misses editions (counted, and told to it) instead of gathering them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from fanlight.panels import Slot, View
+
+COALESCE_SECONDS: Final = 0.1
+"""The least between two pushes to one viewer."""
+
+PACE_SECONDS: Final = 0.22
+"""The least after a push in which something had changed: 4 Hz, with room for ticks that come early. After a push
+without changes COALESCE_SECONDS is enough, so that the first event after quiet is seen at once."""
+
+SLACK_SECONDS: Final = 0.125
+"""How much too early a tick may come and still count: half of the pulse's step."""
+
+SLOW_SECONDS: Final = 1.0
+"""The least between two editions of a "slow" panel: tables and charts."""
+
+
+class Edition(NamedTuple):
+    """A panel's newest state as it is sent; `number` goes up with each change, `changed` is monotonic seconds."""
+
+    number: int
+    html: str
+    chunk: bytes
+    changed: float
+
+
+@dataclass(eq=False)
+class Viewer:
+    """One open stream. `interval` is 0 where the viewer takes the panels' own pace; times are monotonic seconds.
+
+    `last` is when it was last pushed to, `moved` whether any panel had changed then.
+    """
+
+    interval: float = 0.0
+    sent: dict[str, int] = field(default_factory=dict)
+    last: float = float("-inf")
+    moved: bool = False
+    fresh: bool = True
+    sending: bool = False
+    dropped: int = 0
+    closed: bool = False
+    turn: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def due_at(self) -> float:
+        """When its time comes, whether or not its socket has drained."""
+        pace = PACE_SECONDS if self.moved else COALESCE_SECONDS
+        return float("-inf") if self.fresh else self.last + max(pace, self.interval - SLACK_SECONDS)
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is being written to, or is about to be."""
+        return self.sending or self.turn.is_set()
+
+    def close(self) -> None:
+        """End the stream at its next step."""
+        self.closed = True
+        self.turn.set()
+        self.ended.set()
+
+
+class Room:
+    """Viewers of one view, and the newest edition of its panels."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.viewers: set[Viewer] = set()
+        self.editions: Mapping[str, Edition] = {}
+        self.status: Mapping[str, Any] = {}
+        self.wake = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+        self.alarm: asyncio.TimerHandle | None = None
+
+    def wanted_at(self) -> float:
+        """When somebody could next be sent something; never, while no socket drains."""
+        return min((viewer.due_at() for viewer in self.viewers if not viewer.busy), default=float("inf"))
+
+    def wake_in(self, seconds: float) -> None:
+        """Wake after a while, for news that came before anybody's turn."""
+        self.silence()
+        self.alarm = asyncio.get_running_loop().call_later(seconds, self.wake.set)
+
+    def silence(self) -> None:
+        """Forget the alarm."""
+        if self.alarm is not None:
+            self.alarm.cancel()
+            self.alarm = None
+
+    def joined(self) -> bool:
+        """Whether somebody has just come and needs every panel."""
+        return any(viewer.fresh and not viewer.busy for viewer in self.viewers)
+
+    def owed(self, viewer: Viewer) -> list[bytes]:
+        """What has changed since the viewer's last turn, noted as sent."""
+        changed = [name for name, edition in self.editions.items() if viewer.sent.get(name) != edition.number]
+        viewer.sent.update((name, self.editions[name].number) for name in changed)
+        return [self.editions[name].chunk for name in changed]
+
+    def turns(self, now: float) -> tuple[list[Viewer], int]:
+        """Whose time has come, and how many missed theirs because their sockets are full."""
+        due = [viewer for viewer in self.viewers if now >= viewer.due_at()]
+        full = [viewer for viewer in due if viewer.sending]
+        for viewer in full:
+            viewer.dropped += 1
+        return [viewer for viewer in due if not viewer.busy], len(full)
+
+
+def slot_due(slot: Slot, edition: Edition | None, everything: bool, now: float) -> bool:
+    """Whether a panel is looked at in this turn: "slow" ones only a second after they last changed."""
+    if everything or edition is None or slot.pace == "fast":
+        return True
+    return slot.pace == "slow" and now >= edition.changed + SLOW_SECONDS - SLACK_SECONDS
+
+
+def data_lines(text: str) -> bytes:
+    """Text as the data lines of a server-sent event, without the empty line that ends it."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "".join(f"data: {line}\n" for line in lines).encode("utf-8", "replace")
+
+
+def named_event(name: str, document: Mapping[str, Any]) -> bytes:
+    """A named event with a JSON document on one line."""
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(document))

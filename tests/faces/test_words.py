@@ -1,0 +1,37 @@
+"""The templates' filters: states by their words, code within prose."""
+
+from __future__ import annotations
+
+import pytest
+
+from fanlight.faces.web.words import pieces, status_state
+
+
+def test_calls_in_texts_are_shown_as_code() -> None:
+    """LOOK: the line of code that fills a panel stands out, also when it is written plainly."""
+    assert pieces('None yet: @dashboard.panel("x", f(1)) adds `one`.') == [
+        ("None yet: ", False),
+        ('@dashboard.panel("x", f(1))', True),
+        (" adds ", False),
+        ("one", True),
+        (".", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        (200, "ok"),
+        (101, "ok"),
+        (302, ""),
+        (404, "warn"),
+        (503, "error"),
+        (1000, "ok"),
+        (1011, "error"),
+        (4001, "error"),
+        ("reset", "error"),
+    ],
+)
+def test_statuses_are_coloured_by_meaning(code: object, state: str) -> None:
+    """HUB-6: errors stand out; WebSocket close codes are judged as such."""
+    assert status_state(code) == state
