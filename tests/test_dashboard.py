@@ -180,6 +180,13 @@ def test_two_dashboards_in_one_process_do_not_mix() -> None:
     two.close()
 
 
+def test_one_dashboard_is_around_one_application(dashboard: Fanlight) -> None:
+    """A second application needs a second dashboard; their numbers would mix."""
+    dashboard.install(application())
+    with pytest.raises(FanlightError, match="another application already"):
+        dashboard.install(application())
+
+
 def test_start_and_close_are_idempotent_and_it_starts_again(dashboard: Fanlight) -> None:
     """Reload and tests start and close as they like; totals of a process go on."""
     app = application()

@@ -34,11 +34,10 @@ class Fanlight:
     """A dashboard for one service. Constructing it reads settings and has no other effect.
 
     `name` is the service's; every keyword is a setting (see `fanlight.settings`), also read from FANLIGHT_* variables
-    and
-    fanlight.toml. `access` is the application's own check of who may look: it gets a caller (peer, host, headers) and
-    returns
-    "operator", "viewer" or None, sync or async. Raises SettingsError with one line for a setting that cannot be used.
-    Thread-safe.
+    and fanlight.toml. `access` is the application's own check of who may look, sync or async: it gets a caller (peer,
+    host, method, path, headers, scope) and returns "operator", "viewer" or None; the highest of what the local rule, a
+    token and the check grant counts. `clock` is for tests. Raises SettingsError with one line for a setting that cannot
+    be used. Thread-safe.
     """
 
     def __init__(
@@ -49,6 +48,7 @@ class Fanlight:
         self._clock = clock or SystemClock()
         self._database: Callable[[], Any] | None = None
         self._caches: dict[str, Cache] = {}
+        self._owner: Any = None
 
     @functools.cached_property
     def engine(self) -> Engine:
@@ -114,17 +114,32 @@ class Fanlight:
     def install(self, app: Any) -> None:
         """Put the dashboard around a FastAPI or Starlette application, outside all its middleware.
 
-        Raises FanlightError for anything else, naming what to use instead; installing twice does nothing.
+        Installing twice on one application does nothing. Raises FanlightError for anything else, naming what to use
+        instead, and when the dashboard is around another application already.
         """
         if self.settings.enabled:
+            self._claim(app)
             install(app, lambda inner: self._capture(inner, app), owner=self)
             app.state.fanlight = self
 
     def asgi(self, app: Application) -> Application:
-        """An ASGI application that is `app` with the dashboard around it."""
+        """An ASGI application that is `app` with the dashboard around it.
+
+        Without a lifespan recording starts at the first request. As `app.add_middleware(dashboard.asgi)` it stands
+        inside the framework's error handling: an unhandled error's 500 then lacks the correlation ID.
+        """
         if not self.settings.enabled:
             return app
+        self._claim(app)
         return self._capture(app, app)
+
+    def _claim(self, owner: Any) -> None:
+        if self._owner is not None and self._owner is not owner:
+            raise FanlightError(
+                f"the dashboard {self.settings.name!r} is around another application already; expected one application "
+                "for each dashboard: make a second Fanlight for the second application"
+            )
+        self._owner = owner
 
     def _capture(self, inner: Application, owner: Any) -> _Capture:
         settings = self.settings
@@ -150,7 +165,10 @@ class Fanlight:
         self.start()
 
     def start(self) -> None:
-        """Start recording; called by the server's start-up, or by a worker or script without HTTP. Idempotent."""
+        """Start recording; called by the server's start-up, or by a worker or script without HTTP. Idempotent.
+
+        Raises StoreError for a store that cannot be opened.
+        """
         if self.settings.enabled:
             self.engine.start()
 
@@ -165,7 +183,7 @@ class Fanlight:
                 self.recorder.renew()  # an instance that said goodbye takes a new name
 
     def event(self, type: str, /, **fields: Any) -> None:
-        """Something worth a row happened: counted by type and listed with its fields."""
+        """Something worth a row happened: counted by type and listed with its first 20 fields of 300 characters."""
         if self.settings.enabled:
             self.recorder.event(type, fields, correlation_id.get())
 
@@ -175,7 +193,10 @@ class Fanlight:
             websocket(group=group, user=user)
 
     def cache(self, name: str, /, *, clear: Callable[[], Any] | None = None) -> Cache:
-        """A counter of one cache's hits, misses and size; `clear` makes clearing it an action. One name, one cache."""
+        """A counter of one cache's hits, misses and size; one name, one cache.
+
+        `clear` (sync or async, given 5 s) makes clearing it an action that runs on every worker.
+        """
         known = self._caches.get(name)
         if known is None:
             known = self._caches[name] = Cache(name, self._count, clear)

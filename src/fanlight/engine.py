@@ -218,7 +218,7 @@ class Engine:
             if cache.clear is not None:
                 self.caller.call(cache.clear)
             cache.entries = 0
-        return f"cleared {', '.join(cache.name for cache in cleared)}" if cleared else "nothing to clear"
+        return ", ".join(cache.name for cache in cleared) or "nothing to clear"
 
     def _sample_caches(self) -> Iterator[Sample]:
         for cache in tuple(self.caches.values()):
@@ -228,6 +228,10 @@ class Engine:
     def database(self) -> Supplied:
         """What the application supplied of its database."""
         return self.supplier.latest()
+
+    def clearable(self) -> tuple[str, ...]:
+        """The caches that handed over how to clear them."""
+        return tuple(cache.name for cache in clearable(self.caches.values()))
 
     def last_failure(self) -> str:
         """Fanlight's last own failure."""

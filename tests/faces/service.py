@@ -79,6 +79,9 @@ class ScriptedService:
     def last_failure(self) -> str:
         return self.recorder.last_failure
 
+    def clearable(self) -> tuple[str, ...]:
+        return ("groups",)
+
     def viewers(self) -> int:
         return 0
 

@@ -118,8 +118,14 @@ def test_nothing_inline_is_sent(served: Served) -> None:
     assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son[a-z]+=|javascript:", html)
 
 
+def test_the_two_statistics_fragments_are_two_panels(served: Served) -> None:
+    """OBS-3, HUB-8: `api/stats-html` is the system pulse, `stats-partial` the cache panel."""
+    assert "System pulse" in served.ask("/dashboard/api/stats-html").text
+    assert "System pulse" not in served.ask("/dashboard/stats-partial").text
+
+
 @pytest.mark.parametrize(
-    "path", ["stats-partial", "activity-partial", "health-partial", "api/stats-html", "api/activity-html"]
+    "path", ["stats-partial", "activity-partial", "health-partial", "api/pulse-html", "api/activity-html"]
 )
 def test_fragments_have_both_addresses(served: Served, path: str) -> None:
     """HUB-8, OBS-3: a panel is served alone under the names of both documents, as its page holds it."""

@@ -14,7 +14,7 @@ STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 @contextmanager
 def handled(numbers: Sequence[int], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Have the signals go to `handler`, except SIGHUP where this process was started to outlive its terminal (nohup)."""
+    """Have the signals go to `handler`, except SIGHUP where this process was started under nohup."""
     before = {number: signal.getsignal(number) for number in numbers}
     for number, old in before.items():
         if number != signal.SIGHUP or old is not signal.SIG_IGN:

@@ -44,6 +44,8 @@ class Surroundings(Protocol):
 
     def database(self) -> Supplied: ...
 
+    def clearable(self) -> tuple[str, ...]: ...
+
     def last_failure(self) -> str: ...
 
     def viewers(self) -> int: ...
@@ -95,8 +97,10 @@ class Query:
     def _make(self, scope: str, source: Source, version: int) -> Snapshot:
         now = self._clock.time_ns() / 1e9
         with source.lock:
-            total = totals(source.total_frames(), self._breathe)
-            run = totals(source.run_frames(), self._breathe)
+            all_frames, run_frames = source.total_frames(), source.run_frames()
+            total = totals(all_frames, self._breathe)
+            same = list(map(id, all_frames)) == list(map(id, run_frames))
+            run = total if same else totals(run_frames, self._breathe)
         around = self._surroundings
         inputs = Inputs(
             at=now,
@@ -107,6 +111,7 @@ class Query:
             this_run=run,
             instances=tuple(source.instances()),
             database=around.database(),
+            clearable=around.clearable(),
             last_failure=around.last_failure(),
             viewers=around.viewers(),
             history=around.history(),

@@ -15,7 +15,7 @@ from typing import Any, Final
 from fanlight.core.facts import ERROR_TYPES, error_type
 from fanlight.core.frame import Key, Record
 from fanlight.core.totals import Tally, Totals
-from fanlight.core.window import EMPTY, STEP, Point, Summary, View
+from fanlight.core.window import EMPTY, Point, Summary, View
 from fanlight.settings import Settings
 
 HTTP_FAMILIES: Final = ("requests", "streams")
@@ -23,9 +23,6 @@ HTTP_FAMILIES: Final = ("requests", "streams")
 
 ROUTE_FAMILIES: Final = ("requests", "streams", "sockets")
 """The families keyed by method and route."""
-
-RATE_STEPS: Final = 2
-"""Closed chart steps a present rate is averaged over: 10 s."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,10 @@ class Supplied:
 
 @dataclass(frozen=True)
 class Requests:
-    """HTTP requests: since the first start, since this start, and over the window (`window_*`, percentiles, slow)."""
+    """HTTP requests: since the first start, since this start, and over the window (`window_*`, percentiles, slow).
+
+    `per_second` is over the last ten settled seconds, so that it holds still under a constant load.
+    """
 
     total: Tally
     this_run: Tally
@@ -168,6 +168,7 @@ class Inputs:
     this_run: Totals
     instances: tuple[Instance, ...]
     database: Supplied = Supplied()
+    clearable: tuple[str, ...] = ()
     last_failure: str = ""
     viewers: int = 0
     history: str = ""
@@ -189,6 +190,7 @@ class Snapshot:
         self.this_run = inputs.this_run
         self.instances = inputs.instances
         self.database = inputs.database
+        self.clearable = inputs.clearable
         self.version = inputs.version
 
     @cached_property
@@ -216,26 +218,19 @@ class Snapshot:
     def requests(self) -> Requests:
         """HTTP requests in figures."""
         view, run = self.view, self.this_run.family(*HTTP_FAMILIES)
-        points = [self.view.points[name] for name in HTTP_FAMILIES if name in self.view.points]
+        recent = [view.recent.get(name, (0, 0)) for name in HTTP_FAMILIES]
         return Requests(
             total=self.totals.family(*HTTP_FAMILIES),
             this_run=run,
             window=view.totals.get("requests", EMPTY),
             streams=view.totals.get("streams", EMPTY),
-            per_second=sum(self._rate([point.count for point in series]) for series in points),
+            per_second=sum(count for count, _ in recent) / view.recent_seconds,
             per_minute=run.count * 60 / self.uptime if self.uptime >= 1 else float(run.count),
-            errors_per_second=sum(self._rate([point.errors for point in series]) for series in points),
+            errors_per_second=sum(errors for _, errors in recent) / view.recent_seconds,
             slow=view.counters.get("requests.slow", 0),
             very_slow=view.counters.get("requests.very_slow", 0),
             in_flight=int(self.level("http.server.active_requests") or 0),
         )
-
-    def _rate(self, counts: list[int]) -> float:
-        """Per second, over the open step and the RATE_STEPS closed ones before it."""
-        open_seconds = self.at - (self.view.start + (len(counts) - 1) * STEP)
-        counted = sum(counts[-1 - RATE_STEPS :])
-        covered = min(RATE_STEPS * STEP + max(open_seconds, 0.0), max(self.uptime, 1.0))
-        return counted / covered
 
     @cached_property
     def routes(self) -> tuple[Route, ...]:
@@ -309,7 +304,9 @@ class Snapshot:
         return self.view.kept.get(kind, ())[::-1]
 
     def find(self, id: str) -> tuple[Record, ...]:
-        """The kept requests and WebSocket events of an id or a correlation ID, the newest first."""
+        """The kept requests and WebSocket events of an id or a correlation ID, the newest first; none for ""."""
+        if not id:
+            return ()
         found = {
             record.id: record
             for kind in ("recent", "slow", "failed", "sockets")

@@ -83,17 +83,20 @@ def websockets(snapshot: Snapshot, view: View) -> Stat:
         title="WebSockets",
         value=sockets.connections,
         unit="integer",
-        detail=f"{len(sockets.groups)} groups · {formats.phrase(sockets.connects, 'integer')} opened",
+        detail=f"{_groups(len(sockets.groups))} · {formats.phrase(sockets.connects, 'integer')} opened",
         spark=charts.level(snapshot, "websocket.connections"),
         tone="ok",
         href="connections",
     )
 
 
+def _groups(count: int) -> str:
+    return "1 group" if count == 1 else f"{count} groups"
+
+
 def slow_requests(snapshot: Snapshot, view: View) -> Stat:
     requests = snapshot.requests
-    limit = formats.phrase(snapshot.settings.slow_seconds, "seconds")
-    very = formats.phrase(snapshot.settings.very_slow_seconds, "seconds")
+    limit, very = formats.limit(snapshot.settings.slow_seconds), formats.limit(snapshot.settings.very_slow_seconds)
     state = rules.very_slow_state(requests.very_slow)
     return Stat(
         title="Slow requests",
@@ -141,10 +144,9 @@ def errors(snapshot: Snapshot, view: View) -> Bars:
 
 def actions(snapshot: Snapshot, view: View) -> Actions:
     """What an operator can do from here."""
-    clearable = [cache.name for cache in snapshot.caches]
     confirm = "Clear every cache on every worker?"
     clear = ActionButton(title="Clear caches", action="actions/clear-cache", confirm=confirm)
-    buttons = (clear,) if clearable else ()
+    buttons = (clear,) if snapshot.clearable else ()
     return Actions(
         title="Quick actions", buttons=buttons, empty='None yet. dashboard.cache("name", clear=...) adds one.'
     )

@@ -46,6 +46,7 @@ class Routes:
             Route("/login", login.submit, methods=["POST"]),
             Route("/logout", login.leave, methods=["POST"]),
             *self._action_routes(),
+            Route("/api/stats-html", self._pulse),
             Route("/api/{panel}-html", self._fragment),
             Route("/{panel}-partial", self._fragment),
             Route("/requests/{id}", self._page),
@@ -69,7 +70,13 @@ class Routes:
 
     async def _fragment(self, request: Request) -> Response:
         """One panel, the same text as in its page."""
-        name = request.path_params["panel"]
+        return await self._named_fragment(request, request.path_params["panel"])
+
+    async def _pulse(self, request: Request) -> Response:
+        """The system pulse, under the name dashboards of its kind give it; `stats-partial` is the cache panel."""
+        return await self._named_fragment(request, "pulse")
+
+    async def _named_fragment(self, request: Request, name: str) -> Response:
         view = views.parse_view(request.query_params.get("page", View().page), request.query_params)
         body = await self._work(request, self._rendering.named_fragment, name, view)
         return self._delivered(body, "text/html")

@@ -99,7 +99,7 @@ def _range(text: str) -> str:
 
 def _scope(text: str) -> str:
     if text and not _SCOPE.fullmatch(text):
-        raise ViewError("scope", text, "all, this, or the id of an instance")
+        raise ViewError("scope", text, "all or this")
     return text or "all"
 
 

@@ -1,0 +1,118 @@
+"""Every page of the menu as a viewer gets it: live, quiet, in every width and theme, and readable for everybody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.e2e.browsing import Visit, Visitor, expect
+from tests.e2e.service import Shop
+
+from fanlight.pages import PAGES
+
+pytestmark = pytest.mark.browser
+
+MENU = tuple("" if name == "overview" else name for name, spec in PAGES.items() if spec.in_menu)
+AXE = Path(__file__).parent / "axe.min.js"
+WIDTHS = (1440, 768, 390)
+THEMES = ("dark", "light", "terminal")
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+COLUMNS = """() => new Set([...document.querySelectorAll(".figure-cell")]
+  .map((cell) => Math.round(cell.getBoundingClientRect().left))).size"""
+
+
+@pytest.mark.parametrize("page", MENU)
+def test_page_is_live_and_fits(page: str, service: Shop, visit: Visit) -> None:
+    """OBS-6, X-6: each page goes live with nothing on its console and no other host asked, and fits three widths."""
+    visitor = visit(service.page)
+    visitor.go(f"/{page}")
+    expect(visitor.page.locator(".panel").first).to_be_visible()
+    for width in WIDTHS:
+        visitor.page.set_viewport_size({"width": width, "height": 900})
+        visitor.until(f"{OVERFLOW} <= 0")
+
+
+def test_first_paint_holds_data_without_scripts(service: Shop, visit: Visit) -> None:
+    """HUB-1, HUB-6: without JavaScript the page still shows its figures and the last requests."""
+    service.ask("/items/unscripted")
+    service.shows("/activity-partial", "unscripted")
+    visitor = visit(service.page, java_script_enabled=False)
+    page = visitor.go(live=False)
+    expect(page.locator("#panel-activity")).to_contain_text("/items/unscripted")
+    expect(page.locator("#panel-requests .figure b")).to_contain_text("/s")
+
+
+def test_columns_follow_the_width(service: Shop, visit: Visit) -> None:
+    """OBS-6, API-8: figures stand in four columns or more on a desk, two on a tablet, one or two on a phone."""
+    visitor = visit(service.page)
+    page = visitor.go()
+    found = []
+    for width in (1440, 1000, 768, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        found.append(page.evaluate(COLUMNS))
+    assert found == sorted(found, reverse=True)
+    assert found[0] >= 4
+    assert found[-1] <= 2
+    assert page.evaluate(PANEL_COLUMNS) == 1
+
+
+PANEL_COLUMNS = """() => new Set([...document.querySelectorAll(".cell:not(.figure-cell)")]
+  .map((cell) => Math.round(cell.getBoundingClientRect().left))).size"""
+
+
+@pytest.mark.parametrize("page", MENU)
+def test_page_has_no_accessibility_violation(page: str, service: Shop, visit: Visit) -> None:
+    """X-6: axe finds no violation on any page, and enough contrast in every theme."""
+    visitor = visit(service.page, bypass_csp=True)
+    visitor.go(f"/{page}")
+    visitor.page.keyboard.press("p")  # nothing moves while it is looked at
+    visitor.state("paused")
+    visitor.page.add_script_tag(path=AXE)
+    themed(visitor, "dark")
+    assert violations(visitor, {}) == []
+    for theme in THEMES[1:]:
+        themed(visitor, theme)
+        assert violations(visitor, {"runOnly": ["color-contrast"]}) == [], theme
+
+
+def themed(visitor: Visitor, theme: str) -> None:
+    """Choose a theme as its radio button does."""
+    visitor.page.evaluate("(theme) => document.querySelector(`#themes [value=${theme}]`).click()", theme)
+    expect(visitor.page.locator("html")).to_have_attribute("data-theme", theme)
+
+
+def violations(visitor: Visitor, options: dict[str, Any]) -> list[str]:
+    """What axe finds: the rule, and the first places it is broken at."""
+    found = visitor.page.evaluate("(options) => axe.run(document, {...options, resultTypes: ['violations']})", options)
+    return [f"{each['id']}: {[node['html'][:120] for node in each['nodes'][:3]]}" for each in found["violations"]]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_theme_is_remembered_from_the_first_paint(theme: str, service: Shop, visit: Visit) -> None:
+    """ORC-6, API-8: the chosen theme is there before the page's body is parsed, so that nothing flashes."""
+    visitor = visit(service.page, color_scheme="light" if theme == "dark" else "dark")
+    visitor.go("/data")
+    visitor.page.get_by_role("button", name="Refresh interval and theme").click()
+    visitor.page.get_by_role("radio", name=theme).check()
+    visitor.page.add_init_script(FIRST_THEME)
+    page = visitor.go("/system")
+    assert page.evaluate("window.firstTheme") == theme
+    expect(page.locator("html")).to_have_attribute("data-theme", theme)
+
+
+FIRST_THEME = """new MutationObserver((_, observer) => {
+  if (!document.body) return;
+  window.firstTheme = document.documentElement.dataset.theme;
+  observer.disconnect();
+}).observe(document, { childList: true, subtree: true });"""
+
+
+def test_auto_theme_follows_the_system(service: Shop, visit: Visit) -> None:
+    """ORC-6: without a choice the page is dark on a dark system and light on a light one."""
+    visitor = visit(service.page, color_scheme="dark")
+    page = visitor.go("/data")
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.emulate_media(color_scheme="light")
+    visitor.until(f"getComputedStyle(document.body).backgroundColor !== '{dark}'")
+    expect(page.locator("html")).to_have_attribute("data-theme", "auto")
