@@ -17,21 +17,62 @@ from fanlight.panels import Unit
 INF, NAN = float("inf"), float("nan")
 
 GOLDEN: list[tuple[Any, str, str]] = [
-    (0, "seconds", "0 ms"), (0.00082, "seconds", "820 µs"), (0.0009996, "seconds", "1 ms"), (0.045, "seconds", "45 ms"),
-    (0.9996, "seconds", "1.00 s"), (1.24, "seconds", "1.24 s"), (9.999, "seconds", "10.0 s"), (99.96, "seconds", "1m 39s"),
-    (303, "seconds", "5m 3s"), (3_600, "seconds", "1h"), (190_800, "seconds", "2d 5h"), (-0.045, "seconds", "-45 ms"),
-    (-303, "seconds", "-5m 3s"), (0, "integer", "0"), (999, "integer", "999"), (12_345, "integer", "12 345"),
-    (412_000, "integer", "412 k"), (1_900_000, "integer", "1.90 M"), (999_900, "integer", "1.00 M"), (-5, "integer", "-5"),
-    (True, "integer", "1"), (0.5, "number", "0.5"), (1_234, "number", "1230"), (12_345, "number", "12.3 k"),
-    (0, "rate", "0/s"), (0.1, "rate", "0.1/s"), (184.4, "rate", "184/s"), (12_345, "rate", "12.3k/s"),
-    (30, "per_minute", "30/min"), (0, "bytes", "0 B"), (999, "bytes", "999 B"), (1024, "bytes", "1.00 kB"),
-    (268_435_456, "bytes", "256 MB"), (0.0523, "ratio", "5.23 %"), (1, "ratio", "100 %"), (0.00001, "ratio", "<0.01 %"),
-    (0, "percent", "0 %"), (97.44, "percent", "97.4 %"), (-3.5, "percent", "-3.5 %"), (True, "boolean", "yes"),
-    (False, "boolean", "no"), (1_700_000_000.5, "time", "22:13:20.500"), ("GET", "method", "GET"), (200, "status", "200"),
-    ("N/A", "percent", "N/A"), ("N/A", "bytes", "N/A"), (None, "seconds", "–"), (NAN, "rate", "–"), (INF, "bytes", "–"),
-    (-INF, "seconds", "–"), (10**400, "integer", "–"), (Decimal("0.25"), "seconds", "250 ms"), (1e300, "percent", "∞ %"),
-    ([], "number", "[]"), (1e17, "time", "–"),
-]  # fmt: skip
+    (0, "seconds", "0 ms"),
+    (0.00082, "seconds", "820 µs"),
+    (0.0009996, "seconds", "1 ms"),
+    (0.045, "seconds", "45 ms"),
+    (0.9996, "seconds", "1.00 s"),
+    (1.24, "seconds", "1.24 s"),
+    (9.999, "seconds", "10.0 s"),
+    (99.96, "seconds", "1m 39s"),
+    (303, "seconds", "5m 3s"),
+    (3_600, "seconds", "1h"),
+    (190_800, "seconds", "2d 5h"),
+    (-0.045, "seconds", "-45 ms"),
+    (-303, "seconds", "-5m 3s"),
+    (0, "integer", "0"),
+    (999, "integer", "999"),
+    (12_345, "integer", "12 345"),
+    (412_000, "integer", "412 k"),
+    (1_900_000, "integer", "1.90 M"),
+    (999_900, "integer", "1.00 M"),
+    (-5, "integer", "-5"),
+    (True, "integer", "1"),
+    (0.5, "number", "0.5"),
+    (1_234, "number", "1230"),
+    (12_345, "number", "12.3 k"),
+    (0, "rate", "0/s"),
+    (0.1, "rate", "0.1/s"),
+    (184.4, "rate", "184/s"),
+    (12_345, "rate", "12.3k/s"),
+    (30, "per_minute", "30/min"),
+    (0, "bytes", "0 B"),
+    (999, "bytes", "999 B"),
+    (1024, "bytes", "1.00 kB"),
+    (268_435_456, "bytes", "256 MB"),
+    (0.0523, "ratio", "5.23 %"),
+    (1, "ratio", "100 %"),
+    (0.00001, "ratio", "<0.01 %"),
+    (0, "percent", "0 %"),
+    (97.44, "percent", "97.4 %"),
+    (-3.5, "percent", "-3.5 %"),
+    (True, "boolean", "yes"),
+    (False, "boolean", "no"),
+    (1_700_000_000.5, "time", "22:13:20.500"),
+    ("GET", "method", "GET"),
+    (200, "status", "200"),
+    ("N/A", "percent", "N/A"),
+    ("N/A", "bytes", "N/A"),
+    (None, "seconds", "–"),
+    (NAN, "rate", "–"),
+    (INF, "bytes", "–"),
+    (-INF, "seconds", "–"),
+    (10**400, "integer", "–"),
+    (Decimal("0.25"), "seconds", "250 ms"),
+    (1e300, "percent", "∞ %"),
+    ([], "number", "[]"),
+    (1e17, "time", "–"),
+]
 
 
 @pytest.mark.parametrize(("raw", "unit", "text"), GOLDEN, ids=lambda value: str(value)[:20])
@@ -70,14 +111,17 @@ def test_a_text_is_close_to_its_value(raw: float) -> None:
     assert float(text) * factor == pytest.approx(raw, rel=0.006)
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.5, "500 ms"), (1.0, "1 s"), (5.0, "5 s"), (2.5, "2.5 s"), (120.0, "2m")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.5, "500 ms"), (1.0, "1 s"), (5.0, "5 s"), (2.5, "2.5 s"), (120.0, "2m")]
+)
 def test_thresholds_as_people_say_them(value: float, text: str) -> None:
     """API-6: "over 1 s", not "over 1.00 s"."""
     assert formats.limit(value) == text
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0, "0m 0s"), (59.9, "0m 59s"), (3_661, "1h 1m 1s"), (190_804, "2d 5h 0m"), (-1, "–"), (INF, "–")]
+    ("value", "text"),
+    [(0, "0m 0s"), (59.9, "0m 59s"), (3_661, "1h 1m 1s"), (190_804, "2d 5h 0m"), (-1, "–"), (INF, "–")],
 )
 def test_uptime(value: float, text: str) -> None:
     """OBS-1: a duration to the second; days leave the seconds out."""

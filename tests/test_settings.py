@@ -126,14 +126,22 @@ def test_what_is_unknown_is_refused_with_what_is_known(tmp_path: Path) -> None:
 @pytest.mark.parametrize("variable", ["FANLIGHT_PREFX", "FANLIGHT_TOKN", "FANLIGHT_EXLUDE", "FANLIGHT_SLOW_SECOND"])
 def test_a_misspelt_variable_is_refused(variable: str, tmp_path: Path) -> None:
     """Issue 2: what is nearly a setting's variable says which was probably meant, and never its value."""
-    with pytest.raises(SettingsError, match=f"unknown variable {variable}; FANLIGHT_[A-Z_]+ was probably meant") as caught:
+    with pytest.raises(
+        SettingsError, match=f"unknown variable {variable}; FANLIGHT_[A-Z_]+ was probably meant"
+    ) as caught:
         load("s", {}, {variable: SECRET}, tmp_path)
     assert SECRET not in str(caught.value)
 
 
 def test_variables_of_others_are_left_alone(tmp_path: Path) -> None:
     """Issue 2: Kubernetes sets such variables beside a service called fanlight."""
-    others = ("FANLIGHT_SERVICE_HOST", "FANLIGHT_SERVICE_PORT", "FANLIGHT_PORT", "FANLIGHT_PORT_80_TCP_ADDR", "FANLIGHT_HOME")
+    others = (
+        "FANLIGHT_SERVICE_HOST",
+        "FANLIGHT_SERVICE_PORT",
+        "FANLIGHT_PORT",
+        "FANLIGHT_PORT_80_TCP_ADDR",
+        "FANLIGHT_HOME",
+    )
     assert load("s", {}, dict.fromkeys(others, "1"), tmp_path) == Settings(name="s")
 
 

@@ -10,20 +10,24 @@ from typing import Any, Final
 DASH: Final = "–"
 """What stands where there is no value."""
 
+TOO_LARGE: Final = 1e15
+"""From here on a number is nothing anybody measured."""
+
 NARROW_SPACE: Final = "\u202f"
 """Groups thousands; never breaks a line."""
 
 
 def significant(value: float, digits: int = 3) -> str:
     """A number with at most `digits` significant digits and no exponent: 0.0123, 1.24, 45.1, 184."""
-    if value == 0 or not math.isfinite(value):
-        return "0" if value == 0 else DASH
-    magnitude = math.floor(math.log10(abs(value)))
-    decimals = max(0, min(digits - 1 - magnitude, 6))
-    rounded = round(value, decimals)
-    if decimals and abs(rounded) >= 10 ** (magnitude + 1):
-        decimals -= 1  # 9.999 became 10.00: drop the digit it gained
-    return f"{rounded:.{decimals}f}"
+    if math.isnan(value):
+        return DASH
+    if abs(value) >= TOO_LARGE:
+        return "∞" if value > 0 else "-∞"
+    rounded = float(f"{value:.{digits - 1}e}")  # first, or 9.999 would become 10.00
+    if abs(rounded) < 5e-7:
+        return "0"
+    decimals = digits - 1 - math.floor(math.log10(abs(rounded)))
+    return f"{rounded:.{max(0, min(decimals, 6))}f}"
 
 
 def trimmed(value: float, digits: int = 3) -> str:
@@ -61,16 +65,28 @@ def seconds(value: float) -> tuple[str, str]:
     return span(value), ""
 
 
+def limit(value: float) -> str:
+    """A threshold as people say it: 500 ms, 1 s, 2.5 s."""
+    text, suffix = seconds(value)
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{text} {suffix}" if suffix else text
+
+
 def span(value: float) -> str:
     """A long duration by its two largest units: 2d 5h, 5m 3s."""
-    whole = int(value)
+    if not abs(value) < TOO_LARGE:
+        return DASH
+    whole = int(abs(value))
     parts = ((whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "m"), (whole % 60, "s"))
     first = next((place for place, (amount, _) in enumerate(parts) if amount), 3)
-    return " ".join(f"{amount}{unit}" for amount, unit in parts[first : first + 2] if amount or unit == parts[first][1])
+    shown = [f"{amount}{unit}" for amount, unit in parts[first : first + 2] if amount or unit == parts[first][1]]
+    return ("-" if value <= -1 else "") + " ".join(shown)
 
 
 def uptime(value: float) -> str:
     """A duration to the second, all units: 2d 5h 30m 4s."""
+    if not 0 <= value < TOO_LARGE:
+        return DASH
     whole = int(value)
     days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
     if days:
@@ -85,12 +101,12 @@ def size(value: float) -> tuple[str, str]:
     for limit, suffix in ((1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB")):
         if abs(value) >= limit * 0.9995:
             return significant(value / limit), suffix
-    return str(round(value)), "B"
+    return trimmed(round(value)), "B"
 
 
 def percent(value: float) -> tuple[str, str]:
     """A percentage; small ones keep a digit that says they are not zero."""
-    return (trimmed(value) if abs(value) >= 0.01 or value == 0 else "<0.01"), "%"
+    return ("<0.01" if 0 < value < 0.01 else trimmed(value)), "%"
 
 
 def moment(value: float) -> str:
@@ -108,11 +124,21 @@ def time_of_day(value: float) -> str:
 
 
 def value(raw: Any, unit: str) -> tuple[str, str]:
-    """A raw value and its unit (see `panels.Unit`) as (text, suffix); None is a dash."""
+    """A raw value and its unit (see `panels.Unit`) as (text, suffix).
+
+    None and what is no finite number is a dash; a text in a number's place ("N/A") stays as it is.
+    """
+    formatter = _BY_UNIT.get(unit)
     if raw is None or (isinstance(raw, float) and not math.isfinite(raw)):
         return DASH, ""
-    formatter = _BY_UNIT.get(unit)
-    return formatter(raw) if formatter else (str(raw), "")
+    if formatter is None or isinstance(raw, str):
+        return str(raw), ""
+    try:
+        return formatter(float(raw))
+    except OverflowError:
+        return DASH, ""
+    except (TypeError, ValueError):
+        return str(raw), ""
 
 
 def phrase(raw: Any, unit: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from fanlight.core.cell import Cell
-from fanlight.core.frame import KEPT_LIMITS, Frame, Gauge, Reading, Record
+from fanlight.core.frame import KEPT_LIMITS, Frame, Gauge, Key, Reading, Record
 
 AMOUNTS = st.one_of(st.just(0), st.integers(1, 10**12))
 OUTCOMES = st.sampled_from(("200", "404", "500", ""))
@@ -31,7 +31,7 @@ def record_at(moment: int) -> Record:
 
 def _frame(
     start: int,
-    series: dict[str, dict[tuple[str, str], Cell]],
+    series: dict[str, dict[Key, Cell]],
     counters: dict[str, int],
     gauges: dict[tuple[str, str], dict[str, Reading]],
     kept: dict[str, list[int]],

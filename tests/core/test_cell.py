@@ -6,9 +6,9 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.core.strategies import SAMPLES, Sample, cell_of, cells
 
 from fanlight.core.cell import OUTCOME_LIMIT, Cell
-from tests.core.strategies import SAMPLES, Sample, cell_of, cells
 
 
 def test_a_cell_says_what_was_recorded() -> None:

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.core.strategies import frames, record_at
 
 from fanlight.core import frame as frame_module
 from fanlight.core.frame import KEPT_LIMITS, SCHEMA, Frame, Gauge, Reading, Record, appended, newest
 from fanlight.errors import FanlightError
-from tests.core.strategies import frames, record_at
 
 
 def merged(*parts: Frame) -> Frame:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tests.faces.service import ScriptedService, busy_service
+
 from fanlight.core.frame import Frame
 from fanlight.panels import View
-from tests.faces.service import ScriptedService, busy_service
 
 
 def test_a_snapshot_is_made_once_per_tick() -> None:

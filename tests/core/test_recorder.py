@@ -24,8 +24,8 @@ class Bench:
 
     def request(self, route: Any = "/a", seconds: float = 0.01, **changes: Any) -> None:
         fields: dict[str, Any] = {
-            "method": "GET", "route": route, "root": "", "path": "/a", "status": 200, "flags": 0, "id": "c", "error": None,
-            **changes,
+            "method": "GET", "route": route, "root": "", "path": "/a", "status": 200, "flags": 0, "id": "c",
+            "error": None, **changes,
         }  # fmt: skip
         nanoseconds = int(seconds * 1e9)
         head = (REQUEST, self.recorder.next_seq(), self.clock.monotonic_ns(), nanoseconds, nanoseconds)
@@ -219,7 +219,20 @@ class Label(str):
     """A text that is not quite one."""
 
 
-HOSTILE = (None, "", "\ud800 lone", "x" * 100_000, b"\xff\x00", 10**30, -1, 1.5, Label("sub"), Unsayable(), object(), [])
+HOSTILE: tuple[Any, ...] = (
+    None,
+    "",
+    "\ud800 lone",
+    "x" * 100_000,
+    b"\xff\x00",
+    10**30,
+    -1,
+    1.5,
+    Label("sub"),
+    Unsayable(),
+    object(),
+    [],
+)
 
 
 @pytest.mark.parametrize("value", HOSTILE, ids=lambda value: repr(type(value)))
@@ -301,7 +314,14 @@ def assert_encodes(*frames: Frame) -> None:
 def test_seconds_are_labelled_by_where_most_of_a_frame_fell() -> None:
     """Issue 2, item 2: a take just behind a boundary belongs to the second before it, one just before it too."""
     bench = Bench()  # at a whole second
-    assert [bench.take(step).start - 1_700_000_000 for step in (1.002, 1.0, 0.25, 0.25, 0.49, 0.012)] == [0, 1, 2, 2, 2, 2]
+    assert [bench.take(step).start - 1_700_000_000 for step in (1.002, 1.0, 0.25, 0.25, 0.49, 0.012)] == [
+        0,
+        1,
+        2,
+        2,
+        2,
+        2,
+    ]
 
 
 def test_a_late_take_is_the_second_that_just_was() -> None:

@@ -85,7 +85,19 @@ def test_a_code_is_at_most_four_digits(status: object, code: int) -> None:
     assert records.code_of(status) == code
 
 
-@pytest.mark.parametrize(("code", "bad"), [(1000, False), (1001, False), (1008, True), (1011, True), (3999, False), (4000, True), (4999, True), (5000, False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("code", "bad"),
+    [
+        (1000, False),
+        (1001, False),
+        (1008, True),
+        (1011, True),
+        (3999, False),
+        (4000, True),
+        (4999, True),
+        (5000, False),
+    ],
+)
 def test_abnormal_closes(code: int, bad: bool) -> None:
     """Issue 2, item 3: 1008, 1011 and the application's own 4xxx are errors of their route."""
     assert records.abnormal(code) is bad

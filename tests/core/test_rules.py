@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from tests.faces.service import ScriptedService
 
 from fanlight.core import rules
 from fanlight.core.recorder import Sample
@@ -12,7 +13,6 @@ from fanlight.core.snapshot import Supplied
 from fanlight.core.window import SPAN
 from fanlight.formats import NARROW_SPACE
 from fanlight.panels import Verdict, View
-from tests.faces.service import ScriptedService
 
 Script = Callable[[ScriptedService], None]
 
@@ -88,7 +88,10 @@ GOLDEN: dict[str, tuple[tuple[Script, ...], str]] = {
         (full, requests(100), passes(9.0)),
         "ok: Healthy. 10 requests/s, p95 10 ms, nothing failed in 15 minutes.",
     ),
-    "healthy just now": ((requests(3), passes(2.0)), "ok: Healthy. 1.5 requests/s, p95 10 ms, nothing failed since the start."),
+    "healthy just now": (
+        (requests(3), passes(2.0)),
+        "ok: Healthy. 1.5 requests/s, p95 10 ms, nothing failed since the start.",
+    ),
     "streams": ((stream,), "ok: Healthy. 1 request/s, nothing failed since the start."),
     "one caller erred": (
         (full, requests(99), requests(1, 404), passes(9.0)),
@@ -132,7 +135,8 @@ GOLDEN: dict[str, tuple[tuple[Script, ...], str]] = {
     ),
     "failed a while ago": (
         (full, requests(90), requests(10, 500), passes(300.0)),
-        "error: Failing. 10 % of requests failed on our side (10 in 15 minutes), all through GET /items, the last 4m 58s ago.",
+        "error: Failing. 10 % of requests failed on our side (10 in 15 minutes), all through GET /items, "
+        "the last 4m 58s ago.",
     ),
     "few of many": (
         (full, requests(980), requests(12, 500), requests(11, seconds=1.2)),
@@ -150,7 +154,7 @@ GOLDEN: dict[str, tuple[tuple[Script, ...], str]] = {
         (full, requests(5), database("connection\n refused.")),
         "error: Down. The database does not answer: connection refused.",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", GOLDEN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.faces.service import ScriptedService, busy_service
 
 from fanlight.core.recorder import Sample
 from fanlight.core.snapshot import Inputs, Instance, Snapshot, Supplied
@@ -10,7 +11,6 @@ from fanlight.core.totals import totals
 from fanlight.core.window import SPAN, STEP, Window
 from fanlight.panels import View
 from fanlight.settings import Settings
-from tests.faces.service import ScriptedService, busy_service
 
 
 def snapshot_of(service: ScriptedService) -> Snapshot:
@@ -152,6 +152,6 @@ def test_an_empty_service_has_every_section() -> None:
     snapshot = snapshot_of(ScriptedService())
     assert snapshot.requests.window_count == 0
     assert snapshot.requests.error_ratio == snapshot.requests.per_second == 0.0
-    assert snapshot.routes == snapshot.caches == snapshot.slow == snapshot.audit == ()
+    assert not any((snapshot.routes, snapshot.caches, snapshot.slow, snapshot.audit))
     assert snapshot.cache_total.hit_ratio is None
     assert snapshot.sockets.groups == ()

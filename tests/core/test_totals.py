@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.core.strategies import cell_of
 
 from fanlight.core.frame import Frame
 from fanlight.core.totals import Tally, totals
-from tests.core.strategies import cell_of
 
 
 def frame_of(*amounts: int, counter: int = 1) -> Frame:

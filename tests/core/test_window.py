@@ -9,6 +9,7 @@ from types import FunctionType, MethodType, ModuleType
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.core.strategies import SAMPLES, Sample, cell_of
 
 from fanlight.clock import ManualClock
 from fanlight.core.cell import Cell
@@ -16,7 +17,6 @@ from fanlight.core.facts import REQUEST
 from fanlight.core.frame import Frame, Gauge, Reading, Record
 from fanlight.core.recorder import Recorder
 from fanlight.core.window import BUCKET, EMPTY, SPAN, STEP, Window, summarize
-from tests.core.strategies import SAMPLES, Sample, cell_of
 
 BEGAN = 1_700_000_000
 

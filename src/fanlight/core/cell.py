@@ -12,8 +12,20 @@ from fanlight.core.histogram import index, quantiles
 OUTCOME_LIMIT: Final = 32
 """Distinct outcomes one cell records; the rest count as "other"."""
 
+_LARGEST: Final = 2**63 - 1
+
+
+def wire(number: int) -> int | str:
+    """A number as MessagePack can carry it: as text beyond 64 bits, which the nanoseconds of many WebSockets reach."""
+    return number if number <= _LARGEST else str(number)
+
+
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder().decode
+
+
+CellRow = tuple[int, int, int | str, int, int, float, list[int], dict[str, int]]
+"""A cell as plain data, its fields in the order of `Cell.to_row`; buckets and their counts in turn."""
 
 
 class Cell:
@@ -36,7 +48,8 @@ class Cell:
         self.outcomes: dict[str, int] = {}
 
     def record(self, amount: int, outcome: str = "", failed: bool = False) -> None:
-        """Count one thing of this amount (0 or more)."""
+        """Count one thing of this amount (0 or more); all of it or, when it cannot be counted, nothing."""
+        bucket = index(amount * self.unit) if amount else None
         if amount > self.maximum:
             self.maximum = amount
         if amount < self.minimum or not self.count:
@@ -45,8 +58,7 @@ class Cell:
         self.total += amount
         if failed:
             self.errors += 1
-        if amount > 0:
-            bucket = index(amount * self.unit)
+        if bucket is not None:
             self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
         if outcome:
             outcomes = self.outcomes
@@ -60,8 +72,10 @@ class Cell:
         """Merge another cell into this one."""
         if not other.count:
             return
-        self.minimum = min(self.minimum, other.minimum) if self.count else other.minimum
-        self.maximum = max(self.maximum, other.maximum)
+        if other.minimum < self.minimum or not self.count:
+            self.minimum = other.minimum
+        if other.maximum > self.maximum:
+            self.maximum = other.maximum
         self.count += other.count
         self.errors += other.errors
         self.total += other.total
@@ -93,11 +107,11 @@ class Cell:
         """The mean in the cell's unit (seconds for durations); 0 when empty."""
         return self.total * self.unit / self.count if self.count else 0.0
 
-    def quantiles(self, fractions: Iterable[float]) -> list[float]:
-        """Values at ascending fractions, in the cell's unit, never outside what was recorded."""
-        zeros = self.count - sum(self.buckets.values())
+    def quantiles(self, fractions: Iterable[float], order: Sequence[int] | None = None) -> list[float]:
+        """Values at fractions, in the cell's unit, never outside what was recorded; `order`: its buckets sorted."""
         low, high = self.minimum * self.unit, self.maximum * self.unit
-        return [min(max(value, low), high) for value in quantiles(self.buckets, zeros, fractions)]
+        values = quantiles(self.buckets, self.count, fractions, order)
+        return [low if value < low else high if value > high else value for value in values]
 
     def pack(self) -> bytes:
         """A compact copy, for the many that are kept and seldom read."""
@@ -114,7 +128,7 @@ class Cell:
         return [
             self.count,
             self.errors,
-            self.total,
+            wire(self.total),
             self.minimum,
             self.maximum,
             self.unit,
@@ -129,7 +143,7 @@ class Cell:
         cell.count, cell.errors, cell.total, cell.minimum, cell.maximum = (
             row[0],
             row[1],
-            row[2],
+            int(row[2]),
             row[3],
             row[4],
         )

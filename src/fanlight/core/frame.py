@@ -7,12 +7,13 @@ alone.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from fanlight.core.cell import Cell
+from fanlight.core.cell import Cell, CellRow, wire
 from fanlight.core.pacer import unpaced
 from fanlight.errors import FanlightError
 
@@ -38,7 +39,10 @@ KEPT_LIMITS: Final[Mapping[str, int]] = {
 """How many kept facts of each kind a frame holds: the newest ones."""
 
 GAUGE_LIMIT: Final = 512
-"""Distinct gauges a frame holds; more are counted as dropped."""
+"""Distinct gauges a recorder puts into a frame; more are counted as dropped."""
+
+READING_LIMIT: Final = 4096
+"""Readings (name, label, source) a merged frame holds: the newest ones."""
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -51,6 +55,10 @@ class Record(msgspec.Struct, frozen=True, array_like=True, order=True):
     id: str
     kind: str
     data: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    def comes_before(self, other: Record) -> bool:
+        """Whether this is the earlier one, by time and id."""
+        return self.at < other.at or (self.at == other.at and self.id < other.id)
 
 
 class Reading(msgspec.Struct, frozen=True, array_like=True):
@@ -139,13 +147,35 @@ class Frame:
                 known.add(gauge)
             else:
                 self.gauges[name_label] = gauge.copy()
+        self._limit_readings()
         for kind, records in other.kept.items():
             self.keep(kind, records)
             breathe()
 
     def keep(self, kind: str, records: Iterable[Record]) -> None:
         """Keep the newest of what is kept and what is given; the same record twice counts once."""
-        self.kept[kind] = newest(KEPT_LIMITS[kind], self.kept.get(kind, ()), records)
+        limit = KEPT_LIMITS[kind]
+        made = list(records)
+        if any(not earlier.comes_before(later) for earlier, later in pairwise(made)):
+            made = newest(limit, made)
+        self.kept[kind] = appended(limit, self.kept.get(kind, []), made)
+
+    def _limit_readings(self) -> None:
+        """Leave the newest readings, so that sources that came and went do not add up; keeps merging associative."""
+        if sum(len(gauge.sources) for gauge in self.gauges.values()) <= READING_LIMIT:
+            return
+        readings = (
+            (reading.at, name_label, source)
+            for name_label, gauge in self.gauges.items()
+            for source, reading in gauge.sources.items()
+        )
+        kept = set(heapq.nlargest(READING_LIMIT, readings))
+        for name_label, gauge in list(self.gauges.items()):
+            sources = {s: reading for s, reading in gauge.sources.items() if (reading.at, name_label, s) in kept}
+            if sources:
+                gauge.sources = sources
+            else:
+                del self.gauges[name_label]
 
     def encode(self, breathe: Callable[[], None] = unpaced) -> bytes:
         """The frame as MessagePack."""
@@ -156,7 +186,7 @@ class Frame:
                 self.end,
                 {family: _rows(cells, breathe) for family, cells in self.series.items()},
                 {family: cell.to_row() for family, cell in self.totals.items()},
-                self.counters,
+                {name: wire(amount) for name, amount in self.counters.items()},
                 [[name, label, gauge.merge, gauge.sources] for (name, label), gauge in self.gauges.items()],
                 self.kept,
             ]
@@ -169,19 +199,24 @@ class Frame:
         Raises FanlightError when the bytes are no frame or of a schema this version does not know.
         """
         try:
-            wire = _decode(data)
-        except msgspec.MsgspecError as error:
-            raise FanlightError(f"not a frame this version can read: {error}") from error
-        if wire.schema != SCHEMA:
-            raise FanlightError(f"a frame of schema {wire.schema}; this version of Fanlight reads {SCHEMA}")
-        frame = cls(wire.start, wire.end)
-        for family, rows in wire.series.items():
+            _check_schema(data)
+            return cls._read(_decode(data))
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise FanlightError(f"{len(data)} bytes that are no frame of schema {SCHEMA}: {error}") from error
+
+    @classmethod
+    def _read(cls, sent: _Wire) -> Frame:
+        unknown = sent.kept.keys() - KEPT_LIMITS.keys()
+        if unknown:
+            raise ValueError(f"it keeps {sorted(unknown)[0][:40]!r}")
+        frame = cls(sent.start, sent.end)
+        for family, rows in sent.series.items():
             frame.series[family] = {tuple(key): Cell.from_row(row) for key, row in rows}
-        frame.totals = {family: Cell.from_row(row) for family, row in wire.totals.items()}
-        frame.counters = wire.counters
-        for name, label, merge, sources in wire.gauges:
+        frame.totals = {family: Cell.from_row(row) for family, row in sent.totals.items()}
+        frame.counters = {name: int(amount) for name, amount in sent.counters.items()}
+        for name, label, merge, sources in sent.gauges:
             frame.gauges[(name, label)] = Gauge(merge, sources)
-        frame.kept = wire.kept
+        frame.kept = sent.kept
         return frame
 
     def __eq__(self, other: object) -> bool:
@@ -195,10 +230,14 @@ class Frame:
 def newest(limit: int, *groups: Iterable[Record]) -> list[Record]:
     """The `limit` newest records of all groups, each once, oldest first."""
     unique = {(record.at, record.id): record for group in groups for record in group}
-    if len(unique) > limit:
-        keys = heapq.nlargest(limit, unique)
-        return [unique[key] for key in reversed(keys)]
-    return [unique[key] for key in sorted(unique)]
+    return [unique[key] for key in sorted(unique)[-limit:]]
+
+
+def appended(limit: int, kept: list[Record], made: Sequence[Record]) -> list[Record]:
+    """As `newest`, of records that `newest` made: nearly free when all in `made` are newer, as they mostly are."""
+    if kept and made and not kept[-1].comes_before(made[0]):
+        return newest(limit, kept, made)
+    return [*kept[-limit:], *made][-limit:]
 
 
 def add_cell(cells: dict[K, Cell], key: K, cell: Cell) -> None:
@@ -222,11 +261,18 @@ class _Wire(msgspec.Struct, array_like=True):
     schema: int
     start: int
     end: int
-    series: dict[str, list[tuple[list[str], list[Any]]]]
-    totals: dict[str, list[Any]]
-    counters: dict[str, int]
-    gauges: list[tuple[str, str, str, dict[str, Reading]]]
+    series: dict[str, list[tuple[list[str], CellRow]]]
+    totals: dict[str, CellRow]
+    counters: dict[str, int | str]
+    gauges: list[tuple[str, str, Literal["sum", "max", "min", "last"], dict[str, Reading]]]
     kept: dict[str, list[Record]]
+
+
+def _check_schema(data: bytes) -> None:
+    """A frame of another version is refused by its number, whatever else is different in it."""
+    head = data[:2]
+    if len(head) == 2 and 0x91 <= head[0] <= 0x9F and head[1] <= 0x7F and head[1] != SCHEMA:  # a list, a small number
+        raise FanlightError(f"a frame of schema {head[1]}; this Fanlight reads schema {SCHEMA}: upgrade the older one")
 
 
 _encode = msgspec.msgpack.Encoder().encode

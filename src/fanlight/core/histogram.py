@@ -7,7 +7,9 @@ Source: OpenTelemetry metrics data model, "ExponentialHistogram".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from math import ceil, frexp, log
 from typing import Final
 
@@ -31,26 +33,24 @@ def upper_bound(bucket: int) -> float:
     return float(2.0 ** ((bucket + 1) / _BUCKETS_PER_OCTAVE))
 
 
-def quantiles(buckets: Mapping[int, int], zeros: int, fractions: Iterable[float]) -> list[float]:
-    """Values at the given fractions (0 to 1, ascending), interpolated geometrically inside the bucket.
+def quantiles(
+    buckets: Mapping[int, int], total: int, fractions: Iterable[float], order: Sequence[int] | None = None
+) -> list[float]:
+    """Values at the given fractions (0 to 1) by nearest rank, interpolated geometrically inside the bucket.
 
-    `zeros` counts the samples that were zero. An empty histogram answers 0.0 everywhere.
+    `total` counts all samples: those in no bucket were zero. `order` is the buckets sorted, for callers who have it.
+    An empty histogram answers 0.0 everywhere.
     """
-    total = zeros + sum(buckets.values())
-    if not total:
-        return [0.0 for _ in fractions]
-    ordered = sorted(buckets.items())
+    order = sorted(buckets) if order is None else order
+    below = list(accumulate(map(buckets.__getitem__, order), initial=0))  # below[i]: samples in buckets under order[i]
+    last, zeros = len(order), total - below[-1]
     answers: list[float] = []
-    position, below = 0, zeros
     for fraction in fractions:
-        rank = fraction * (total - 1) + 1  # 1-based, as the nearest-rank definition with interpolation
-        if rank <= zeros:
+        rank = max(ceil(fraction * total - 1e-9), 1) - zeros  # nearest rank, so that the sample meant is in the bucket
+        if rank <= 0 or not order:
             answers.append(0.0)
             continue
-        while position < len(ordered) - 1 and below + ordered[position][1] < rank:
-            below += ordered[position][1]
-            position += 1
-        bucket, count = ordered[position]
-        inside = min(max((rank - below - 0.5) / count, 0.0), 1.0)
-        answers.append(float(2.0 ** ((bucket + inside) / _BUCKETS_PER_OCTAVE)))
+        place = bisect_left(below, rank, 1, last) - 1
+        inside = (rank - below[place] - 0.5) / (below[place + 1] - below[place])
+        answers.append(2.0 ** ((order[place] + inside) / _BUCKETS_PER_OCTAVE))
     return answers

@@ -34,9 +34,12 @@ class Pacer:
 
     def breathe(self) -> None:
         """Yield for 1 ms when this thread's slice is used up."""
-        now = self._now_ns()
-        held = now - getattr(self._local, "since", now)
-        if held < SLICE_NS and hasattr(self._local, "since"):
+        try:
+            held = self._now_ns() - self._local.since
+        except AttributeError:  # a thread that never said when it began
+            self.start()
+            return
+        if held < SLICE_NS:
             return
         self.longest_ns = max(self.longest_ns, held)
         self._sleep(PAUSE_SECONDS)

@@ -8,11 +8,12 @@ import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
+from math import isfinite
 from threading import RLock
 from typing import Any, Final, NamedTuple
 
 from fanlight.clock import Clock
-from fanlight.core import records
+from fanlight.core import metrics, records
 from fanlight.core.cell import Cell
 from fanlight.core.facts import COUNT, EVENT, LOG, REQUEST, SOCKET, STREAM, Fact
 from fanlight.core.frame import GAUGE_LIMIT, KEPT_LIMITS, OTHER, Frame, Gauge, Key, Reading, Record
@@ -22,9 +23,18 @@ FACT_LIMIT: Final = 65_536
 """Facts that wait to be folded; when the pulse is late or dead the oldest are lost, and counted."""
 
 COUNTER_LIMIT: Final = 1_000
-"""Distinct counter names; what comes after them counts under "other"."""
+"""Distinct counter names besides Fanlight's own; what comes after them counts under the `other` of its group."""
 
-_BATCH: Final = 64  # facts folded between two breaths: about 0.1 ms
+AMOUNT_LIMIT: Final = 2**53
+"""A counter goes up by less than this at once: what JSON can say exactly."""
+
+CLOSE_CODE_LIMIT: Final = 64
+"""Distinct WebSocket close codes (clients choose them); what comes after them counts as the outcome `other`."""
+
+COUNTER_GROUPS: Final = (*metrics.COUNTER_GROUPS, "cache.hits.", "cache.misses.")
+"""Beginnings of counter names whose ends the application chooses."""
+
+_BATCH: Final = 16  # facts folded between two breaths: under 0.1 ms
 
 
 class Sample(NamedTuple):
@@ -72,6 +82,8 @@ class Recorder:
         self._folded = 0
         self._dropped = 0
         self._keys: dict[str, set[Key]] = {}
+        self._counters: set[str] = set()
+        self._close_codes: set[str] = set()
         self._taken_ns = clock.monotonic_ns()
         self._sampled_second = 0
         self._fold: Mapping[int, Callable[[Fact, _Tick], None]] = {
@@ -89,7 +101,10 @@ class Recorder:
         self.lock = RLock()
         self.totals = Frame(int(self.started), int(self.started))
         self._facts.clear()
+        self._folded, self._dropped = self.next_seq(), 0  # what waited is the parent's to fold
         self._keys.clear()
+        self._counters.clear()
+        self._close_codes.clear()
         self._taken_ns = self.clock.monotonic_ns()
 
     @property
@@ -107,7 +122,7 @@ class Recorder:
 
     def failed(self, where: str, error: BaseException) -> None:
         """Fanlight itself failed: counted and shown, never raised."""
-        self.last_failure = f"{where}: {type(error).__name__}: {error}"[:300]
+        self.last_failure = f"{where}: {records.describe_error(error)}"
         self.count("fanlight.failures")
 
     def take(self, breathe: Callable[[], None] = unpaced) -> Frame:
@@ -128,6 +143,7 @@ class Recorder:
         """Add a taken frame to the totals; apart from `take`, so that totals can be stored up to a closed second."""
         with self.lock:
             self.totals.add(frame, breathe)
+            self.totals.gauges.clear()  # levels are of a moment
 
     def _drain(self, tick: _Tick, breathe: Callable[[], None]) -> None:
         facts, fold = self._facts, self._fold
@@ -139,9 +155,9 @@ class Recorder:
                 fact = facts.popleft()
             except IndexError:  # the bound dropped some from under us
                 break
-            highest = max(highest, fact[1])
             self._folded += 1
             try:
+                highest = max(highest, fact[1])
                 fold[fact[0]](fact, tick)
             except Exception as error:
                 self.failed("fold", error)
@@ -150,7 +166,8 @@ class Recorder:
         if overflowed:
             dropped = max(highest - self._folded - self._dropped, 0)
             self._dropped += dropped
-            tick.frame.counters["fanlight.dropped.facts"] = dropped
+            if dropped:
+                _increase(tick.frame, "fanlight.dropped.facts", dropped)
 
     def _seal(self, tick: _Tick, breathe: Callable[[], None]) -> None:
         frame = tick.frame
@@ -160,8 +177,17 @@ class Recorder:
                 total.add(cell)
                 breathe()
         for kind, facts in tick.kept.items():
-            frame.keep(kind, [self._record(fact, tick.offset_ns) for fact in facts])
+            frame.keep(kind, self._records(facts, tick.offset_ns, breathe))
+
+    def _records(self, facts: Iterable[Fact], offset_ns: int, breathe: Callable[[], None]) -> list[Record]:
+        made = []
+        for fact in facts:
+            try:
+                made.append(self._record(fact, offset_ns))
+            except Exception as error:
+                self.failed("record", error)
             breathe()
+        return made
 
     def _record(self, fact: Fact, offset_ns: int) -> Record:
         return records.MAKERS[fact[0]](fact, self._tag, offset_ns, self.instance, self._route(fact))
@@ -169,18 +195,24 @@ class Recorder:
     def _route(self, fact: Fact) -> str:
         kind = fact[0]
         if kind == REQUEST:
-            return self.describe_route(fact[6], fact[7], fact[8])
-        return self.describe_route(fact[4], fact[5], fact[6]) if kind == SOCKET else ""
+            return self._template(fact[6], fact[7], fact[8])
+        return self._template(fact[4], fact[5], fact[6]) if kind == SOCKET else ""
+
+    def _template(self, route: Any, root_path: str, path: str) -> str:
+        template = self.describe_route(route, root_path, path)
+        plain = type(template) is str and template.isascii()
+        return template if plain else records.text(template, records.PATH_LIMIT)
 
     def _sample(self, frame: Frame, now: float) -> None:
         sources = {"instance": self.instance, "host": self.host, "shared": "shared"}
         for sampler in self.samplers:
             try:
                 for name, label, value, merge, source in sampler():
-                    if value is None:
+                    if value is None or not isfinite(value):
                         continue
                     if len(frame.gauges) < GAUGE_LIMIT:
-                        frame.gauges[(name, label)] = Gauge(merge, {sources[source]: Reading(now, value)})
+                        name_label = (name, records.text(label, records.PATH_LIMIT))
+                        frame.gauges[name_label] = Gauge(merge, {sources[source]: Reading(now, float(value))})
                     else:
                         _increase(frame, "fanlight.dropped.gauges", 1)
             except Exception as error:
@@ -200,18 +232,24 @@ class Recorder:
 
     def _admit(self, family: str, key: Key, frame: Frame) -> Key:
         known = self._keys.setdefault(family, set())
+        key = tuple(records.text(part, records.PATH_LIMIT) for part in key)
         if key in known:
             return key
         if len(known) < self.max_series:
             known.add(key)
             return key
-        _increase(frame, "fanlight.dropped.series", 1)
+        if family != "stream_durations":  # its facts are counted in "streams" already
+            _increase(frame, "fanlight.dropped.series", 1)
         return (OTHER,) * len(key)
 
     def _fold_request(self, fact: Fact, tick: _Tick) -> None:
         _, _, _, duration_ns, first_byte_ns, method, route, root, path, status, flags, _, _ = fact
-        template = self.describe_route(route, root, path)
+        template = self._template(route, root, path)
         frame = tick.frame
+        outcome = _CODES.get(status)
+        if outcome is None:
+            status = records.code_of(status)
+            outcome = str(status)
         failed = status >= 400
         key = (method, template)
         if flags & STREAM:
@@ -219,7 +257,7 @@ class Recorder:
             amount, family = first_byte_ns, "streams"
         else:
             amount, family = duration_ns, "requests"
-        self._cell(family, key, frame).record(amount, _CODES.get(status) or str(status), failed)
+        self._cell(family, key, frame).record(amount, outcome, failed)
         kept = tick.kept
         kept["recent"].append(fact)
         if failed:
@@ -232,35 +270,50 @@ class Recorder:
 
     def _fold_log(self, fact: Fact, tick: _Tick) -> None:
         tick.kept["logs"].append(fact)
-        _increase(tick.frame, f"log.lines.{str(fact[5]).lower()}", 1)
+        self._count(tick.frame, f"log.lines.{records.text(fact[5], records.LABEL_LIMIT).lower()}", 1)
 
     def _fold_socket(self, fact: Fact, tick: _Tick) -> None:
-        event, code = fact[3], fact[9]
-        tick.kept["sockets"].append(fact)
+        event, code = fact[3], records.code_of(fact[9])
         if event == "connected":
             _increase(tick.frame, "websocket.connects", 1)
+            tick.kept["sockets"].append(fact)
             return
         failed = event == "refused" or records.abnormal(code)
-        key = ("WS", self.describe_route(fact[4], fact[5], fact[6]))
-        self._cell("sockets", key, tick.frame).record(fact[10], str(code), failed)
+        key = ("WS", self._template(fact[4], fact[5], fact[6]))
+        self._cell("sockets", key, tick.frame).record(fact[10], self._close_code(str(code)), failed)
+        tick.kept["sockets"].append(fact)
         if failed:
             tick.kept["failed"].append(fact)
 
+    def _close_code(self, code: str) -> str:
+        known = self._close_codes
+        if code not in known:
+            if len(known) >= CLOSE_CODE_LIMIT:
+                return OTHER
+            known.add(code)
+        return code
+
     def _fold_event(self, fact: Fact, tick: _Tick) -> None:
         tick.kept["events"].append(fact)
-        self._count(tick.frame, f"events.{fact[3]}"[:120], 1)
+        self._count(tick.frame, f"events.{records.text(fact[3], records.LABEL_LIMIT)}", 1)
 
     def _fold_count(self, fact: Fact, tick: _Tick) -> None:
         self._count(tick.frame, fact[3], fact[4])
 
     def _count(self, frame: Frame, name: str, amount: int) -> None:
-        known = self._keys.setdefault("counters", set())
-        if (name,) not in known:
-            if len(known) >= COUNTER_LIMIT:
-                name = f"{name.partition('.')[0]}.{OTHER}"[:120] if "." in name else OTHER
-            else:
-                known.add((name,))
-        _increase(frame, name, amount)
+        if not isinstance(amount, int) or not 0 <= amount < AMOUNT_LIMIT:
+            raise ValueError(f"a counter went up by {amount!r}; expected a whole number from 0 to {AMOUNT_LIMIT - 1}")
+        _increase(frame, name if name in self._counters else self._admit_counter(name), amount)
+
+    def _admit_counter(self, name: str) -> str:
+        """The name a counter goes by; Fanlight's own are never displaced by the application's."""
+        name = records.text(name, 120)
+        if name.startswith("fanlight.") or name in metrics.COUNTERS:
+            return name
+        if name in self._counters or len(self._counters) < COUNTER_LIMIT:
+            self._counters.add(name)
+            return name
+        return next((group for group in COUNTER_GROUPS if name.startswith(group)), "") + OTHER
 
 
 class _Tick:

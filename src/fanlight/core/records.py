@@ -1,11 +1,12 @@
 """Records: facts kept whole, as the plain data that frames carry and pages show.
 
-Each maker turns one fact into a Record. Texts from outside are cut here, once.
+Each maker turns one fact into a Record. Texts from outside are cut and made fit for UTF-8 here, once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from fanlight.core.facts import DISCONNECTED, EVENT, LOG, REQUEST, SOCKET, STREAM, Fact, error_type
@@ -14,6 +15,8 @@ from fanlight.core.frame import Record
 PATH_LIMIT: Final = 300
 FIELD_LIMIT: Final = 300
 FIELD_COUNT: Final = 20
+LABEL_LIMIT: Final = 80
+MESSAGE_LIMIT: Final = 8_000
 _ID_LIMIT: Final = 128
 
 Maker = Callable[[Fact, str, int, str, str], Record]
@@ -29,17 +32,17 @@ def request(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> 
     """A request: who asked what, how it ended, how long it took (seconds)."""
     _, seq, at, duration, first_byte, method, _, _, path, status, flags, correlation_id, error = fact
     data = {
-        "method": method,
+        "method": text(method, LABEL_LIMIT),
         "route": route,
-        "path": path[:PATH_LIMIT],
-        "status": status,
+        "path": text(path, PATH_LIMIT),
+        "status": code_of(status),
         "duration": duration / 1e9,
         "first_byte": first_byte / 1e9,
         "stream": bool(flags & STREAM),
         "disconnected": bool(flags & DISCONNECTED),
-        "error_type": error_type(status),
+        "error_type": error_type(code_of(status)),
         "error": describe_error(error),
-        "correlation_id": correlation_id[:_ID_LIMIT],
+        "correlation_id": text(correlation_id, _ID_LIMIT),
         "instance": instance,
     }
     return Record((at + offset_ns) / 1e9, f"{tag}-{seq:08x}", "request", data)
@@ -52,14 +55,14 @@ def socket(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> R
         "event": event,
         "method": "WS",
         "route": route,
-        "path": path[:PATH_LIMIT],
-        "group": _short(group),
-        "user": _short(user),
-        "status": code,
+        "path": text(path, PATH_LIMIT),
+        "group": text(group, LABEL_LIMIT),
+        "user": text(user, LABEL_LIMIT),
+        "status": code_of(code),
         "duration": duration / 1e9,
         "connections": connections,
-        "error_type": error_type(code) if event != "connected" else "",
-        "correlation_id": correlation_id[:_ID_LIMIT],
+        "error_type": error_type(code_of(code)) if event != "connected" else "",
+        "correlation_id": text(correlation_id, _ID_LIMIT),
         "instance": instance,
     }
     return Record((at + offset_ns) / 1e9, f"{tag}-{seq:08x}", "socket", data)
@@ -69,13 +72,13 @@ def log(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> Reco
     """A log line; its own wall time counts."""
     _, seq, _, wall_ns, levelno, level, logger, message, file, line, correlation_id = fact
     data = {
-        "levelno": levelno,
-        "level": level,
-        "logger": logger,
-        "message": message,
-        "file": file,
-        "line": line,
-        "correlation_id": correlation_id[:_ID_LIMIT],
+        "levelno": code_of(levelno),
+        "level": text(level, LABEL_LIMIT),
+        "logger": text(logger, FIELD_LIMIT),
+        "message": text(message, MESSAGE_LIMIT),
+        "file": text(file, FIELD_LIMIT),
+        "line": _plain(line),
+        "correlation_id": text(correlation_id, _ID_LIMIT),
         "instance": instance,
     }
     return Record(wall_ns / 1e9, f"{tag}-{seq:08x}", "log", data)
@@ -84,11 +87,11 @@ def log(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> Reco
 def event(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> Record:
     """An event of the application or of Fanlight's own (audit, commands)."""
     _, seq, at, type_, fields, correlation_id = fact
-    few = list(fields.items())[:FIELD_COUNT]
+    few = islice((fields or {}).items(), FIELD_COUNT)
     data = {
-        "type": str(type_)[:80],
-        "fields": {str(name)[:80]: _plain(value) for name, value in few},
-        "correlation_id": correlation_id[:_ID_LIMIT],
+        "type": text(type_, LABEL_LIMIT),
+        "fields": {text(name, LABEL_LIMIT): _plain(value) for name, value in few},
+        "correlation_id": text(correlation_id, _ID_LIMIT),
         "instance": instance,
     }
     return Record((at + offset_ns) / 1e9, f"{tag}-{seq:08x}", "event", data)
@@ -102,20 +105,29 @@ def describe_error(error: BaseException | None) -> str:
     """An exception as one line, "" for none; never fails, whatever its __str__ does."""
     if error is None:
         return ""
+    return f"{type(error).__name__}: {text(error, FIELD_LIMIT)}"[:FIELD_LIMIT]
+
+
+def text(value: Any, limit: int) -> str:
+    """A value as text of at most this length that every encoder takes, "" for None; never fails."""
     try:
-        text = str(error)
+        said = "" if value is None else str(value)[:limit]
     except Exception:
-        text = "(its text cannot be shown)"
-    return f"{type(error).__name__}: {text}"[:FIELD_LIMIT]
+        return "(its text cannot be shown)"
+    return said if said.isascii() else said.encode("utf-8", "replace").decode("utf-8")
+
+
+def code_of(status: Any) -> int:
+    """A status or close code as a number of at most four digits; 0 for what is none."""
+    return int(status) if isinstance(status, int) and 0 <= status <= 9999 else 0
 
 
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, bool | float):
+    """A value as every encoder takes it; subclasses (an enum's, numpy's) become the plain type."""
+    if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, int):
-        return value if -(2**63) <= value < 2**64 else str(value)
-    return str(value)[:FIELD_LIMIT]
-
-
-def _short(value: Any) -> str:
-    return "" if value is None else str(value)[:80]
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
+        return int(value)
+    return text(value, FIELD_LIMIT)

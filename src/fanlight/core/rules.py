@@ -5,15 +5,17 @@ Everything here is a pure function of a snapshot and judges the last 15 minutes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from itertools import zip_longest
 from typing import Final
 from urllib.parse import urlencode
 
 from fanlight import formats
 from fanlight.core.facts import error_type
-from fanlight.core.frame import Record
+from fanlight.core.frame import OTHER, Record
 from fanlight.core.snapshot import HTTP_FAMILIES, Route, Snapshot
-from fanlight.core.window import STEP
+from fanlight.core.window import SPAN, STEP, Point
 from fanlight.panels import Phrase, State, Verdict
 
 ERROR_RATIO: Final = 0.05
@@ -22,6 +24,7 @@ SLOW_COUNT: Final = 10
 VERY_SLOW_COUNT: Final = 0
 BUSY_PERCENT: Final = 80.0
 LAG_SECONDS: Final = 0.1
+RUN_SECONDS: Final = 60
 
 SERVER_ERRORS: Final = ("internal", "upstream", "timeout")
 """Error types the service answers for; the rest are the caller's."""
@@ -85,8 +88,12 @@ def database_state(snapshot: Snapshot) -> State:
 
 
 def server_errors(snapshot: Snapshot) -> int:
-    """Errors of the window the service answers for."""
-    return sum(count for kind, count in snapshot.errors_by_type if kind in SERVER_ERRORS)
+    """HTTP requests of the window that failed in a way the service answers for."""
+    return sum(count for code, count in snapshot.outcomes.items() if code.isdigit() and _on_our_side(int(code)))
+
+
+def _on_our_side(status: int) -> bool:
+    return error_type(status) in SERVER_ERRORS
 
 
 def judge(snapshot: Snapshot) -> Verdict:
@@ -107,8 +114,12 @@ def _database(snapshot: Snapshot) -> Verdict | None:
     if database_state(snapshot) != "error":
         return None
     return _verdict(
-        "error", "Down.", ("The database does not answer: ", snapshot.database.error[:120], "."), "data", "Show data"
+        "error", "Down.", (f"The database does not answer: {_one_line(snapshot.database.error)}.",), "data", "Show data"
     )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:120].rstrip(".")
 
 
 def _failing(snapshot: Snapshot) -> Verdict | None:
@@ -118,8 +129,8 @@ def _failing(snapshot: Snapshot) -> Verdict | None:
         return None
     share = formats.phrase(failed / requests.window_count, "ratio")
     phrases = (
-        f"{share} of requests failed on our side ({_count(failed)} in 15 minutes)",
-        *_mostly(snapshot),
+        f"{share} of requests failed on our side ({_count(failed)} {_lately(snapshot)})",
+        *_mostly_ours(snapshot, failed),
         _since(snapshot),
         ".",
     )
@@ -134,8 +145,8 @@ def _errors(snapshot: Snapshot) -> Verdict | None:
         return _verdict("warn", "Degraded.", phrases, "requests?status=error", "Show those requests")
     if failed > SLOW_COUNT:
         phrases = (
-            f"{_count(failed)} requests failed on our side",
-            *_mostly(snapshot),
+            f"{_requests(failed)} failed on our side",
+            *_mostly_ours(snapshot, failed),
             _since(snapshot),
             *_and_slow(snapshot),
             ".",
@@ -148,19 +159,23 @@ def _very_slow(snapshot: Snapshot) -> Verdict | None:
     count = snapshot.requests.very_slow
     if not count:
         return None
-    limit = formats.phrase(snapshot.settings.very_slow_seconds, "seconds")
-    phrases = (f"{_count(count)} {_were(count)} took over {limit}", *_mostly_slow(snapshot), ".")
+    seconds = snapshot.settings.very_slow_seconds
+    phrases = (f"{_requests(count)} took over {formats.limit(seconds)}", *_mostly_slow(snapshot, count, seconds), ".")
     return _verdict("warn", "Degraded.", phrases, "requests?kind=slow", "Show those requests")
 
 
 def _slow(snapshot: Snapshot) -> Verdict | None:
     requests = snapshot.requests
     if requests.slow > SLOW_COUNT:
-        phrases = (f"{_count(requests.slow)} slow requests in 15 minutes", *_mostly_slow(snapshot), ".")
+        phrases = (
+            f"{_count(requests.slow)} slow requests {_lately(snapshot)}",
+            *_mostly_slow(snapshot, requests.slow),
+            ".",
+        )
         return _verdict("warn", "Degraded.", phrases, "requests?kind=slow", "Show those requests")
     if requests.window.mean > MEAN_SECONDS:
         mean = formats.phrase(requests.window.mean, "seconds")
-        phrases = (f"Requests take {mean} on average", *_mostly_slow(snapshot), ".")
+        phrases = (f"Requests take {mean} on average", *_longest(snapshot), ".")
         return _verdict("warn", "Degraded.", phrases, "requests?sort=-p95", "Show routes")
     return None
 
@@ -173,7 +188,8 @@ def _busy(snapshot: Snapshot) -> Verdict | None:
     ):
         if percent is not None and percent > BUSY_PERCENT:
             verb = "is at" if name.startswith("Memory") else "are at"
-            phrases = (f"{name} {verb} {formats.phrase(percent, 'percent')}; requests are fine so far.",)
+            rest = "; requests are fine so far" if snapshot.requests.window_count else ""
+            phrases = (f"{name} {verb} {formats.phrase(percent, 'percent')}{rest}.",)
             return _verdict("warn", "Busy.", phrases, "system", "Show system")
     return None
 
@@ -186,28 +202,33 @@ def _idle(snapshot: Snapshot) -> Verdict | None:
         return _verdict(
             "ok",
             "Healthy.",
-            (f"{_count(count)} open WebSockets, no request in 15 minutes.",),
+            (f"{_count(count)} open WebSocket{'' if count == 1 else 's'}, no request {_lately(snapshot)}.",),
             "connections",
             "Show connections",
         )
-    return _verdict("idle", "Idle.", ("No request in the last 15 minutes; the first one shows here at once.",))
+    return _verdict("idle", "Idle.", (f"No request {_lately(snapshot)}; the first one shows here at once.",))
 
 
 def _healthy(snapshot: Snapshot) -> Verdict:
     requests = snapshot.requests
-    rate = formats.phrase(requests.per_second, "rate").replace("/s", " requests/s")
-    p95 = formats.phrase(requests.window.p95, "seconds")
+    rate = formats.value(requests.per_second, "rate")[0]
+    figures = [f"{rate} request{'' if rate == '1' else 's'}/s"]
+    if requests.window.count:
+        figures.append(f"p95 {formats.phrase(requests.window.p95, 'seconds')}")
     failed = requests.window_errors
     if not failed:
-        rest = "nothing failed in 15 minutes."
+        figures.append(f"nothing failed {_lately(snapshot)}")
     else:
-        rest = f"{_count(failed)} of {_count(requests.window_count)} failed in 15 minutes{_callers(snapshot)}."
+        figures.append(f"{_count(failed)} of {_count(requests.window_count)} failed {_lately(snapshot)}")
+        if not server_errors(snapshot):
+            figures.append("none on our side" if failed > 1 else "not on our side")
     href, link = ("requests?status=error", "Show those requests") if failed else ("", "")
-    return _verdict("ok", "Healthy.", (f"{rate}, p95 {p95}, {rest}",), href, link)
+    return _verdict("ok", "Healthy.", (f"{', '.join(figures)}.",), href, link)
 
 
-def _callers(snapshot: Snapshot) -> str:
-    return "" if server_errors(snapshot) else ", all by their callers' mistake"
+def _lately(snapshot: Snapshot) -> str:
+    """The span the window covers, in words."""
+    return "in 15 minutes" if snapshot.view.seconds >= SPAN - STEP else "since the start"
 
 
 def _mostly(snapshot: Snapshot) -> tuple[Phrase | str, ...]:
@@ -216,55 +237,94 @@ def _mostly(snapshot: Snapshot) -> tuple[Phrase | str, ...]:
     worst = max(routes, key=lambda route: route.figures.errors, default=None)
     if worst is None or not worst.figures.errors:
         return ()
-    return _through(worst, worst.figures.errors, sum(route.figures.errors for route in routes))
+    whole, part = sum(route.figures.errors for route in routes), worst.figures.errors
+    return _through(worst.method, worst.route, part, whole, part == whole)
 
 
-def _mostly_slow(snapshot: Snapshot) -> tuple[Phrase | str, ...]:
-    """The route most of the slow requests we kept went to."""
-    counts: dict[tuple[str, str], int] = {}
-    for record in snapshot.slow:
-        key = (str(record.data["method"]), str(record.data["route"]))
-        counts[key] = counts.get(key, 0) + 1
+def _mostly_ours(snapshot: Snapshot, whole: int) -> tuple[Phrase | str, ...]:
+    """The route most of the failures we answer for went to, by those that were kept."""
+    records = (record for record in snapshot.failed if record.kind == "request")
+    return _mostly_of((record for record in records if _on_our_side(int(record.data["status"]))), whole)
+
+
+def _mostly_slow(snapshot: Snapshot, whole: int, over: float = 0.0) -> tuple[Phrase | str, ...]:
+    """The route most of the slow requests went to, by those that were kept."""
+    return _mostly_of((record for record in snapshot.slow if judged_seconds(record) >= over), whole)
+
+
+def judged_seconds(record: Record) -> float:
+    """What a kept request is judged by: a stream by its first byte."""
+    return float(record.data["first_byte"] if record.data.get("stream") else record.data["duration"])
+
+
+def _mostly_of(records: Iterable[Record], whole: int) -> tuple[Phrase | str, ...]:
+    """The route of at least half the records; "all" only when they are all there were."""
+    counts = Counter((str(record.data["method"]), str(record.data["route"])) for record in records)
     if not counts:
         return ()
-    worst = max(counts, key=lambda key: counts[key])
-    route = next((row for row in snapshot.routes if (row.method, row.route) == worst), None)
-    return _through(route, counts[worst], sum(counts.values())) if route else ()
+    (method, route), part = counts.most_common(1)[0]
+    return _through(method, route, part, counts.total(), part == whole)
 
 
-def _through(route: Route, part: int, whole: int) -> tuple[Phrase | str, ...]:
-    share = part / whole if whole else 0.0
-    if share < 0.5:
+def _longest(snapshot: Snapshot) -> tuple[Phrase | str, ...]:
+    """The route that takes at least half of the time."""
+    routes = [route for route in snapshot.routes if route.family == "requests"]
+    worst = max(routes, key=_time, default=None)
+    if worst is None or _time(worst) < 0.5 * sum(map(_time, routes)):
         return ()
-    word = ", all through " if part == whole else ", most of them through "
-    return word, Phrase(f"{route.method} {route.route}", href=route_href(route.method, route.route))
+    return ", most of the time in ", _route_phrase(worst.method, worst.route)
+
+
+def _time(route: Route) -> float:
+    return route.figures.mean * route.figures.count
+
+
+def _through(method: str, route: str, part: int, whole: int, every: bool) -> tuple[Phrase | str, ...]:
+    if part < 0.5 * whole:
+        return ()
+    word = (", on " if part == 1 else ", all through ") if every else ", most of them through "
+    return word, _route_phrase(method, route)
+
+
+def _route_phrase(method: str, route: str) -> Phrase:
+    if (method, route) == (OTHER, OTHER):
+        return Phrase("routes beyond the limit")
+    return Phrase(f"{method} {route}", href=route_href(method, route))
 
 
 def _and_slow(snapshot: Snapshot) -> tuple[str, ...]:
     slow = snapshot.requests.slow
-    return (f", and {_count(slow)} {_were(slow)} slow",) if slow > SLOW_COUNT else ()
+    return (f", and {_count(slow)} were slow",) if slow > SLOW_COUNT else ()
 
 
 def _since(snapshot: Snapshot) -> str:
-    """Since when errors stand out, as ", since HH:MM" of the first of the recent run of failing steps."""
-    failing = _first_failing_step(snapshot)
-    if failing is None:
+    """Since when errors stand out: how long the present run of failing steps lasts, or how long ago the last was."""
+    run = _failing_run(snapshot)
+    if run is None:
         return ""
-    seconds = snapshot.at - failing
-    return f", for {formats.span(seconds)}" if seconds >= 2 * STEP else ", just now"
+    first, last = run
+    if snapshot.at - last > RUN_SECONDS:
+        return f", the last {formats.span(snapshot.at - last)} ago"
+    return f", for {formats.span(snapshot.at - first)}" if snapshot.at - first >= 2 * STEP else ", just now"
 
 
-def _first_failing_step(snapshot: Snapshot) -> float | None:
-    points = snapshot.points("requests")
-    bad = [place for place, point in enumerate(points) if point.errors > ERROR_RATIO * point.count]
+def _failing_run(snapshot: Snapshot) -> tuple[float, float] | None:
+    """Begin and end of the last run of steps with many errors; a minute without any ends a run."""
+    steps = zip_longest(*(snapshot.points(family) for family in HTTP_FAMILIES))
+    bad = [place for place, points in enumerate(steps) if _is_failing([point for point in points if point])]
     if not bad:
         return None
     first = bad[-1]
     for place in reversed(bad):
-        if first - place > 60 // STEP:
+        if first - place > RUN_SECONDS // STEP:
             break
         first = place
-    return float(snapshot.view.start + first * STEP)
+    start = snapshot.view.start
+    return float(start + first * STEP), float(start + (bad[-1] + 1) * STEP)
+
+
+def _is_failing(points: list[Point]) -> bool:
+    return sum(point.errors for point in points) > ERROR_RATIO * sum(point.count for point in points)
 
 
 def route_href(method: str, route: str) -> str:
@@ -284,5 +344,5 @@ def _count(number: int) -> str:
     return f"{text}{formats.NARROW_SPACE}{suffix}" if suffix else text
 
 
-def _were(count: int) -> str:
-    return "request" if count == 1 else "requests"
+def _requests(count: int) -> str:
+    return "1 request" if count == 1 else f"{_count(count)} requests"

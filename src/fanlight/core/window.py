@@ -1,21 +1,26 @@
 """Window: the last 15 minutes in bounded memory, fed with frames, read as one consistent view.
 
 Family totals are kept by the second, series in packed cells of 10 s, and running sums of both, so that reading does
-not depend on how
-much happened. Everything expires by whole 10 s buckets, so totals and series always cover the same span.
+not depend on how much happened. Everything expires by whole 10 s buckets, so totals and series always cover the same
+span.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
 from threading import RLock
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from fanlight.core.cell import Cell
-from fanlight.core.frame import KEPT_LIMITS, Frame, Gauge, Key, Record, newest
+from fanlight.core.frame import KEPT_LIMITS, Frame, Gauge, Key, Record, appended
 from fanlight.core.pacer import unpaced
+
+T = TypeVar("T")
+A = TypeVar("A")
+N = TypeVar("N", int, float)
 
 SPAN: Final = 900
 """Seconds the window holds."""
@@ -25,6 +30,12 @@ BUCKET: Final = 10
 
 STEP: Final = 5
 """Seconds per point of a chart: 180 points in 15 minutes."""
+
+SETTLE: Final = 1
+"""Seconds a second is given, after it ended, until every instance's share of it is there."""
+
+RATE_SECONDS: Final = 10
+"""Settled seconds a present rate is averaged over."""
 
 STALE: Final = 6
 """Seconds after which a source of a gauge that says nothing no longer counts."""
@@ -59,19 +70,18 @@ class Point(msgspec.Struct, frozen=True, gc=False):
 EMPTY: Final = Summary(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
-def summarize(cell: Cell, maximum: int | None = None) -> Summary:
-    """The figures of a cell."""
+def summarize(cell: Cell, order: Sequence[int] | None = None) -> Summary:
+    """The figures of a cell; `order` is its buckets sorted, for those who have it."""
     if not cell.count:
         return EMPTY
-    p50, p95, p99 = cell.quantiles(FRACTIONS)
-    largest = cell.maximum if maximum is None else maximum
-    return Summary(cell.count, cell.errors, cell.mean, p50, p95, p99, largest * cell.unit)
+    p50, p95, p99 = cell.quantiles(FRACTIONS, order)
+    return Summary(cell.count, cell.errors, cell.mean, p50, p95, p99, cell.maximum * cell.unit)
 
 
 class _Series:
     """One series: packed cells by bucket, the open bucket, the running sum, and its figures while they hold."""
 
-    __slots__ = ("extremes", "open", "open_bucket", "packed", "running", "summary")
+    __slots__ = ("extremes", "open", "open_bucket", "order", "packed", "running", "summary")
 
     def __init__(self) -> None:
         self.packed: dict[int, bytes] = {}
@@ -80,6 +90,7 @@ class _Series:
         self.open_bucket = 0
         self.running = Cell()
         self.summary: Summary | None = None
+        self.order: list[int] = []  # the buckets of `running`, sorted; adding only ever makes them more
 
     def add(self, bucket: int, cell: Cell) -> None:
         if bucket > self.open_bucket:
@@ -102,21 +113,18 @@ class _Series:
         self.packed[bucket] = cell.pack()
         self.extremes[bucket] = (cell.minimum, cell.maximum)
 
-    def expire(self, buckets: Iterable[int]) -> None:
-        changed = False
-        for bucket in buckets:
-            packed = self.packed.pop(bucket, None)
-            if packed is not None:
-                self.extremes.pop(bucket, None)
-                self.running.subtract(Cell.unpack(packed))
-                changed = True
-            elif bucket == self.open_bucket and self.open.count:
-                self.running.subtract(self.open)
-                self.open, self.open_bucket = Cell(), 0
-                changed = True
-        if changed:
+    def expire(self, limit: int) -> None:
+        old = [bucket for bucket in self.packed if bucket < limit]
+        for bucket in old:
+            del self.extremes[bucket]
+            self.running.subtract(Cell.unpack(self.packed.pop(bucket)))
+        ended = self.open.count and self.open_bucket < limit
+        if ended:
+            self.running.subtract(self.open)
+            self.open, self.open_bucket = Cell(), 0
+        if old or ended:
             self._restore_extremes()
-            self.summary = None
+            self.summary, self.order = None, []
 
     def _restore_extremes(self) -> None:
         pairs = list(self.extremes.values())
@@ -127,7 +135,9 @@ class _Series:
 
     def figures(self) -> Summary:
         if self.summary is None:
-            self.summary = summarize(self.running)
+            if len(self.order) != len(self.running.buckets):
+                self.order = sorted(self.running.buckets)
+            self.summary = summarize(self.running, self.order)
         return self.summary
 
 
@@ -147,10 +157,9 @@ class View(NamedTuple):
     """The window at one moment; nothing in it changes any more.
 
     `rows[family][key]` and `totals[family]` are figures, `outcomes[family]` counts by result code, `points[family]`
-    chart points
-    from `start` (Unix seconds) in steps of STEP, `gauges` the present levels, `levels[name]` their past by the step,
-    `counters` what they went up in
-    the span, `counter_points[name]` the same by the step, `kept` records by kind, oldest first.
+    chart points from `start` (Unix seconds) in steps of STEP, `gauges` the present levels, `levels[name]` their past
+    (the highest in each step), `counters` what they went up in the span, `counter_points[name]` the same by the step,
+    `kept` records by kind, oldest first. `recent[family]` counts all and failed in the last `recent_seconds`.
     """
 
     start: int
@@ -164,34 +173,42 @@ class View(NamedTuple):
     counters: Mapping[str, int]
     counter_points: Mapping[str, tuple[int, ...]]
     kept: Mapping[str, tuple[Record, ...]]
+    recent: Mapping[str, tuple[int, int]] = {}
+    recent_seconds: float = 1.0
 
 
 class Window:
-    """Thread-safe by its lock, which is never taken on the serving loop. `since` is when it began (Unix seconds)."""
+    """Thread-safe by its lock, which is never taken on the serving loop. `since` is when what it holds began (Unix
+    seconds); frames from before the 15 minutes that end there are refused."""
 
     def __init__(self, since: float) -> None:
-        self.since = since
         self.lock = RLock()
+        self._begin(since)
+
+    def _begin(self, since: float) -> None:
+        self.since = since
         self._families: dict[str, _Family] = {}
-        self._counters: dict[int, dict[str, int]] = {}
+        self._counters: dict[str, dict[int, int]] = {}  # by the step, as levels
         self._running_counters: dict[str, int] = {}
         self._gauges: dict[tuple[str, str], Gauge] = {}
         self._levels: dict[str, dict[int, float]] = {}
         self._kept: dict[str, list[Record]] = {}
-        self._oldest = int(since) // BUCKET * BUCKET
+        self._oldest = (int(since) - SPAN) // BUCKET * BUCKET
 
     def add(self, frame: Frame, breathe: Callable[[], None] = unpaced) -> None:
         """Take in a frame of one second, late or not; one from before the window is ignored."""
         second = frame.start
         with self.lock:
-            if second < self._oldest - SPAN:
+            if second < self._oldest:
                 return
+            if second + 1 < self.since:
+                self.since = float(second)
             for family, total in frame.totals.items():
                 self._add_family(family, second, total, frame.series.get(family, {}), breathe)
             self._add_counters(second, frame.counters)
             self._add_gauges(second, frame)
             for kind, made in frame.kept.items():
-                self._kept[kind] = newest(KEPT_LIMITS[kind], self._kept.get(kind, ()), made)
+                self._kept[kind] = appended(KEPT_LIMITS[kind], self._kept.get(kind, []), made)
                 breathe()
             self._expire(second, breathe)
 
@@ -217,11 +234,10 @@ class Window:
             breathe()
 
     def _add_counters(self, second: int, counters: Mapping[str, int]) -> None:
-        if not counters:
-            return
-        mine = self._counters.setdefault(second, {})
+        step = second // STEP * STEP
         for name, amount in counters.items():
-            mine[name] = mine.get(name, 0) + amount
+            mine = self._counters.setdefault(name, {})
+            mine[step] = mine.get(step, 0) + amount
             self._running_counters[name] = self._running_counters.get(name, 0) + amount
 
     def _add_gauges(self, second: int, frame: Frame) -> None:
@@ -235,35 +251,38 @@ class Window:
             if not label:
                 value = known.value()
                 if value is not None:
-                    self._levels.setdefault(name, {})[second] = value
+                    level, step = self._levels.setdefault(name, {}), second // STEP * STEP
+                    level[step] = max(level.get(step, value), value)
 
     def _expire(self, second: int, breathe: Callable[[], None]) -> None:
         limit = (second - SPAN) // BUCKET * BUCKET
         self._drop_stale(second)
         if limit <= self._oldest:
             return
-        first = max(self._oldest, limit - SPAN - 2 * BUCKET)
-        buckets = range(first, limit, BUCKET)
         self._oldest = limit
-        for family in list(self._families.values()):
-            self._expire_family(family, buckets, limit, breathe)
-        for old in [moment for moment in self._counters if moment < limit]:
-            for name, amount in self._counters.pop(old).items():
-                self._running_counters[name] -= amount
-        for level in self._levels.values():
-            for old in [moment for moment in level if moment < limit]:
-                del level[old]
+        for family in self._families.values():
+            self._expire_family(family, limit, breathe)
+        for name, steps in list(self._counters.items()):
+            self._running_counters[name] -= _drop_before(steps, limit)
+            if not steps:
+                del self._counters[name], self._running_counters[name]
+            breathe()
+        for name, level in list(self._levels.items()):
+            _drop_before(level, limit)
+            if not level:
+                del self._levels[name]
         for kind, made in self._kept.items():
             if kind != "logs" and made and made[0].at < limit:
                 self._kept[kind] = [record for record in made if record.at >= limit]
 
-    def _expire_family(self, family: _Family, buckets: range, limit: int, breathe: Callable[[], None]) -> None:
+    def _expire_family(self, family: _Family, limit: int, breathe: Callable[[], None]) -> None:
         for mapping in (family.seconds, family.points):
             for old in [moment for moment in mapping if moment < limit]:
                 del mapping[old]
-        family.running.expire(buckets)
+            breathe()
+        family.running.expire(limit)
         for key, series in list(family.series.items()):
-            series.expire(buckets)
+            series.expire(limit)
             if not series.running.count:
                 del family.series[key]
             breathe()
@@ -279,8 +298,12 @@ class Window:
     def view(self, now: float, breathe: Callable[[], None] = unpaced) -> View:
         """The window at `now` (Unix seconds)."""
         with self.lock:
+            if now < self._oldest:  # the clock was set back by more than the window holds
+                self._begin(now)
+            self._expire(int(now), breathe)
             end = int(now) // STEP * STEP + STEP
             start = end - SPAN
+            recent_seconds, recent = self._recent(now)
             totals, outcomes, rows, points = {}, {}, {}, {}
             for name, family in self._families.items():
                 totals[name] = family.running.figures()
@@ -295,11 +318,26 @@ class Window:
                 rows=rows,
                 points=points,
                 gauges=self._present(),
-                levels={name: _by_step(level, start, end) for name, level in self._levels.items()},
-                counters={name: amount for name, amount in self._running_counters.items() if amount},
-                counter_points=self._counter_points(start, end),
+                levels=self._by_step(self._levels, None, start, end, breathe),
+                counters=dict(self._running_counters),
+                counter_points=self._by_step(self._counters, 0, start, end, breathe),
                 kept={kind: tuple(made) for kind, made in self._kept.items()},
+                recent=recent,
+                recent_seconds=recent_seconds,
             )
+
+    def _recent(self, now: float) -> tuple[float, dict[str, tuple[int, int]]]:
+        """Counts of the last settled seconds, which no longer change; right after the start of all there is."""
+        last = int(now) - SETTLE
+        first = max(last - RATE_SECONDS, self.since)
+        if last - first < 1:
+            last, first = int(now) + 1, self.since
+        cells = {
+            name: [family.seconds[second] for second in range(int(first), last) if second in family.seconds]
+            for name, family in self._families.items()
+        }
+        counts = {name: (sum(c.count for c in found), sum(c.errors for c in found)) for name, found in cells.items()}
+        return max(min(last, now) - first, 1.0), counts
 
     def _rows(self, family: _Family, breathe: Callable[[], None]) -> dict[Key, Summary]:
         rows = {}
@@ -310,23 +348,30 @@ class Window:
 
     def _points(self, family: _Family, start: int, end: int, breathe: Callable[[], None]) -> tuple[Point, ...]:
         points, seconds = family.points, family.seconds
-        for moment in range(start, end, STEP):
+        moments = range(start, end, STEP)
+        for moment in moments:
             if moment not in points:
                 points[moment] = _point(seconds.get(second) for second in range(moment, moment + STEP))
                 breathe()
-        return tuple(points[moment] for moment in range(start, end, STEP))
+        return tuple(map(points.__getitem__, moments))
 
     def _present(self) -> dict[tuple[str, str], float]:
         values = ((name_label, gauge.value()) for name_label, gauge in self._gauges.items())
         return {name_label: value for name_label, value in values if value is not None}
 
-    def _counter_points(self, start: int, end: int) -> dict[str, tuple[int, ...]]:
-        made: dict[str, list[int]] = {}
-        for second, counters in self._counters.items():
-            if start <= second < end:
-                for name, amount in counters.items():
-                    made.setdefault(name, [0] * ((end - start) // STEP))[(second - start) // STEP] += amount
-        return {name: tuple(amounts) for name, amounts in made.items()}
+    def _by_step(
+        self, named: Mapping[str, Mapping[int, T]], absent: A, start: int, end: int, breathe: Callable[[], None]
+    ) -> dict[str, tuple[T | A, ...]]:
+        made = {}
+        for name, steps in named.items():
+            made[name] = tuple(map(steps.get, range(start, end, STEP), repeat(absent)))
+            breathe()
+        return made
+
+
+def _drop_before(steps: dict[int, N], limit: int) -> N | Literal[0]:
+    """Forget the steps before a limit; what they held in all."""
+    return sum([steps.pop(old) for old in [moment for moment in steps if moment < limit]])
 
 
 _EMPTY_POINT: Final = Point(0, 0, 0.0, 0.0, 0.0, 0.0)
@@ -344,13 +389,3 @@ def _point(cells: Iterable[Cell | None]) -> Point:
         return _EMPTY_POINT
     figures = summarize(merged)
     return Point(figures.count, figures.errors, figures.mean, figures.p50, figures.p95, figures.p99)
-
-
-def _by_step(level: Mapping[int, float], start: int, end: int) -> tuple[float | None, ...]:
-    made: list[float | None] = [None] * ((end - start) // STEP)
-    for second, value in level.items():
-        if start <= second < end:
-            place = (second - start) // STEP
-            known = made[place]
-            made[place] = value if known is None else max(known, value)
-    return tuple(made)

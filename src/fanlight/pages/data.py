@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from fanlight.core import rules
+from fanlight.core.records import text
 from fanlight.core.snapshot import Snapshot
 from fanlight.pages.caches import cache_table
 from fanlight.panels import Column, Fact, Page, Row, Slot, Table, Text, Unit, View
 
 HOW = "Not configured. Decorate a function that returns a dict of figures with @dashboard.database."
 LIMIT = 100
+VALUE_LIMIT = 200
+DEPTH = 3
 
 
 def database(snapshot: Snapshot, view: View) -> Text:
@@ -28,11 +31,11 @@ def database(snapshot: Snapshot, view: View) -> Text:
     return Text(title="Database", note="as the application counts it", facts=(status, *facts))
 
 
-def _flatten(data: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def _flatten(data: Mapping[str, Any], prefix: str = "", depth: int = DEPTH) -> list[tuple[str, Any]]:
     flat: list[tuple[str, Any]] = []
     for name, value in data.items():
-        if isinstance(value, Mapping):
-            flat.extend(_flatten(value, f"{prefix}{name} "))
+        if isinstance(value, Mapping) and depth:
+            flat.extend(_flatten(value, f"{prefix}{name} ", depth - 1))
         elif not isinstance(value, list | tuple):
             flat.append((f"{prefix}{name}", value))
     return flat
@@ -44,11 +47,11 @@ def _fact(name: str, value: Any) -> Fact:
         unit = "boolean"
     elif isinstance(value, int | float):
         unit = "percent" if name.endswith("percent") else "integer" if isinstance(value, int) else "number"
-    return Fact(name=_title(name.removesuffix("_percent")), value=value, unit=unit)
+    return Fact(name=_title(name.removesuffix("_percent")), value=_plain(value), unit=unit)
 
 
 def _title(name: str) -> str:
-    return name.replace("_", " ").strip().capitalize()
+    return text(name, VALUE_LIMIT).replace("_", " ").strip().capitalize()
 
 
 def lists(snapshot: Snapshot, view: View) -> Table:
@@ -60,11 +63,14 @@ def lists(snapshot: Snapshot, view: View) -> Table:
 
 
 def _table(title: str, rows: list[Mapping[str, Any]] | tuple[Mapping[str, Any], ...]) -> Table:
-    names = [str(name) for name in rows[0]][:8]
-    columns = tuple(Column(name=name, title=_title(name), unit=_unit(rows[0][name])) for name in names)
+    names = list(rows[0])[:8]
+    columns = tuple(
+        Column(name=text(name, VALUE_LIMIT), title=_title(name), unit=_unit(rows[0][name])) for name in names
+    )
     made = tuple(
         Row(key=str(place), values=tuple(_plain(row.get(name)) for name in names))
         for place, row in enumerate(rows[:LIMIT])
+        if isinstance(row, Mapping)
     )
     return Table(title=title, columns=columns, rows=made)
 
@@ -76,7 +82,7 @@ def _unit(value: Any) -> Unit:
 
 
 def _plain(value: Any) -> Any:
-    return value if value is None or isinstance(value, int | float) else str(value)[:200]
+    return value if value is None or isinstance(value, int | float) else text(value, VALUE_LIMIT)
 
 
 SLOTS = (

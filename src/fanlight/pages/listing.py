@@ -7,7 +7,7 @@ from typing import Final
 
 from fanlight.core.facts import ERROR_TYPES
 from fanlight.core.frame import Record
-from fanlight.core.rules import record_state
+from fanlight.core.rules import judged_seconds, record_state
 from fanlight.core.snapshot import Snapshot
 from fanlight.panels import Column, Filter, Row, View
 
@@ -26,10 +26,9 @@ METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "W
 def request_row(record: Record) -> Row:
     """A request or a failed WebSocket as a row; a stream's duration is its first byte."""
     data = record.data
-    taken = data["first_byte"] if data.get("stream") else data["duration"]
     return Row(
         key=record.id,
-        values=(record.at, data["method"], data["path"], data["status"], taken),
+        values=(record.at, data["method"], data["path"], data["status"], judged_seconds(record)),
         state=record_state(record),
         href=f"requests/{record.id}",
         detail=_request_detail(record),
@@ -90,7 +89,7 @@ def chosen_requests(snapshot: Snapshot, view: View) -> list[Record]:
     records: Iterable[Record] = (
         snapshot.slow if kind == "slow" else snapshot.failed if wants_errors else snapshot.activity
     )
-    if not kind and not wants_errors and (view.filters or view.start):
+    if not kind and not wants_errors and (view.filters or view.start is not None or view.end is not None):
         records = _everything(snapshot)
     return [record for record in records if matches(record, view)]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from fanlight.core import rules
 from fanlight.core.frame import Record
 from fanlight.core.snapshot import Snapshot
@@ -35,11 +37,15 @@ def summary(snapshot: Snapshot, view: View) -> Text:
         Fact(name="Duration", value=data["duration"], unit="seconds"),
         Fact(name="First byte", value=data.get("first_byte") or None, unit="seconds"),
         Fact(name="Error", value=" · ".join(filter(None, (data["error_type"], data.get("error", "")))) or None),
-        Fact(name="Correlation ID", value=data["correlation_id"], unit="code", href=f"logs?q={data['correlation_id']}"),
+        _correlation(str(data["correlation_id"])),
         Fact(name="Instance", value=data["instance"], unit="code"),
         Fact(name="Request ID", value=record.id, unit="code"),
     )
     return Text(title="WebSocket" if socket else "Request", facts=facts)
+
+
+def _correlation(id: str) -> Fact:
+    return Fact(name="Correlation ID", value=id or None, unit="code", href=f"logs?{urlencode({'q': id})}" if id else "")
 
 
 def timing(snapshot: Snapshot, view: View) -> Waterfall:

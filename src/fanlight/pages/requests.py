@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fanlight.core import rules
+from fanlight.core.frame import OTHER
 from fanlight.core.snapshot import Route, Snapshot
 from fanlight.pages import charts
 from fanlight.pages.listing import REQUEST_COLUMNS, chosen_requests, request_filters, request_row, sort_rows
@@ -49,7 +50,7 @@ def _route_row(route: Route, columns: tuple[Column, ...], snapshot: Snapshot) ->
         key=f"{route.family} {route.method} {route.route}",
         values=tuple(values[column.name] for column in columns),
         state=_route_state(route, snapshot),
-        href=rules.route_href(route.method, route.route),
+        href="" if route.route == OTHER else rules.route_href(route.method, route.route),
         detail={"streams": "stream: time to first byte", "sockets": "connection time"}.get(route.family, ""),
     )
 
