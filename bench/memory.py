@@ -63,7 +63,7 @@ class Service:
         duration_ns = int(random.lognormvariate(17, 1))  # a median of 24 ms
         number = recorder.next_seq()
         at_ns, correlation_id = self.clock.monotonic_ns(), f"{number:032x}"
-        return (REQUEST, number, at_ns, duration_ns, 1000, "GET", route, "", path, status, 0, correlation_id, None)
+        return (REQUEST, number, at_ns, duration_ns, 1000, "GET", route, "", status, 0, path, correlation_id, None)
 
     def lines(self) -> Iterable[Fact]:
         clock, text = self.clock, "an ordinary line of the log, with some detail " * 4

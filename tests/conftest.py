@@ -6,6 +6,8 @@ import shutil
 
 import pytest
 
+from fanlight.core.context import correlation_id
+
 
 @pytest.fixture(scope="session")
 def promtool() -> str:
@@ -14,3 +16,9 @@ def promtool() -> str:
     if found is None:
         pytest.skip("promtool is not installed (Debian: apt install prometheus)")
     return found
+
+
+@pytest.fixture(autouse=True)
+def outside_a_request() -> None:
+    """Each test begins outside of any request: after an exception a correlation ID stays set in its context."""
+    correlation_id.set("")

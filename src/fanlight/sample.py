@@ -59,7 +59,7 @@ def _request(recorder: Recorder, chance: random.Random, second: int) -> None:
     path = "/favicon.ico" if route == "unmatched" else route.replace("{group_id}", "12").replace("{message_id}", "4711")
     correlation_id = f"sample-{chance.getrandbits(32):08x}"
     fact = (
-        REQUEST, recorder.next_seq(), at, duration, duration, method, route, "", path, status, 0, correlation_id, None
+        REQUEST, recorder.next_seq(), at, duration, duration, method, route, "", status, 0, path, correlation_id, None
     )  # fmt: skip
     recorder.append(fact)
     if status >= 500:

@@ -21,7 +21,7 @@ from fanlight.core.recorder import Recorder, Sample
 PATIENCE = 20.0  # seconds before a test that waits for something that never comes fails
 
 REQUEST_FIELDS = (
-    "kind seq at_ns duration_ns first_byte_ns method route root_path path status flags correlation_id error"
+    "kind seq at_ns duration_ns first_byte_ns method route root_path status flags path correlation_id error"
 )
 SOCKET_FIELDS = "kind seq at_ns event route root_path path group user close_code duration_ns connections correlation_id"
 
@@ -45,6 +45,9 @@ class ListRecorder:
         with self._arrived:
             self.facts.append(fact)
             self._arrived.notify_all()
+
+    def resolve_routes(self, describe: Callable[[Any, str, str], str], by_path: Callable[[Any], bool]) -> None:
+        self.describe_route = describe
 
     def count(self, name: str, amount: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + amount

@@ -11,8 +11,9 @@ import pytest
 
 from fanlight.clock import ManualClock
 from fanlight.core.facts import COUNT, EVENT, LOG, REQUEST, SOCKET, STREAM
+from fanlight.core.fold import CLOSE_CODE_LIMIT, COUNTER_LIMIT
 from fanlight.core.frame import GAUGE_LIMIT, KEPT_LIMITS, Frame
-from fanlight.core.recorder import CLOSE_CODE_LIMIT, COUNTER_LIMIT, FACT_LIMIT, Recorder, Sample
+from fanlight.core.recorder import FACT_LIMIT, Recorder, Sample
 
 
 class Bench:
@@ -24,7 +25,7 @@ class Bench:
 
     def request(self, route: Any = "/a", seconds: float = 0.01, **changes: Any) -> None:
         fields: dict[str, Any] = {
-            "method": "GET", "route": route, "root": "", "path": "/a", "status": 200, "flags": 0, "id": "c",
+            "method": "GET", "route": route, "root": "", "status": 200, "flags": 0, "path": "/a", "id": "c",
             "error": None, **changes,
         }  # fmt: skip
         nanoseconds = int(seconds * 1e9)
@@ -76,7 +77,7 @@ def test_a_stream_is_judged_by_its_first_byte() -> None:
     """API-6: a stream is a family of its own; its whole duration is apart and never slow."""
     bench = Bench()
     head = (REQUEST, bench.recorder.next_seq(), 0, 60_000_000_000, 20_000_000)
-    bench.recorder.append((*head, "GET", "/feed", "", "/feed", 200, STREAM, "c", None))
+    bench.recorder.append((*head, "GET", "/feed", "", 200, STREAM, "/feed", "c", None))
     frame = bench.take()
     assert frame.totals["streams"].total == 20_000_000
     assert frame.totals["stream_durations"].total == 60_000_000_000

@@ -21,7 +21,7 @@ class Reading(float):
 def test_a_request_is_told_whole() -> None:
     """X-4: who asked what, how it ended, how long it took, with the error in a line; ids carry the sequence."""
     fact = (
-        REQUEST, 31, 5_000_000_000, 250_000_000, 100_000_000, "GET", None, "", "/a?", 504, STREAM | DISCONNECTED, "c-1",
+        REQUEST, 31, 5_000_000_000, 250_000_000, 100_000_000, "GET", None, "", 504, STREAM | DISCONNECTED, "/a?", "c-1",
         ValueError("no"),
     )  # fmt: skip
     record = records.request(fact, "tag", 1_000_000_000, "web-1", "/a")

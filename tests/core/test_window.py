@@ -252,7 +252,7 @@ def _traffic(recorder: Recorder, clock: ManualClock, window: Window, seconds: in
         for number in range(500):
             amount, route = amounts[(number * 7 + second * 13) % 60], f"/r/{number // 10 * 10 + second % 10}"
             path = f"/path/{(second * 500 + number) % 10_000}"
-            append((REQUEST, next_seq(), now, amount, amount, "GET", route, "", path, 200, 0, "c", None))
+            append((REQUEST, next_seq(), now, amount, amount, "GET", route, "", 200, 0, path, "c", None))
         clock.advance(1)
         frame = recorder.take()
         recorder.commit(frame)

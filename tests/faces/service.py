@@ -110,7 +110,7 @@ class ScriptedService:
         flags = STREAM * stream + DISCONNECTED * disconnected
         first_ns = int((seconds if first_byte is None else first_byte) * 1e9)
         head = (REQUEST, self.recorder.next_seq(), self.clock.monotonic_ns(), int(seconds * 1e9), first_ns)
-        self.recorder.append((*head, method, route, "", path, status, flags, correlation_id, error))
+        self.recorder.append((*head, method, route, "", status, flags, path, correlation_id, error))
 
     def socket(self, event: str, code: int = 0, *, group: str = "g1", user: str = "u1", connections: int = 1) -> None:
         """A WebSocket event."""

@@ -46,7 +46,7 @@ class Worker:
     def serve(self, count: int, status: int = 200) -> None:
         for _ in range(count):
             seq, at = self.recorder.next_seq(), self.recorder.clock.monotonic_ns()
-            self.recorder.append((REQUEST, seq, at, 5_000_000, 1, "GET", "/a", "", "/a", status, 0, "id", None))
+            self.recorder.append((REQUEST, seq, at, 5_000_000, 1, "GET", "/a", "", status, 0, "/a", "id", None))
 
     def close_second(self) -> None:
         """What the pulse does when a second is over."""

@@ -76,7 +76,7 @@ class Capture:
         self._on_shutdown = on_shutdown
         self._started = False
         self._routes = RouteIndex(app)
-        recorder.describe_route = self._routes.describe
+        recorder.resolve_routes(self._routes.describe, self._routes.by_path)
         recorder.samplers += (self.sample, self.sockets.sample)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:

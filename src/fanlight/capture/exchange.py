@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fanlight.capture import correlation
 from fanlight.capture.correlation import REQUEST_HEADERS, RESPONSE_HEADER
+from fanlight.capture.redaction import redact
 from fanlight.capture.routes import BY_PATH, Missed, inside
 from fanlight.core.facts import DISCONNECTED, REQUEST, STREAM
 from fanlight.errors import FanlightError
@@ -209,7 +210,7 @@ class Exchange:
 
     def _note_late(self, error: BaseException) -> None:
         """What failed after the response, a background task say, is no error of the request; it is an event."""
-        fields = {"path": self.path[:200], "error": f"{type(error).__name__}: {error}"[:300]}
+        fields = {"path": self.path[:200], "error": f"{type(error).__name__}: {redact(str(error)[:300])}"[:300]}
         self.capture.recorder.event("failed_after_response", fields, self.correlation_id)
 
     def _record(self, error: BaseException | None) -> None:
@@ -236,9 +237,9 @@ class Exchange:
                 method if method in METHODS else "OTHER",
                 route,
                 self.root_path,
-                path if len(path) <= PATH_LIMIT else path[:PATH_LIMIT],
                 status,
                 self.flags,
+                path if len(path) <= PATH_LIMIT else path[:PATH_LIMIT],
                 self.correlation_id,
                 error,
             )

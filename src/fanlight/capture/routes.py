@@ -96,8 +96,12 @@ class RouteIndex:
         }
         self._paths = {}
 
+    def by_path(self, route: Any) -> bool:
+        """Whether a request's template depends on its path too, and not on its route alone."""
+        return route is not None and id(route) not in self._templates and not isinstance(route, str)
+
     def describe(self, route: Any, root_path: str, path: str) -> str:
-        """The template of a request, at most TEMPLATE_LIMIT characters: `Recorder.describe_route`.
+        """The template of a request, at most TEMPLATE_LIMIT characters: see `Recorder.resolve_routes`.
 
         `route` is an endpoint, a template, BY_PATH, a Missed or None; `root_path` is what precedes the application.
         """

@@ -144,12 +144,17 @@ def serve_all(
 
 
 def admit(sockets: list[socket.socket]) -> None:
-    """Decide who gets in: the local machine as operator, or, listening elsewhere, whoever has the token."""
+    """Decide who gets in: the local machine as operator, or, listening elsewhere, whoever has the token.
+
+    With a token set the local machine stays a viewer: a token is what docs ask for behind a proxy, and not every proxy
+    can be told from the local machine.
+    """
     settings = table.load("service", {})
+    token = settings.token or settings.viewer_token
     if is_loopback(sockets):
-        if "local_role" not in table.given():
+        if not token and "local_role" not in table.given():
             os.environ["FANLIGHT_LOCAL_ROLE"] = "operator"
-    elif not (settings.token or settings.viewer_token):
+    elif not token:
         os.environ["FANLIGHT_TOKEN"] = secrets.token_urlsafe(32)
 
 

@@ -68,6 +68,28 @@ class Cell:
                 name = outcome if len(outcomes) < OUTCOME_LIMIT else "other"
                 outcomes[name] = outcomes.get(name, 0) + 1
 
+    def record_all(self, amounts: Sequence[int], outcome: str, failed: bool) -> None:
+        """Record each of these; all of them or, when one cannot be counted, nothing."""
+        unit = self.unit
+        found: dict[int, int] = {}
+        for amount in amounts:
+            if amount:
+                bucket = index(amount * unit)
+                found[bucket] = found.get(bucket, 0) + 1
+        low, high, total = min(amounts), max(amounts), sum(amounts)
+        if low < self.minimum or not self.count:
+            self.minimum = low
+        if high > self.maximum:
+            self.maximum = high
+        self.count += len(amounts)
+        self.total += total
+        self.errors += len(amounts) if failed else 0
+        buckets, outcomes = self.buckets, self.outcomes
+        for bucket, count in found.items():
+            buckets[bucket] = buckets.get(bucket, 0) + count
+        name = outcome if outcome in outcomes or len(outcomes) < OUTCOME_LIMIT else "other"
+        outcomes[name] = outcomes.get(name, 0) + len(amounts)
+
     def add(self, other: Cell) -> None:
         """Merge another cell into this one."""
         if not other.count:

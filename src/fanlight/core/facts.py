@@ -18,7 +18,7 @@ Fact = tuple[Any, ...]
 """One thing that happened; see the module for its fields."""
 
 REQUEST: Final = 0
-"""(REQUEST, seq, at_ns, duration_ns, first_byte_ns, method, route, root_path, path, status, flags,
+"""(REQUEST, seq, at_ns, duration_ns, first_byte_ns, method, route, root_path, status, flags, path,
 correlation_id, error)
 
 `duration_ns` to the last byte, `first_byte_ns` to the first (0: none was sent). `route` is a template string, an

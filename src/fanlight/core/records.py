@@ -30,7 +30,7 @@ def abnormal(code: int) -> bool:
 
 def request(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> Record:
     """A request: who asked what, how it ended, how long it took (seconds)."""
-    _, seq, at, duration, first_byte, method, _, _, path, status, flags, correlation_id, error = fact
+    _, seq, at, duration, first_byte, method, _, _, status, flags, path, correlation_id, error = fact
     data = {
         "method": text(method, LABEL_LIMIT),
         "route": route,

@@ -32,6 +32,9 @@ CALLER: Final = "fanlight.caller"
 UNIX_SOCKETS: Final = "unix:"
 """In `allowed_hosts`: peers on a UNIX socket are the local machine."""
 
+HOST_LIMIT: Final = 300
+"""Characters of a Host header that can be a name."""
+
 _RANK: Final = {"": 0, "viewer": 1, "operator": 2}
 _FORWARDING: Final = frozenset(
     {
@@ -39,11 +42,16 @@ _FORWARDING: Final = frozenset(
         "x-rewrite-url", "x-scheme", "true-client-ip", "client-ip", "cf-connecting-ip", "cf-ray", "cf-visitor",
         "cdn-loop", "fastly-client-ip", "fly-client-ip", "x-amzn-trace-id", "x-envoy-external-address",
         "x-cloud-trace-context", "x-arr-log-id", "x-proxyuser-ip", "wl-proxy-client-ip", "proxy-client-ip",
+        "forwarded-for", "x-nginx-proxy", "x-request-start", "x-varnish", "surrogate-capability",
     }
 )  # fmt: skip
-_FORWARDING_PREFIXES: Final = ("x-forwarded-", "x-original-forwarded-", "x-envoy-", "x-appengine-", "x-vercel-")
+_FORWARDING_PREFIXES: Final = (
+    "x-forwarded", "x-original-forwarded-", "x-envoy-", "x-appengine-", "x-vercel-", "x-azure-", "x-goog-", "fly-",
+    "cloudfront-", "tailscale-",
+)  # fmt: skip
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9_-]*[a-z0-9])?)*")
 _PORT: Final = re.compile(r":\d{0,5}$")
+_ADDRESS: Final = re.compile(r"[0-9a-f.:]*:[0-9a-f.:]*")  # without a zone: no browser sends one
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443", "ws": ":80", "wss": ":443"}
 
 
@@ -152,7 +160,18 @@ def is_loopback(address: str) -> bool:
 
 def forwarding_header(headers: Mapping[str, str]) -> str:
     """The name of a header that shows a proxy, "" when there is none."""
-    return next((name for name in headers if name in _FORWARDING or name.startswith(_FORWARDING_PREFIXES)), "")
+    shows = (name for name in headers if _shows_proxy(name.replace("_", "-")))
+    return next(shows, "connection" if _always_upgrades(headers) else "")
+
+
+def _shows_proxy(name: str) -> bool:
+    return name in _FORWARDING or name.startswith(_FORWARDING_PREFIXES)
+
+
+def _always_upgrades(headers: Mapping[str, str]) -> bool:
+    """`Connection: upgrade` to nothing: what proxies set on every request once they are to pass WebSockets on."""
+    wishes = {wish.strip() for wish in headers.get("connection", "").lower().split(",")}
+    return "upgrade" in wishes and not headers.get("upgrade")
 
 
 def _host_allowed(host: str, settings: Settings) -> bool:
@@ -166,9 +185,11 @@ def _host_allowed(host: str, settings: Settings) -> bool:
 def host_name(host: str) -> str:
     """The name of a Host header without its port, "" when it is not one."""
     host = host.lower()
+    if len(host) > HOST_LIMIT:
+        return ""
     if host.startswith("["):
         inside, closing, port = host[1:].partition("]")
-        return inside if closing and (not port or _PORT.fullmatch(port)) and ":" in inside else ""
+        return inside if closing and (not port or _PORT.fullmatch(port)) and _ADDRESS.fullmatch(inside) else ""
     name = _PORT.sub("", host).removesuffix(".")
     return name if _NAME.fullmatch(name) else ""
 

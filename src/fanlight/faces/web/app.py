@@ -22,6 +22,12 @@ from fanlight.faces.web.rendering import Rendering
 from fanlight.faces.web.routes import Routes
 from fanlight.faces.web.security import secured
 
+HEAD_LIMIT: Final = 65_536
+"""Bytes of path, query and headers that are looked at; reading more would keep the service waiting."""
+
+HIDDEN_QUERY: Final = b"token=hidden"
+"""What the server's access log shows of a login link's query."""
+
 _KEPT: Final = (
     "type", "asgi", "http_version", "server", "client", "scheme", "method", "query_string", "headers", "extensions",
     "subprotocols",
@@ -46,6 +52,9 @@ class WebFace:
         self._router = Router(routes.all, redirect_slashes=False, default=_nothing_there)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if head_size(scope) > HEAD_LIMIT:
+            await _turn_away(scope, secured(send))
+            return
         headers = header_texts(scope)
         prefix = self._context.settings.prefix
         root = addresses.root_of(scope, headers, prefix)
@@ -67,7 +76,10 @@ class WebFace:
 
     async def _serve(self, scope: Scope, caller: Caller, root: str, receive: Receive, send: Send) -> None:
         role = await self._gate.admit(caller)
-        await self._router(_inner_scope(scope, caller, Visit(root, role, caller.peer)), receive, send)
+        inner = _inner_scope(scope, caller, Visit(root, role, caller.peer))
+        if caller.path == "/login" and scope.get("query_string"):
+            scope["query_string"] = HIDDEN_QUERY  # servers write their access log from the scope when the answer begins
+        await self._router(inner, receive, send)
 
     async def _handshake(self, scope: Scope, caller: Caller, root: str, receive: Receive, send: Send) -> None:
         """A WebSocket gets in by the same rule, before it is accepted."""
@@ -123,12 +135,16 @@ class _Answer:
 
 def header_texts(scope: Mapping[str, Any]) -> dict[str, str]:
     """Headers by lower-case name; repeated ones joined, so that a second Host can never pass for the first."""
-    texts: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        separator = "; " if name == "cookie" else ", "
-        texts[name] = f"{texts[name]}{separator}{value}" if name in texts else value
-    return texts
+    values: dict[str, list[str]] = {}
+    for name, value in scope["headers"]:
+        values.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return {name: ("; " if name == "cookie" else ", ").join(several) for name, several in values.items()}
+
+
+def head_size(scope: Mapping[str, Any]) -> int:
+    """Bytes of a request's head; servers differ in what they let through, and some let through anything."""
+    size = len(scope["path"]) + len(scope.get("query_string", b""))
+    return size + sum(len(name) + len(value) + 4 for name, value in scope["headers"])
 
 
 def caller_of(scope: Mapping[str, Any], headers: Mapping[str, str], path: str) -> Caller:
@@ -166,6 +182,20 @@ def _inner_scope(scope: Scope, caller: Caller, visit: Visit) -> dict[str, Any]:
 
 def _for_people(caller: Caller) -> bool:
     return caller.from_browser and not caller.path.startswith(("/api/", "/metrics", "/actions/"))
+
+
+async def _turn_away(scope: Scope, send: Send) -> None:
+    """Answer a head that is too large, unread."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1009, "reason": "refused"})
+        return
+    message = f"The request's path, query and headers are too large; expected at most {HEAD_LIMIT} bytes."
+    response = error_response(FaceError(431, "too_large", message), page=False, root="")
+    await response(scope, _no_more, send)
+
+
+async def _no_more() -> Message:
+    return {"type": "http.disconnect"}
 
 
 async def _nothing_there(scope: Scope, receive: Receive, send: Send) -> None:

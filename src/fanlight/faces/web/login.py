@@ -19,6 +19,9 @@ from fanlight.faces.web.session import make_session, set_cookie
 FORM_LIMIT: Final = 4_096
 """Bytes of a login form."""
 
+FIELD_LIMIT: Final = 10
+"""Fields of a login form."""
+
 
 class Login:
     """The routes `login` and `logout` of one dashboard."""
@@ -38,7 +41,12 @@ class Login:
     async def submit(self, request: Request) -> Response:
         """The form of a refusal page."""
         body = await read_limited(request.stream(), FORM_LIMIT)
-        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=10)
+        try:
+            fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=FIELD_LIMIT)
+        except ValueError:
+            raise FaceError(
+                413, "too_large", f"The form has too many fields; expected at most {FIELD_LIMIT}."
+            ) from None
         return self._log_in(request, fields.get("token", [""])[0].strip())
 
     async def leave(self, request: Request) -> Response:

@@ -1,0 +1,307 @@
+"""Fold: facts into a frame's cells, counters and kept records, on the pulse's thread.
+
+Requests that fold alike (same method, route, status) are collected in batches of one tick, because a service has few
+routes and many requests: the label, the threshold and the cell are looked up once for all of them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+from fanlight.core import metrics, records
+from fanlight.core.cell import Cell
+from fanlight.core.facts import COUNT, EVENT, LOG, REQUEST, SOCKET, STREAM, Fact
+from fanlight.core.frame import KEPT_LIMITS, OTHER, Frame, Key
+
+COUNTER_LIMIT: Final = 1_000
+"""Distinct counter names besides Fanlight's own; what comes after them counts under the `other` of its group."""
+
+AMOUNT_LIMIT: Final = 2**53
+"""A counter goes up by less than this at once: what JSON can say exactly."""
+
+CLOSE_CODE_LIMIT: Final = 64
+"""Distinct WebSocket close codes (clients choose them); what comes after them counts as the outcome `other`."""
+
+COUNTER_GROUPS: Final = (*metrics.COUNTER_GROUPS, "cache.hits.", "cache.misses.")
+"""Beginnings of counter names whose ends the application chooses."""
+
+BATCH_LIMIT: Final = 1_024
+"""Batches one tick holds; requests beyond them fold one by one."""
+
+_PIECE: Final = 16  # facts folded between two breaths: under 0.1 ms
+_RECORDED: Final = 128  # amounts recorded between two breaths: under 0.05 ms
+
+_ALIKE: Final = slice(5, 10)  # method, route, root_path, status, flags
+_ALIKE_BY_PATH: Final = slice(5, 11)  # and path
+_ERROR: Final = 12
+
+
+class Batch:
+    """Requests of one tick that fold alike, but for their amounts."""
+
+    __slots__ = ("amounts", "cell", "failed", "outcome", "slow_ns")
+
+    def __init__(self, cell: Cell, outcome: str, failed: bool, slow_ns: int) -> None:
+        self.cell = cell
+        self.outcome = outcome
+        self.failed = failed
+        self.slow_ns = slow_ns
+        self.amounts: list[int] = []
+
+
+class Kept(dict[str, deque[Fact]]):
+    """Facts to keep, by kind, the newest few of each."""
+
+    def __missing__(self, kind: str) -> deque[Fact]:
+        made = self[kind] = deque(maxlen=KEPT_LIMITS[kind])
+        return made
+
+
+class Tick:
+    """What one take collects."""
+
+    __slots__ = ("batches", "frame", "kept", "offset_ns")
+
+    def __init__(self, frame: Frame, offset_ns: int) -> None:
+        self.frame = frame
+        self.offset_ns = offset_ns  # wall time = monotonic + offset
+        self.kept = Kept()
+        self.batches: dict[tuple[Any, ...], Batch] = {}
+
+
+class Fold:
+    """Folds for one recorder; remembers which series, counters and codes it has admitted. For one thread.
+
+    `describe` gives a route's template; `by_path` says whether that depends on the path, or on the route alone.
+    `failed` is told of a fact that cannot be folded.
+    """
+
+    def __init__(
+        self,
+        failed: Callable[[str, BaseException], None],
+        slow_ns: int,
+        very_slow_ns: int,
+        slow_routes_ns: Mapping[str, int],
+        max_series: int,
+    ) -> None:
+        self.describe: Callable[[Any, str, str], str] = _describe_plainly
+        self.by_path: Callable[[Any], bool] = _is_described
+        self._failed = failed
+        self._slow_ns = slow_ns
+        self._very_slow_ns = very_slow_ns
+        self._slow_routes_ns = slow_routes_ns
+        self._max_series = max_series
+        self._keys: dict[str, set[Key]] = {}
+        self._counters: set[str] = set()
+        self._close_codes: set[str] = set()
+        self._kinds: Mapping[int, Callable[[Fact, Tick], None]] = {
+            REQUEST: self._request,
+            LOG: self._log,
+            SOCKET: self._socket,
+            EVENT: self._event,
+            COUNT: self._counted,
+        }
+
+    def forget(self) -> None:
+        """Admit anew; for the child of a fork."""
+        self._keys.clear()
+        self._counters.clear()
+        self._close_codes.clear()
+
+    def drain(self, facts: deque[Fact], tick: Tick, breathe: Callable[[], None]) -> tuple[int, int]:
+        """Fold what waits now; how many that were, and the highest sequence number among them."""
+        batches, kinds, popleft = tick.batches, self._kinds, facts.popleft
+        keep_recent = tick.kept["recent"].append
+        folded = highest = 0
+        for number in range(len(facts)):
+            try:
+                fact = popleft()
+            except IndexError:  # the bound dropped some from under us
+                break
+            folded += 1
+            try:
+                if fact[1] > highest:
+                    highest = fact[1]
+                try:
+                    batch = batches.get(fact[_ALIKE]) if fact[0] == REQUEST else None
+                except TypeError:  # an endpoint without a hash
+                    batch = None
+                if batch is None or batch.failed or fact[_ERROR] is not None or fact[3] >= batch.slow_ns:
+                    kinds[fact[0]](fact, tick)
+                else:
+                    batch.amounts.append(fact[3])
+                    keep_recent(fact)
+            except Exception as error:
+                self._failed("fold", error)
+            if not number % _PIECE:
+                breathe()
+        for batch in batches.values():
+            self._settle(batch, breathe)
+        if not tick.kept["recent"]:
+            del tick.kept["recent"]
+        return folded, highest
+
+    def _settle(self, batch: Batch, breathe: Callable[[], None]) -> None:
+        for start in range(0, len(batch.amounts), _RECORDED):
+            for amount in self._recorded(batch, batch.amounts[start : start + _RECORDED]):
+                try:
+                    batch.cell.record(amount, batch.outcome, batch.failed)
+                except Exception as error:
+                    self._failed("fold", error)
+            breathe()
+        batch.amounts = []
+
+    def _recorded(self, batch: Batch, amounts: list[int]) -> list[int]:
+        """Record them at once; what is returned must be recorded one by one, because some cannot be counted."""
+        try:
+            batch.cell.record_all(amounts, batch.outcome, batch.failed)
+        except Exception:
+            return amounts
+        return []
+
+    def template(self, route: Any, root_path: str, path: str) -> str:
+        """The label of a route, as text that every face can carry."""
+        template = self.describe(route, root_path, path)
+        plain = type(template) is str and template.isascii()
+        return template if plain else records.text(template, records.PATH_LIMIT)
+
+    def _cell(self, family: str, key: Key, frame: Frame) -> Cell:
+        cells = frame.series.get(family)
+        if cells is None:
+            cells = frame.series[family] = {}
+        cell = cells.get(key)
+        if cell is None:
+            key = self._admit(family, key, frame)
+            cell = cells.get(key)
+            if cell is None:
+                cell = cells[key] = Cell()
+        return cell
+
+    def _admit(self, family: str, key: Key, frame: Frame) -> Key:
+        known = self._keys.setdefault(family, set())
+        key = tuple(records.text(part, records.PATH_LIMIT) for part in key)
+        if key in known:
+            return key
+        if len(known) < self._max_series:
+            known.add(key)
+            return key
+        if family != "stream_durations":  # its facts are counted in "streams" already
+            increase(frame, "fanlight.dropped.series", 1)
+        return (OTHER,) * len(key)
+
+    def _request(self, fact: Fact, tick: Tick) -> None:
+        if fact[9] & STREAM:
+            self._stream(fact, tick)
+            return
+        batch = self._batch(fact, tick)
+        error, amount = fact[_ERROR], fact[3]
+        if error is not None and not batch.failed:  # it broke off behind a status that was fine
+            batch.cell.record(amount, "500", True)
+        else:
+            batch.cell.record(amount, batch.outcome, batch.failed)
+        self._keep(fact, tick, batch.failed or error is not None, amount, batch.slow_ns)
+
+    def _stream(self, fact: Fact, tick: Tick) -> None:
+        """A stream is judged by its first byte; its duration is counted apart."""
+        template = self.template(fact[6], fact[7], fact[10])
+        status, first_byte_ns = records.code_of(fact[8]), fact[4]
+        failed = status >= 400 or fact[_ERROR] is not None
+        key = (fact[5], template)
+        self._cell("stream_durations", key, tick.frame).record(fact[3])
+        outcome = str(status if status >= 400 or not failed else 500)
+        self._cell("streams", key, tick.frame).record(first_byte_ns, outcome, failed)
+        self._keep(fact, tick, failed, first_byte_ns, self._slow_routes_ns.get(template, self._slow_ns))
+
+    def _batch(self, fact: Fact, tick: Tick) -> Batch:
+        """What the request folds with; made at the first of its kind in a tick."""
+        route = fact[6]
+        alike = fact[_ALIKE_BY_PATH] if self.by_path(route) else fact[_ALIKE]
+        with suppress(TypeError):  # an endpoint without a hash
+            known = tick.batches.get(alike)
+            if known is not None:
+                return known
+        template = self.template(route, fact[7], fact[10])
+        status = records.code_of(fact[8])
+        cell = self._cell("requests", (fact[5], template), tick.frame)
+        slow_ns = self._slow_routes_ns.get(template, self._slow_ns)
+        made = Batch(cell, str(status), status >= 400, slow_ns)
+        with suppress(TypeError):
+            admitted = (fact[5], template) in self._keys["requests"]  # one that was not is counted each time
+            if admitted and len(tick.batches) < BATCH_LIMIT:
+                tick.batches[alike] = made
+        return made
+
+    def _keep(self, fact: Fact, tick: Tick, failed: bool, amount: int, slow_ns: int) -> None:
+        kept = tick.kept
+        kept["recent"].append(fact)
+        if failed:
+            kept["failed"].append(fact)
+        if amount >= slow_ns:
+            kept["slow"].append(fact)
+            increase(tick.frame, "requests.slow", 1)
+        if amount >= self._very_slow_ns:
+            increase(tick.frame, "requests.very_slow", 1)
+
+    def _log(self, fact: Fact, tick: Tick) -> None:
+        tick.kept["logs"].append(fact)
+        self._count(tick.frame, f"log.lines.{records.text(fact[5], records.LABEL_LIMIT).lower()}", 1)
+
+    def _socket(self, fact: Fact, tick: Tick) -> None:
+        event, code = fact[3], records.code_of(fact[9])
+        if event == "connected":
+            increase(tick.frame, "websocket.connects", 1)
+            tick.kept["sockets"].append(fact)
+            return
+        failed = event == "refused" or records.abnormal(code)
+        key = ("WS", self.template(fact[4], fact[5], fact[6]))
+        self._cell("sockets", key, tick.frame).record(fact[10], self._close_code(str(code)), failed)
+        tick.kept["sockets"].append(fact)
+        if failed:
+            tick.kept["failed"].append(fact)
+
+    def _close_code(self, code: str) -> str:
+        known = self._close_codes
+        if code not in known:
+            if len(known) >= CLOSE_CODE_LIMIT:
+                return OTHER
+            known.add(code)
+        return code
+
+    def _event(self, fact: Fact, tick: Tick) -> None:
+        tick.kept["events"].append(fact)
+        self._count(tick.frame, f"events.{records.text(fact[3], records.LABEL_LIMIT)}", 1)
+
+    def _counted(self, fact: Fact, tick: Tick) -> None:
+        self._count(tick.frame, fact[3], fact[4])
+
+    def _count(self, frame: Frame, name: str, amount: int) -> None:
+        if not isinstance(amount, int) or not 0 <= amount < AMOUNT_LIMIT:
+            raise ValueError(f"a counter went up by {amount!r}; expected a whole number from 0 to {AMOUNT_LIMIT - 1}")
+        increase(frame, name if name in self._counters else self._admit_counter(name), amount)
+
+    def _admit_counter(self, name: str) -> str:
+        """The name a counter goes by; Fanlight's own are never displaced by the application's."""
+        name = records.text(name, 120)
+        if name.startswith("fanlight.") or name in metrics.COUNTERS:
+            return name
+        if name in self._counters or len(self._counters) < COUNTER_LIMIT:
+            self._counters.add(name)
+            return name
+        return next((group for group in COUNTER_GROUPS if name.startswith(group)), "") + OTHER
+
+
+def increase(frame: Frame, name: str, amount: int) -> None:
+    """A counter of the frame goes up."""
+    counters = frame.counters
+    counters[name] = counters.get(name, 0) + amount
+
+
+def _describe_plainly(route: Any, root_path: str, path: str) -> str:
+    return route if isinstance(route, str) else "unmatched"
+
+
+def _is_described(route: Any) -> bool:
+    return route is not None and not isinstance(route, str)
