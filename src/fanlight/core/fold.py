@@ -35,16 +35,17 @@ _PIECE: Final = 16  # facts folded between two breaths: under 0.1 ms
 _RECORDED: Final = 128  # amounts recorded between two breaths: under 0.05 ms
 
 _ALIKE: Final = slice(5, 10)  # method, route, root_path, status, flags
-_ALIKE_BY_PATH: Final = slice(5, 11)  # and path
+_PATH: Final = 10
 _ERROR: Final = 12
 
 
 class Batch:
     """Requests of one tick that fold alike, but for their amounts."""
 
-    __slots__ = ("amounts", "cell", "failed", "outcome", "slow_ns")
+    __slots__ = ("amounts", "cell", "failed", "outcome", "remembered", "slow_ns")
 
     def __init__(self, cell: Cell, outcome: str, failed: bool, slow_ns: int) -> None:
+        self.remembered = False  # by its tick, which settles its amounts
         self.cell = cell
         self.outcome = outcome
         self.failed = failed
@@ -63,13 +64,34 @@ class Kept(dict[str, deque[Fact]]):
 class Tick:
     """What one take collects."""
 
-    __slots__ = ("batches", "frame", "kept", "offset_ns")
+    __slots__ = ("batches", "frame", "kept", "offset_ns", "remembered")
 
     def __init__(self, frame: Frame, offset_ns: int) -> None:
         self.frame = frame
         self.offset_ns = offset_ns  # wall time = monotonic + offset
         self.kept = Kept()
-        self.batches: dict[tuple[Any, ...], Batch] = {}
+        self.remembered: list[Batch] = []
+        self.batches: dict[tuple[Any, ...], Any] = {}  # Batch by what is alike; or {path: Batch} where paths decide
+
+    def find(self, fact: Fact) -> Batch | None:
+        """The batch of requests like this one."""
+        try:
+            found = self.batches.get(fact[_ALIKE])
+        except TypeError:  # an endpoint without a hash
+            return None
+        batch: Batch | None = found.get(fact[_PATH]) if isinstance(found, dict) else found
+        return batch
+
+    def remember(self, fact: Fact, batch: Batch, by_path: bool) -> None:
+        """Let later requests like this one find the batch; raises TypeError for an endpoint without a hash."""
+        if len(self.remembered) >= BATCH_LIMIT:
+            return
+        if by_path:
+            self.batches.setdefault(fact[_ALIKE], {})[fact[_PATH]] = batch
+        else:
+            self.batches[fact[_ALIKE]] = batch
+        batch.remembered = True
+        self.remembered.append(batch)
 
 
 class Fold:
@@ -127,6 +149,8 @@ class Fold:
                     highest = fact[1]
                 try:
                     batch = batches.get(fact[_ALIKE]) if fact[0] == REQUEST else None
+                    if batch.__class__ is dict:
+                        batch = batch.get(fact[_PATH])
                 except TypeError:  # an endpoint without a hash
                     batch = None
                 if batch is None or batch.failed or fact[_ERROR] is not None or fact[3] >= batch.slow_ns:
@@ -138,7 +162,7 @@ class Fold:
                 self._failed("fold", error)
             if not number % _PIECE:
                 breathe()
-        for batch in batches.values():
+        for batch in tick.remembered:
             self._settle(batch, breathe)
         if not tick.kept["recent"]:
             del tick.kept["recent"]
@@ -196,10 +220,12 @@ class Fold:
         if fact[9] & STREAM:
             self._stream(fact, tick)
             return
-        batch = self._batch(fact, tick)
+        batch = tick.find(fact) or self._batch(fact, tick)
         error, amount = fact[_ERROR], fact[3]
         if error is not None and not batch.failed:  # it broke off behind a status that was fine
             batch.cell.record(amount, "500", True)
+        elif batch.remembered:
+            batch.amounts.append(amount)
         else:
             batch.cell.record(amount, batch.outcome, batch.failed)
         self._keep(fact, tick, batch.failed or error is not None, amount, batch.slow_ns)
@@ -217,21 +243,15 @@ class Fold:
 
     def _batch(self, fact: Fact, tick: Tick) -> Batch:
         """What the request folds with; made at the first of its kind in a tick."""
-        route = fact[6]
-        alike = fact[_ALIKE_BY_PATH] if self.by_path(route) else fact[_ALIKE]
-        with suppress(TypeError):  # an endpoint without a hash
-            known = tick.batches.get(alike)
-            if known is not None:
-                return known
-        template = self.template(route, fact[7], fact[10])
+        template = self.template(fact[6], fact[7], fact[_PATH])
         status = records.code_of(fact[8])
-        cell = self._cell("requests", (fact[5], template), tick.frame)
+        key = (fact[5], template)
+        cell = self._cell("requests", key, tick.frame)
         slow_ns = self._slow_routes_ns.get(template, self._slow_ns)
         made = Batch(cell, str(status), status >= 400, slow_ns)
-        with suppress(TypeError):
-            admitted = (fact[5], template) in self._keys["requests"]  # one that was not is counted each time
-            if admitted and len(tick.batches) < BATCH_LIMIT:
-                tick.batches[alike] = made
+        if key in self._keys["requests"]:  # a series beyond the cap is counted each time
+            with suppress(TypeError):  # an endpoint without a hash
+                tick.remember(fact, made, self.by_path(fact[6]))
         return made
 
     def _keep(self, fact: Fact, tick: Tick, failed: bool, amount: int, slow_ns: int) -> None:

@@ -29,7 +29,7 @@ OTHER: Final = "other"
 """The label of the series that takes what no longer fits."""
 
 KEPT_LIMITS: Final[Mapping[str, int]] = {
-    "recent": 100,
+    "recent": 50,
     "slow": 100,
     "failed": 100,
     "logs": 1000,

@@ -31,16 +31,17 @@ def abnormal(code: int) -> bool:
 def request(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> Record:
     """A request: who asked what, how it ended, how long it took (seconds)."""
     _, seq, at, duration, first_byte, method, _, _, status, flags, path, correlation_id, error = fact
+    status = code_of(status)
     data = {
         "method": text(method, LABEL_LIMIT),
         "route": route,
         "path": text(path, PATH_LIMIT),
-        "status": code_of(status),
+        "status": status,
         "duration": duration / 1e9,
         "first_byte": first_byte / 1e9,
         "stream": bool(flags & STREAM),
         "disconnected": bool(flags & DISCONNECTED),
-        "error_type": error_type(code_of(status)),
+        "error_type": error_type(status if status >= 400 or error is None else 500),
         "error": describe_error(error),
         "correlation_id": text(correlation_id, _ID_LIMIT),
         "instance": instance,

@@ -40,6 +40,9 @@ RATE_SECONDS: Final = 10
 STALE: Final = 6
 """Seconds after which a source of a gauge that says nothing no longer counts."""
 
+WINDOW_LIMITS: Final[Mapping[str, int]] = {**KEPT_LIMITS, "recent": 200}
+"""How many kept facts of each kind the window holds; of the last requests more than any one frame."""
+
 FRACTIONS: Final = (0.5, 0.95, 0.99)
 """The percentiles every summary carries."""
 
@@ -208,7 +211,7 @@ class Window:
             self._add_counters(second, frame.counters)
             self._add_gauges(second, frame)
             for kind, made in frame.kept.items():
-                self._kept[kind] = appended(KEPT_LIMITS[kind], self._kept.get(kind, []), made)
+                self._kept[kind] = appended(WINDOW_LIMITS[kind], self._kept.get(kind, []), made)
                 breathe()
             self._expire(second, breathe)
 

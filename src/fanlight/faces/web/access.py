@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from fanlight.faces.errors import FaceError, shown
-from fanlight.faces.web.session import read_session, session_cookie
+from fanlight.faces.web.session import read_session, session_cookies
 from fanlight.settings import Settings
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -52,7 +52,7 @@ _FORWARDING_PREFIXES: Final = (
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9_-]*[a-z0-9])?)*")
 _PORT: Final = re.compile(r":\d{0,5}$")
 _ADDRESS: Final = re.compile(r"[0-9a-f.:]*:[0-9a-f.:]*")  # without a zone: no browser sends one
-_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443", "ws": ":80", "wss": ":443"}
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,9 @@ def decide(caller: Caller, settings: Settings, now: float, granted: str = "") ->
 
 def token_role(caller: Caller, settings: Settings, now: float) -> str:
     """The role of the token a request carries, "" for none or a wrong one."""
-    bearer = token_match(caller.bearer, settings)
-    cookie = read_session(session_cookie(caller.headers.get("cookie", ""), settings), settings, now)
-    return max(bearer, cookie, key=_RANK.__getitem__)
+    cookies = session_cookies(caller.headers.get("cookie", ""), settings)
+    roles = (read_session(cookie, settings, now) for cookie in cookies)
+    return max((token_match(caller.bearer, settings), *roles), key=_RANK.__getitem__)
 
 
 def token_match(token: str, settings: Settings) -> str:
@@ -217,8 +217,8 @@ def _from_own_pages(caller: Caller) -> bool:
 
 def _same_origin(origin: str, host: str) -> bool:
     scheme, separator, place = origin.partition("://")
-    default = _DEFAULT_PORTS.get(scheme, "")
-    return bool(separator and host) and place.removesuffix(default) == host.removesuffix(default)
+    default = _DEFAULT_PORTS.get(scheme)
+    return default is not None and bool(separator and host) and place.removesuffix(default) == host.removesuffix(default)
 
 
 def _seen(caller: Caller) -> str:

@@ -11,7 +11,7 @@ PREFIX_LIMIT: Final = 200
 """Characters of an X-Forwarded-Prefix."""
 
 _FORWARDED_PREFIX: Final = re.compile(r"(/[A-Za-z0-9._~-]+)+")
-_PATH_CHARACTERS: Final = "/~-._!$&()*+,;=:@"
+_PATH_CHARACTERS: Final = "/~-._!$&()*+=:@"  # no comma and semicolon: they end a cookie's path
 
 
 def root_of(scope: Mapping[str, Any], headers: Mapping[str, str], prefix: str) -> str:

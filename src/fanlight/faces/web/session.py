@@ -9,12 +9,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from itertools import islice
 from typing import Final
 
 from fanlight.settings import Settings
 
 LIFETIME: Final = 7 * 86_400
 """Seconds a login lasts."""
+
+SEVERAL: Final = 4
+"""Cookies of the session's name that are read."""
 
 _VALUE: Final = re.compile(r"(operator|viewer)\.(\d{1,11})\.([0-9a-f]{64})")
 
@@ -41,11 +45,12 @@ def read_session(value: str, settings: Settings, now: float) -> str:
     return role if genuine and lasting and _key(role, settings) else ""
 
 
-def session_cookie(header: str, settings: Settings) -> str:
-    """The session's value in a Cookie header, "" when it is not there; of several the first counts."""
+def session_cookies(header: str, settings: Settings) -> list[str]:
+    """The session's values in a Cookie header, the first few: whatever else runs on the host, on another port too, can
+    put one of the same name in front of ours."""
     name = cookie_name(settings)
     pairs = (part.strip().partition("=") for part in header.split(";"))
-    return next((value for key, _, value in pairs if key == name), "")
+    return list(islice((value for key, _, value in pairs if key == name), SEVERAL))
 
 
 def set_cookie(value: str, settings: Settings, path: str, secure: bool, lifetime: int = LIFETIME) -> str:
