@@ -206,7 +206,7 @@ def test_base_context_is_chrome_field_by_field() -> None:
 def test_panel_templates_get_one_view(path: Any) -> None:
     """Style: a panel's template knows its view and the shared macros, nothing of the page around it."""
     names = meta.find_undeclared_variables(environment().parse(path.read_text()))
-    assert names <= {"view", "share", "mark", "moment", "value", "track", "filters", "cell"}
+    assert names <= {"view", "share", "mark", "moment", "value", "track", "filters", "cell", "shape_of", "remembered"}
     assert "|safe" not in path.read_text()
 
 

@@ -31,8 +31,8 @@ def test_names_of_this_machine_get_in(door: Wire, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost.evil.example", "127.0.0.1.nip.io", "localhost:80@evil.example", "localhost..", "", "[::ffff:8.8.8.8]",
-             "[::1%.evil.example]", "localhost\tevil.example", "l\xf6calhost", "0.0.0.0"],
+    "host", ["localhost.evil.example", "127.0.0.1.nip.io", "localhost:80@evil.example", "localhost..", "",
+             "[::ffff:8.8.8.8]", "[::1%.evil.example]", "localhost\tevil.example", "l\xf6calhost", "0.0.0.0"],
 )  # fmt: skip
 def test_names_of_others_do_not(door: Wire, host: str) -> None:
     """X-6: a page that points a name of its own at this machine is refused."""
@@ -46,8 +46,9 @@ def test_two_hosts_are_no_host(door: Wire) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["X-Forwarded-For: 127.0.0.1", "x-FORWARDED-for: 127.0.0.1", "X_Forwarded_For: 127.0.0.1", "X-Forwarded-For:",
-               "Forwarded: for=127.0.0.1", "X-Forwarded: 127.0.0.1", "Via: 1.1 x", "X-Real-IP: 127.0.0.1"],
+    "header", ["X-Forwarded-For: 127.0.0.1", "x-FORWARDED-for: 127.0.0.1", "X_Forwarded_For: 127.0.0.1",
+               "X-Forwarded-For:", "Forwarded: for=127.0.0.1", "X-Forwarded: 127.0.0.1", "Via: 1.1 x",
+               "X-Real-IP: 127.0.0.1"],
 )  # fmt: skip
 def test_a_proxy_that_shows_itself_is_refused(door: Wire, header: str) -> None:
     """X-6: the server takes 127.0.0.1 from such a header for the peer, and the header still closes the door."""
@@ -66,8 +67,9 @@ def test_a_proxy_that_upgrades_every_request_is_refused(door: Wire) -> None:
 
 @pytest.mark.parametrize(
     "target", ["/dashboard/static/../api/stats", "/dashboard/static/..%2fapi%2fstats", "/dashboard/login/../api/stats",
-               "/dashboard/login/x", "//dashboard/health", "/dashboard;x/health", "/DASHBOARD/health", "/dashboard%2fhealth",
-               "/dashboard/%2e%2e/dashboard/health", "/%64ashboard/health", "/dashboard/logout/../health"],
+               "/dashboard/login/x", "//dashboard/health", "/dashboard;x/health", "/DASHBOARD/health",
+               "/dashboard%2fhealth", "/dashboard/%2e%2e/dashboard/health", "/%64ashboard/health",
+               "/dashboard/logout/../health"],
 )  # fmt: skip
 def test_no_spelling_of_a_path_goes_round_the_gate(door: Wire, target: str) -> None:
     """X-6: what is open to all cannot be stretched to what is not."""
@@ -76,7 +78,9 @@ def test_no_spelling_of_a_path_goes_round_the_gate(door: Wire, target: str) -> N
     assert '"status"' not in answer.body
 
 
-@pytest.mark.parametrize("origin", ["null", "", "http://evil.example", "http://localhost:9", "ftp://localhost", "localhost"])
+@pytest.mark.parametrize(
+    "origin", ["null", "", "http://evil.example", "http://localhost:9", "ftp://localhost", "localhost"]
+)
 def test_an_act_from_another_page_is_refused(origin: str) -> None:
     """X-6: without Sec-Fetch-Site the Origin has to be the dashboard's own, over HTTP."""
     settings = Settings(name="chat-api", local_role="operator")

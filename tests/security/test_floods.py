@@ -23,8 +23,8 @@ def door(request: pytest.FixtureRequest) -> Iterator[Wire]:
 
 
 @pytest.mark.parametrize(
-    "header", ["a: b\r\n" * 20_000, f"Cookie: {'a=b;' * 40_000}\r\n", f"Host: {'a.' * 60_000}\r\n", f"Via: {'x,' * 60_000}\r\n",
-               f"Authorization: Bearer {'a' * 120_000}\r\n", f"X-Forwarded-Prefix: {'/a' * 60_000}\r\n"],
+    "header", ["a: b\r\n" * 20_000, f"Cookie: {'a=b;' * 40_000}\r\n", f"Host: {'a.' * 60_000}\r\n",
+               f"Via: {'x,' * 60_000}\r\n", f"Authorization: Bearer {'a' * 120_000}\r\n", f"X-Forwarded-Prefix: {'/a' * 60_000}\r\n"],
 )  # fmt: skip
 def test_a_huge_head_is_turned_away_unread(door: Wire, header: str) -> None:
     """X-6: servers differ in how much of a head they take; of more than 64 KiB nothing is looked at."""
@@ -44,7 +44,9 @@ def test_repeated_headers_are_joined_once_each() -> None:
     assert header_texts({"headers": headers}) == {"x-a": "1, 2, 1, 2", "cookie": "a=1; b=2; a=1; b=2"}
 
 
-@pytest.mark.parametrize("body", [b"a=b&" * 1_000, b"&" * 4_000 + b"token=x", b"token=" + b"%ff" * 1_000, b"a" * 100_000])
+@pytest.mark.parametrize(
+    "body", [b"a=b&" * 1_000, b"&" * 4_000 + b"token=x", b"token=" + b"%ff" * 1_000, b"a" * 100_000]
+)
 def test_a_login_form_of_any_shape_is_answered(door: Wire, body: bytes) -> None:
     """X-6: forms with too many fields or bytes are refused, and never a failure of ours."""
     assert door.ask("POST /dashboard/login", LOCAL, body=body).status in (401, 413, 429)

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import uvicorn
 from starlette.types import ASGIApp
-from tests.faces.serving import context_of
 from tests.faces.service import ScriptedService
+from tests.faces.serving import context_of
 
 from fanlight.faces.api import routes
 from fanlight.faces.web.app import WebFace

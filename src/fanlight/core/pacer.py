@@ -7,8 +7,8 @@ from collections.abc import Callable
 from threading import local
 from typing import Final
 
-SLICE_NS: Final = 400_000
-"""How long a thread may hold the interpreter before it yields (0.4 ms)."""
+SLICE_NS: Final = 150_000
+"""How long a thread may hold the interpreter before it yields (0.15 ms)."""
 
 PAUSE_SECONDS: Final = 0.001
 """How long it then steps aside."""

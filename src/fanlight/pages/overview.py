@@ -170,7 +170,7 @@ SLOTS = (
     Slot(name="routes", build=top_routes, span=8, rows=2),
     Slot(name="health", build=health, span=4),
     Slot(name="errors-by-type", build=errors, span=4),
-    Slot(name="activity", build=activity, span=8, rows=3),
+    Slot(name="activity", build=activity, span=8, rows=3, pace="fast"),
     Slot(name="system", build=system.meters, span=4, pace="fast"),
     Slot(name="stats", build=cache_stats, span=4),
     Slot(name="actions", build=actions, span=4, pace="still"),

@@ -218,7 +218,9 @@ def _from_own_pages(caller: Caller) -> bool:
 def _same_origin(origin: str, host: str) -> bool:
     scheme, separator, place = origin.partition("://")
     default = _DEFAULT_PORTS.get(scheme)
-    return default is not None and bool(separator and host) and place.removesuffix(default) == host.removesuffix(default)
+    return (
+        default is not None and bool(separator and host) and place.removesuffix(default) == host.removesuffix(default)
+    )
 
 
 def _seen(caller: Caller) -> str:

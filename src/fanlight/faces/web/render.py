@@ -24,15 +24,17 @@ the browser's side is htmx with its SSE extension, and `live.js`, which does all
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from fanlight.core.pacer import unpaced
 from fanlight.errors import FanlightError
 from fanlight.faces.web.chrome import Chrome
 from fanlight.faces.web.drawings import Drawing, draw, share
+from fanlight.faces.web.rows import Rows
 from fanlight.faces.web.words import FILTERS
 from fanlight.panels import Page, Panel, Slot, Text, TimeSeries, View
 
@@ -92,8 +94,10 @@ class Cell:
 class Renderer:
     """Renders for the browser; thread-safe, one is enough for a process."""
 
-    def __init__(self) -> None:
+    def __init__(self, breathe: Callable[[], None] = unpaced) -> None:
         self._environment = environment()
+        rows = Rows(self._environment.get_template("row.html"), breathe)
+        self._environment.globals.update(shape_of=rows.shape_of, remembered=rows.remembered)
         self._page = self._environment.get_template("page.html")
 
     def page(self, page: Page, panels: Mapping[str, Panel], chrome: Chrome, view: View) -> str:
