@@ -35,6 +35,9 @@ class _Ticks:
     def watch(self) -> Callable[[], None]:
         return lambda: None
 
+    def hurry(self) -> None:
+        """Tests tick by hand."""
+
     def listen(self, callback: Callable[[int], None], /) -> Callable[[], None]:
         return lambda: None
 

@@ -39,6 +39,9 @@ class ManualTicks:
 
         return leave
 
+    def hurry(self) -> None:
+        """Nothing comes but by `fire`."""
+
     def listen(self, callback: Callable[[int], None], /) -> Callable[[], None]:
         self.callbacks.append(callback)
         return lambda: self.callbacks.remove(callback)

@@ -24,7 +24,8 @@ def door(request: pytest.FixtureRequest) -> Iterator[Wire]:
 
 @pytest.mark.parametrize(
     "header", ["a: b\r\n" * 20_000, f"Cookie: {'a=b;' * 40_000}\r\n", f"Host: {'a.' * 60_000}\r\n",
-               f"Via: {'x,' * 60_000}\r\n", f"Authorization: Bearer {'a' * 120_000}\r\n", f"X-Forwarded-Prefix: {'/a' * 60_000}\r\n"],
+               f"Via: {'x,' * 60_000}\r\n", f"Authorization: Bearer {'a' * 120_000}\r\n",
+               f"X-Forwarded-Prefix: {'/a' * 60_000}\r\n"],
 )  # fmt: skip
 def test_a_huge_head_is_turned_away_unread(door: Wire, header: str) -> None:
     """X-6: servers differ in how much of a head they take; of more than 64 KiB nothing is looked at."""

@@ -121,6 +121,11 @@ class Pulse:
             self._wake.set()
             self._ticked.wait_for(lambda: self.version != version, timeout)
 
+    def hurry(self) -> None:
+        """Have a tick at once; for who is about to show what there is. Returns without waiting."""
+        self._refresh = True
+        self._wake.set()
+
     def tick(self, second_closed: bool = True) -> None:
         """One turn, on the calling thread; what the loop does, and what tests call."""
         owner = self._owner()

@@ -37,6 +37,9 @@ class Ticks(Protocol):
     def watch(self) -> Callable[[], None]:
         """Register a watcher; what is returned removes it."""
 
+    def hurry(self) -> None:
+        """Have a tick at once."""
+
     def listen(self, callback: Callable[[int], None], /) -> Callable[[], None]:
         """Call `callback(version)` on the pulse's thread after each tick; what is returned ends that."""
 

@@ -159,7 +159,7 @@ class Hub:
             now = self._now()
             early = room.wanted_at() - now
             if early > 0:
-                room.wake_in(min(early, INTERVALS[1]))
+                room.wake_in(min(early, INTERVALS[1]), self._context.pulse.hurry)
                 continue
             room.silence()
             everything = room.joined()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from fanlight.faces.api.encoding import encode
 from fanlight.faces.context import VISIT, FaceContext, UnknownAction
 from fanlight.faces.errors import FaceError, NotFound
 from fanlight.faces.threads import in_thread
@@ -107,7 +107,7 @@ class Routes:
             raise FaceError(404, "not_found", str(error)) from None
         document = {"status": result.status, "message": result.message, "run": result.run or None}
         status = ACTION_STATUS.get(result.status, 200)
-        return Response(encode(document), status, media_type="application/json")
+        return Response(msgspec.json.encode(document), status, media_type="application/json")
 
     async def _work(self, request: Request, function: Any, *arguments: Any) -> tuple[bytes, dict[str, str]]:
         """Text made and compressed on a thread."""
