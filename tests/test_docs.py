@@ -65,8 +65,9 @@ def test_examples_run(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
     for number, name in enumerate(re.findall(r'os\.environ\["(\w+)"\]', block.text)):
         monkeypatch.setenv(name, f"{number}-of-sixteen-characters")
     names = executed(block)
-    prefix = names["dashboard"].settings.prefix
-    _, (status, body) = asked(names, ("/no/such/path", {}), (f"{prefix}/api/data", {}))
+    settings = names["dashboard"].settings
+    known = {"authorization": f"Bearer {settings.token}"} if settings.token else {}
+    _, (status, body) = asked(names, ("/no/such/path", {}), (f"{settings.prefix}/api/data", known))
     assert status == 200
     assert json.loads(body)["performance"]["total_requests"] == 1
 

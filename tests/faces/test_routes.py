@@ -26,7 +26,10 @@ from fanlight.faces.web.security import CONTENT_SECURITY_POLICY, HEADERS
 from fanlight.pages import PAGES
 
 OPERATOR = "operator-token-0123456789"
+VIEWER = "viewer-token-0123456789"
 BEARER: dict[str, Any] = {"Authorization": f"Bearer {OPERATOR}"}
+LOOKING: dict[str, Any] = {"Authorization": f"Bearer {VIEWER}"}
+STRANGERS = {"Authorization", "Cookie", "Host", "X_Forwarded_Prefix", "X_Real_IP"}
 BROWSER: dict[str, Any] = {"Accept": "text/html,application/xhtml+xml"}
 
 
@@ -61,7 +64,7 @@ EXTRA = (Route("/api/raising", raising), Route("/api/told", told))
 
 @pytest.fixture(scope="module")
 def service() -> ScriptedService:
-    return busy_service(token=OPERATOR, local_role="viewer")
+    return busy_service(token=OPERATOR, viewer_token=VIEWER)
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +75,14 @@ def actions() -> RecordedActions:
 @pytest.fixture(scope="module")
 def served(service: ScriptedService, actions: RecordedActions) -> Iterator[Served]:
     with dashboard(service, actions=actions, extra_routes=EXTRA) as running:
+        ask = running.ask
+
+        def ask_as_viewer(path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Reply:
+            """A request with the viewer's token, unless it says who it is or comes from elsewhere."""
+            known = {} if headers.keys() & STRANGERS else LOOKING
+            return ask(path, method, body, **known, **headers)
+
+        running.ask = ask_as_viewer  # type: ignore[method-assign]  # of this one service
         yield running
 
 
@@ -346,8 +357,8 @@ def test_the_json_face_sits_behind_the_gate() -> None:
     service = busy_service(token=OPERATOR)
     context = context_of(service)
     with serving(WebFace(context, api_routes(context))) as served:
-        assert served.ask("/dashboard/api/data").json["service"] == "chat-api"
-        assert served.ask("/dashboard/metrics").status == 200
+        assert served.ask("/dashboard/api/data", **BEARER).json["service"] == "chat-api"
+        assert served.ask("/dashboard/metrics").status == 401
         assert served.ask("/dashboard/metrics", Host="chat.example").status == 401
         assert served.ask("/dashboard/metrics", Host="chat.example", **BEARER).status == 200
 

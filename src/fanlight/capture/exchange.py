@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fanlight.capture import correlation
 from fanlight.capture.correlation import REQUEST_HEADERS, RESPONSE_HEADER
-from fanlight.capture.redaction import redact
+from fanlight.capture.redaction import printable, redact
 from fanlight.capture.routes import BY_PATH, Missed, inside
 from fanlight.core.facts import DISCONNECTED, REQUEST, STREAM
+from fanlight.core.records import describe_error
 from fanlight.errors import FanlightError
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class Exchange:
                 self.capture.active -= 1
                 error = self._judge(error)
             if self.phase < RECORDED:
-                self._record(error)
+                self._record(described(error))
             elif error is not None and not abandoned(error):
                 self._note_late(error)
         except Exception as failure:
@@ -213,7 +214,7 @@ class Exchange:
         fields = {"path": self.path[:200], "error": f"{type(error).__name__}: {redact(str(error)[:300])}"[:300]}
         self.capture.recorder.event("failed_after_response", fields, self.correlation_id)
 
-    def _record(self, error: BaseException | None) -> None:
+    def _record(self, error: str | None) -> None:
         self.phase = RECORDED
         capture, scope, status = self.capture, self.scope, self.status
         if capture.is_declared_stream is not None and capture.is_declared_stream(inside(self.path, self.root_path)):
@@ -244,6 +245,11 @@ class Exchange:
                 error,
             )
         )
+
+
+def described(error: BaseException | None) -> str | None:
+    """An exception as one line without secrets; the exception itself would keep the request's objects alive."""
+    return None if error is None else redact(printable(describe_error(error)))
 
 
 def abandoned(error: BaseException) -> bool:

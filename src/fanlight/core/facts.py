@@ -23,7 +23,8 @@ correlation_id, error)
 
 `duration_ns` to the last byte, `first_byte_ns` to the first (0: none was sent). `route` is a template string, an
 object a resolver understands, or None when nothing matched; `root_path` and `path` are the concrete ones. `flags` is
-a sum of STREAM and DISCONNECTED. `error` is an exception or None."""
+a sum of STREAM and DISCONNECTED. `error` is one line of text or None: an exception
+would keep the request's objects alive until the fact is folded."""
 
 LOG: Final = 1
 """(LOG, seq, at_ns, wall_ns, levelno, level, logger, message, file, line, correlation_id)"""

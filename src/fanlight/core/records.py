@@ -102,10 +102,10 @@ MAKERS: Final[Mapping[int, Maker]] = {REQUEST: request, SOCKET: socket, LOG: log
 """The maker of each kind of fact that is kept."""
 
 
-def describe_error(error: BaseException | None) -> str:
-    """An exception as one line, "" for none; never fails, whatever its __str__ does."""
-    if error is None:
-        return ""
+def describe_error(error: BaseException | str | None) -> str:
+    """An exception as one line (or the line itself), "" for none; never fails, whatever its __str__ does."""
+    if error is None or isinstance(error, str):
+        return text(error, FIELD_LIMIT)
     return f"{type(error).__name__}: {text(error, FIELD_LIMIT)}"[:FIELD_LIMIT]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from fanlight import formats
 from fanlight.core import rules
 from fanlight.core.snapshot import Snapshot
@@ -177,6 +179,16 @@ SLOTS = (
 )
 
 
+READABLE_RATE = 40.0
+"""Requests per second up to which the activity feed keeps the pace of figures; nobody reads a faster one."""
+
+
 def page(snapshot: Snapshot, view: View) -> Page:
     """The overview."""
-    return Page(name="overview", title="Overview", slots=SLOTS)
+    calm = snapshot.requests.per_second <= READABLE_RATE
+    slots = SLOTS if calm else tuple(_slowed(slot) for slot in SLOTS)
+    return Page(name="overview", title="Overview", slots=slots)
+
+
+def _slowed(slot: Slot) -> Slot:
+    return msgspec.structs.replace(slot, pace="slow") if slot.name == "activity" else slot

@@ -135,7 +135,13 @@ def token_match(token: str, settings: Settings) -> str:
 
 
 def why_not_local(caller: Caller, settings: Settings) -> str:
-    """Why a request is not taken for the local machine's, as a clause; "" when it is."""
+    """Why a request is not taken for the local machine's, as a clause; "" when it is.
+
+    A token closes the local rule too: many proxies pass strangers on from loopback, with a loopback Host and no
+    forwarding header, and nothing in the request tells them from the local machine.
+    """
+    if settings.token or settings.viewer_token:
+        return "a token is set, and then everybody needs one"
     if not caller.peer and UNIX_SOCKETS not in settings.allowed_hosts:
         return 'it came over a UNIX socket, behind which a proxy is likely (allowed_hosts="unix:" trusts it)'
     if caller.peer and not is_loopback(caller.peer):
