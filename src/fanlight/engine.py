@@ -17,7 +17,8 @@ from fanlight.core.frame import Frame
 from fanlight.core.pulse import Pulse
 from fanlight.core.query import Query, Source
 from fanlight.core.recorder import Recorder, Sample, Sampler
-from fanlight.core.snapshot import Snapshot, Supplied
+from fanlight.core.sections import Supplied
+from fanlight.core.snapshot import Snapshot
 from fanlight.core.window import SPAN
 from fanlight.faces.prometheus import expose
 from fanlight.services.actions import CLEAR_CACHE, Cache, clearable

@@ -9,7 +9,7 @@ from tests.faces.service import ScriptedService
 
 from fanlight.core import rules
 from fanlight.core.recorder import Sample
-from fanlight.core.snapshot import Supplied
+from fanlight.core.sections import Supplied
 from fanlight.core.window import SPAN
 from fanlight.formats import NARROW_SPACE
 from fanlight.panels import Verdict, View

@@ -6,7 +6,8 @@ import pytest
 from tests.faces.service import ScriptedService, busy_service
 
 from fanlight.core.recorder import Sample
-from fanlight.core.snapshot import Inputs, Instance, Snapshot, Supplied
+from fanlight.core.sections import Instance, Supplied
+from fanlight.core.snapshot import Inputs, Snapshot
 from fanlight.core.totals import totals
 from fanlight.core.window import SPAN, STEP, Window
 from fanlight.panels import View

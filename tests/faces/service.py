@@ -17,7 +17,8 @@ from fanlight.core.frame import Frame
 from fanlight.core.pacer import Pacer
 from fanlight.core.query import Query
 from fanlight.core.recorder import Recorder, Sample
-from fanlight.core.snapshot import Instance, Snapshot, Supplied
+from fanlight.core.sections import Instance, Supplied
+from fanlight.core.snapshot import Snapshot
 from fanlight.core.window import Window
 from fanlight.faces.api import routes
 from fanlight.faces.context import FaceContext

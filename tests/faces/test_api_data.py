@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.faces.service import ScriptedService, busy_service
 
 from fanlight.core.frame import Frame
-from fanlight.core.snapshot import Supplied
+from fanlight.core.sections import Supplied
 
 DOCUMENTED = {
     "": {"timestamp", "system", "database", "websockets", "performance", "endpoints", "recent_activity"},

@@ -13,7 +13,8 @@ import pytest
 from starlette.routing import Router
 from tests.faces.service import ScriptedService, busy_service, get
 
-from fanlight.core.snapshot import Snapshot, Supplied
+from fanlight.core.sections import Supplied
+from fanlight.core.snapshot import Snapshot
 from fanlight.faces.api import routes
 from fanlight.faces.api.encoding import encode, plain
 from fanlight.faces.context import FaceContext

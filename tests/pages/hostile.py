@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.faces.service import ScriptedService
 
 from fanlight.core.recorder import Sample
-from fanlight.core.snapshot import Supplied
+from fanlight.core.sections import Supplied
 
 MARKUP = "<script>alert('1')</script>\"&\ud800\x00\n"
 

@@ -12,7 +12,8 @@ from tests.faces.service import ScriptedService, busy_service
 from tests.pages.hostile import hostile_service
 
 from fanlight.core.recorder import Sample
-from fanlight.core.snapshot import Snapshot, Supplied
+from fanlight.core.sections import Supplied
+from fanlight.core.snapshot import Snapshot
 from fanlight.core.window import SPAN
 from fanlight.faces.web.views import FILTERS, parse_view
 from fanlight.pages import PAGES, PANELS

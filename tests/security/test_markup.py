@@ -14,7 +14,7 @@ from tests.security.wire import Wire, served
 
 from fanlight import Fanlight
 from fanlight.core.recorder import Sample
-from fanlight.core.snapshot import Supplied
+from fanlight.core.sections import Supplied
 from fanlight.faces.api import routes
 from fanlight.faces.web.app import WebFace
 from fanlight.pages import PAGES, PANELS

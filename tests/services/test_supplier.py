@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fanlight.clock import ManualClock
-from fanlight.core.snapshot import Supplied
+from fanlight.core.sections import Supplied
 from fanlight.services.supplier import LoopCaller, Supplier
 
 

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from fanlight.clock import Clock
 from fanlight.core.frame import Frame
-from fanlight.core.snapshot import Inputs, Instance, Snapshot, Supplied
+from fanlight.core.sections import Instance, Supplied
+from fanlight.core.snapshot import Inputs, Snapshot
 from fanlight.core.totals import totals
 from fanlight.core.window import Window
 from fanlight.panels import View

@@ -14,11 +14,14 @@ from urllib.parse import urlencode
 from fanlight import formats
 from fanlight.core.facts import error_type
 from fanlight.core.frame import OTHER, Record
-from fanlight.core.snapshot import HTTP_FAMILIES, Route, Snapshot
+from fanlight.core.sections import Route
+from fanlight.core.snapshot import HTTP_FAMILIES, Snapshot
 from fanlight.core.window import SPAN, STEP, Point
 from fanlight.panels import Phrase, State, Verdict
 
 ERROR_RATIO: Final = 0.05
+OUR_ERROR_RATIO: Final = 0.01
+"""The share of failures on our side from which the service is degraded, however many succeed."""
 MEAN_SECONDS: Final = 0.5
 SLOW_COUNT: Final = 10
 VERY_SLOW_COUNT: Final = 0
@@ -143,7 +146,7 @@ def _errors(snapshot: Snapshot) -> Verdict | None:
         share = formats.phrase(requests.error_ratio, "ratio")
         phrases = (f"{share} of requests failed", *_mostly(snapshot), _since(snapshot), *_and_slow(snapshot), ".")
         return _verdict("warn", "Degraded.", phrases, "requests?status=error", "Show those requests")
-    if failed > SLOW_COUNT:
+    if failed > max(SLOW_COUNT, OUR_ERROR_RATIO * requests.window_count):
         phrases = (
             f"{_requests(failed)} failed on our side",
             *_mostly_ours(snapshot, failed),

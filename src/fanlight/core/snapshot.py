@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from fanlight.core.facts import ERROR_TYPES, error_type
 from fanlight.core.frame import Key, Record
+from fanlight.core.sections import CacheFigures, Instance, Own, Requests, Route, Sockets, Supplied, System
 from fanlight.core.totals import Tally, Totals
 from fanlight.core.window import EMPTY, Point, Summary, View
 from fanlight.settings import Settings
@@ -23,137 +24,6 @@ HTTP_FAMILIES: Final = ("requests", "streams")
 
 ROUTE_FAMILIES: Final = ("requests", "streams", "sockets")
 """The families keyed by method and route."""
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One process that runs the service. `live` while it was seen within the last seconds."""
-
-    id: str
-    host: str
-    pid: int
-    release: str
-    started: float
-    last_seen: float
-    live: bool = True
-    this: bool = False
-
-
-@dataclass(frozen=True)
-class Supplied:
-    """What a function of the application last supplied: its data, or why there is none."""
-
-    at: float = 0.0
-    data: Mapping[str, Any] = field(default_factory=dict)
-    error: str = ""
-    configured: bool = False
-
-
-@dataclass(frozen=True)
-class Requests:
-    """HTTP requests: since the first start, since this start, and over the window (`window_*`, percentiles, slow).
-
-    `per_second` is over the last ten settled seconds, so that it holds still under a constant load.
-    """
-
-    total: Tally
-    this_run: Tally
-    window: Summary
-    streams: Summary
-    per_second: float
-    per_minute: float
-    errors_per_second: float
-    slow: int
-    very_slow: int
-    in_flight: int
-
-    @property
-    def window_count(self) -> int:
-        return self.window.count + self.streams.count
-
-    @property
-    def window_errors(self) -> int:
-        return self.window.errors + self.streams.errors
-
-    @property
-    def error_ratio(self) -> float:
-        """Failed of all, over the window."""
-        return self.window_errors / self.window_count if self.window_count else 0.0
-
-
-@dataclass(frozen=True)
-class Route:
-    """One series of requests, streams or WebSockets: the window's figures, and its tally since the first start."""
-
-    family: str
-    method: str
-    route: str
-    figures: Summary
-    total: Tally
-
-    @property
-    def error_ratio(self) -> float:
-        return self.figures.errors / self.figures.count if self.figures.count else 0.0
-
-
-@dataclass(frozen=True)
-class Sockets:
-    """WebSockets: connections now, per group and user, the newest events first."""
-
-    connections: int
-    groups: tuple[tuple[str, int], ...]
-    users: tuple[tuple[str, int], ...]
-    events: tuple[Record, ...]
-    refused: int
-    connects: int
-
-
-@dataclass(frozen=True)
-class System:
-    """Process and machine; None where it cannot be read."""
-
-    process_cpu_percent: float | None
-    process_memory_bytes: float | None
-    process_memory_percent: float | None
-    threads: float | None
-    open_fds: float | None
-    system_cpu_percent: float | None
-    system_memory_percent: float | None
-    system_memory_available_bytes: float | None
-    loop_lag_seconds: float | None
-    gc_pause_seconds: float | None
-    fanlight_cpu_percent: float | None
-
-
-@dataclass(frozen=True)
-class CacheFigures:
-    """One cache since this start; `size` None when it never said."""
-
-    name: str
-    hits: int
-    misses: int
-    size: int | None
-
-    @property
-    def hit_ratio(self) -> float | None:
-        asked = self.hits + self.misses
-        return self.hits / asked if asked else None
-
-
-@dataclass(frozen=True)
-class Own:
-    """Fanlight's own cost and losses."""
-
-    cpu_percent: float | None
-    dashboard_requests: int
-    excluded_requests: int
-    refreshes: int
-    htmx_events: int
-    dropped: Mapping[str, int]
-    failures: int
-    last_failure: str
-    viewers: int
-    history: str
 
 
 @dataclass(frozen=True)
@@ -167,7 +37,7 @@ class Inputs:
     totals: Totals
     this_run: Totals
     instances: tuple[Instance, ...]
-    database: Supplied = Supplied()
+    database: Supplied = field(default_factory=Supplied)
     clearable: tuple[str, ...] = ()
     last_failure: str = ""
     viewers: int = 0

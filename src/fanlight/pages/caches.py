@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fanlight.core.snapshot import CacheFigures, Snapshot
+from fanlight.core.sections import CacheFigures
+from fanlight.core.snapshot import Snapshot
 from fanlight.panels import Bar, Column, Donut, Fact, Row, Table, Text, View
 
 HOW = 'No cache is counted yet. prompts = dashboard.cache("prompts"), then prompts.hit() and prompts.miss().'

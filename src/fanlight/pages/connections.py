@@ -9,6 +9,8 @@ from fanlight.pages import charts
 from fanlight.pages.overview import websockets
 from fanlight.panels import Bar, Bars, Column, Page, Row, Slot, Stat, Table, View
 
+LISTED = 50
+
 NONE_YET = "No WebSocket yet. Every one is seen without a line of code; its group is a path parameter such as {group}."
 
 
@@ -75,7 +77,7 @@ def _event_row(record: Record) -> Row:
 
 def events(snapshot: Snapshot, view: View) -> Table:
     """The last connects and disconnects."""
-    rows = tuple(_event_row(record) for record in snapshot.sockets.events)
+    rows = tuple(_event_row(record) for record in snapshot.sockets.events[:LISTED])
     return Table(title="WebSocket events", note="the newest", columns=EVENT_COLUMNS, rows=rows, empty=NONE_YET)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fanlight.core import rules
 from fanlight.core.frame import OTHER
-from fanlight.core.snapshot import Route, Snapshot
+from fanlight.core.sections import Route
+from fanlight.core.snapshot import Snapshot
 from fanlight.pages import charts
 from fanlight.pages.listing import REQUEST_COLUMNS, chosen_requests, request_filters, request_row, sort_rows
 from fanlight.panels import Column, Page, Row, Slot, State, Table, View
@@ -33,17 +34,17 @@ ROUTE_COLUMNS_SHORT = tuple(
 
 def _route_row(route: Route, columns: tuple[Column, ...], snapshot: Snapshot) -> Row:
     figures = route.figures
-    quiet = not figures.count
+    timed = bool(figures.count) and route.family != "sockets"  # how long a connection was open is no latency
     values = {
         "method": route.method,
         "route": route.route,
         "count": figures.count,
         "errors": figures.errors,
-        "ratio": None if quiet else route.error_ratio,
-        "mean": None if quiet else figures.mean,
-        "p50": None if quiet else figures.p50,
-        "p95": None if quiet else figures.p95,
-        "p99": None if quiet else figures.p99,
+        "ratio": route.error_ratio if figures.count else None,
+        "mean": figures.mean if timed else None,
+        "p50": figures.p50 if timed else None,
+        "p95": figures.p95 if timed else None,
+        "p99": figures.p99 if timed else None,
         "total": route.total.count,
     }
     return Row(
@@ -51,7 +52,7 @@ def _route_row(route: Route, columns: tuple[Column, ...], snapshot: Snapshot) ->
         values=tuple(values[column.name] for column in columns),
         state=_route_state(route, snapshot),
         href="" if route.route == OTHER else rules.route_href(route.method, route.route),
-        detail={"streams": "stream: time to first byte", "sockets": "connection time"}.get(route.family, ""),
+        detail={"streams": "stream: time to first byte", "sockets": "WebSocket"}.get(route.family, ""),
     )
 
 

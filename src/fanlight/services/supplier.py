@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any, Final
 
 from fanlight.clock import Clock
-from fanlight.core.snapshot import Supplied
+from fanlight.core.sections import Supplied
 
 EVERY_SECONDS: Final = 10.0
 """How old supplied data may grow while somebody looks."""

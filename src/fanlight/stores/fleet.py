@@ -16,7 +16,7 @@ from fanlight.clock import Clock
 from fanlight.core.frame import Frame
 from fanlight.core.pacer import Pacer
 from fanlight.core.recorder import Recorder
-from fanlight.core.snapshot import Instance
+from fanlight.core.sections import Instance
 from fanlight.core.window import SPAN, Window
 from fanlight.errors import FanlightError
 from fanlight.stores.base import LATEST, RETIRED, InstanceInfo, Store, StoredFrame, all_frames

@@ -13,7 +13,8 @@ import msgspec
 
 from fanlight import formats
 from fanlight.core.frame import Record
-from fanlight.core.snapshot import Snapshot, Supplied
+from fanlight.core.sections import Supplied
+from fanlight.core.snapshot import Snapshot
 from fanlight.faces.api import items
 from fanlight.faces.api.encoding import plain
 from fanlight.faces.figures import milliseconds, percent
