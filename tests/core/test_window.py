@@ -16,7 +16,8 @@ from fanlight.core.cell import Cell
 from fanlight.core.facts import REQUEST
 from fanlight.core.frame import Frame, Gauge, Reading, Record
 from fanlight.core.recorder import Recorder
-from fanlight.core.window import BUCKET, EMPTY, SPAN, STEP, Window, summarize
+from fanlight.core.series import EMPTY, summarize
+from fanlight.core.window import BUCKET, SPAN, STEP, Window
 
 BEGAN = 1_700_000_000
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from fanlight.core.histogram import index, quantiles
+from fanlight.core.histogram import index, quantiles, shared
 
 OUTCOME_LIMIT: Final = 32
 """Distinct outcomes one cell records; the rest count as "other"."""
@@ -49,7 +49,7 @@ class Cell:
 
     def record(self, amount: int, outcome: str = "", failed: bool = False) -> None:
         """Count one thing of this amount (0 or more); all of it or, when it cannot be counted, nothing."""
-        bucket = index(amount * self.unit) if amount else None
+        bucket = shared(index(amount * self.unit)) if amount else None
         if amount > self.maximum:
             self.maximum = amount
         if amount < self.minimum or not self.count:
@@ -85,7 +85,8 @@ class Cell:
         self.total += total
         self.errors += len(amounts) if failed else 0
         buckets, outcomes = self.buckets, self.outcomes
-        for bucket, count in found.items():
+        for number, count in found.items():
+            bucket = shared(number)
             buckets[bucket] = buckets.get(bucket, 0) + count
         name = outcome if outcome in outcomes or len(outcomes) < OUTCOME_LIMIT else "other"
         outcomes[name] = outcomes.get(name, 0) + len(amounts)
@@ -170,7 +171,7 @@ class Cell:
             row[4],
         )
         flat = row[6]
-        cell.buckets = dict(zip(flat[::2], flat[1::2], strict=True))
+        cell.buckets = dict(zip(map(shared, flat[::2]), flat[1::2], strict=True))
         cell.outcomes = dict(row[7])
         return cell
 

@@ -28,6 +28,14 @@ def index(value: float) -> int:
     return ceil(log(value) * _FACTOR) - 1
 
 
+_SHARED: Final = {bucket: bucket for bucket in range(-2_048, 2_048)}
+
+
+def shared(bucket: int) -> int:
+    """The one object of a bucket number: hundreds of histograms would each hold their own otherwise."""
+    return _SHARED.get(bucket, bucket)
+
+
 def upper_bound(bucket: int) -> float:
     """The inclusive upper edge of a bucket."""
     return float(2.0 ** ((bucket + 1) / _BUCKETS_PER_OCTAVE))

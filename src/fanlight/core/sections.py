@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fanlight.core.frame import Record
+from fanlight.core.series import Summary
 from fanlight.core.totals import Tally
-from fanlight.core.window import Summary
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from typing import Final
 from fanlight.core.facts import ERROR_TYPES, error_type
 from fanlight.core.frame import Key, Record
 from fanlight.core.sections import CacheFigures, Instance, Own, Requests, Route, Sockets, Supplied, System
+from fanlight.core.series import EMPTY, Summary
 from fanlight.core.totals import Tally, Totals
-from fanlight.core.window import EMPTY, Point, Summary, View
+from fanlight.core.window import Point, View
 from fanlight.settings import Settings
 
 HTTP_FAMILIES: Final = ("requests", "streams")

@@ -7,7 +7,7 @@ span.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from itertools import repeat
 from threading import RLock
 from typing import Final, Literal, NamedTuple, TypeVar
@@ -17,6 +17,7 @@ import msgspec
 from fanlight.core.cell import Cell
 from fanlight.core.frame import KEPT_LIMITS, Frame, Gauge, Key, Record, appended
 from fanlight.core.pacer import unpaced
+from fanlight.core.series import Series, Summary, summarize
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -43,21 +44,6 @@ STALE: Final = 6
 WINDOW_LIMITS: Final[Mapping[str, int]] = {**KEPT_LIMITS, "recent": 200}
 """How many kept facts of each kind the window holds; of the last requests more than any one frame."""
 
-FRACTIONS: Final = (0.5, 0.95, 0.99)
-"""The percentiles every summary carries."""
-
-
-class Summary(msgspec.Struct, frozen=True, gc=False):
-    """A cell as figures, in its unit (seconds): what is shown."""
-
-    count: int
-    errors: int
-    mean: float
-    p50: float
-    p95: float
-    p99: float
-    maximum: float
-
 
 class Point(msgspec.Struct, frozen=True, gc=False):
     """One step of a chart of a family."""
@@ -70,80 +56,6 @@ class Point(msgspec.Struct, frozen=True, gc=False):
     p99: float
 
 
-EMPTY: Final = Summary(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0)
-
-
-def summarize(cell: Cell, order: Sequence[int] | None = None) -> Summary:
-    """The figures of a cell; `order` is its buckets sorted, for those who have it."""
-    if not cell.count:
-        return EMPTY
-    p50, p95, p99 = cell.quantiles(FRACTIONS, order)
-    return Summary(cell.count, cell.errors, cell.mean, p50, p95, p99, cell.maximum * cell.unit)
-
-
-class _Series:
-    """One series: packed cells by bucket, the open bucket, the running sum, and its figures while they hold."""
-
-    __slots__ = ("extremes", "open", "open_bucket", "order", "packed", "running", "summary")
-
-    def __init__(self) -> None:
-        self.packed: dict[int, bytes] = {}
-        self.extremes: dict[int, tuple[int, int]] = {}
-        self.open = Cell()
-        self.open_bucket = 0
-        self.running = Cell()
-        self.summary: Summary | None = None
-        self.order: list[int] = []  # the buckets of `running`, sorted; adding only ever makes them more
-
-    def add(self, bucket: int, cell: Cell) -> None:
-        if bucket > self.open_bucket:
-            self._close()
-            self.open, self.open_bucket = Cell(), bucket
-        if bucket == self.open_bucket:
-            self.open.add(cell)
-        else:  # a late frame
-            known = Cell.unpack(self.packed[bucket]) if bucket in self.packed else Cell()
-            known.add(cell)
-            self._keep(bucket, known)
-        self.running.add(cell)
-        self.summary = None
-
-    def _close(self) -> None:
-        if self.open.count:
-            self._keep(self.open_bucket, self.open)
-
-    def _keep(self, bucket: int, cell: Cell) -> None:
-        self.packed[bucket] = cell.pack()
-        self.extremes[bucket] = (cell.minimum, cell.maximum)
-
-    def expire(self, limit: int) -> None:
-        old = [bucket for bucket in self.packed if bucket < limit]
-        for bucket in old:
-            del self.extremes[bucket]
-            self.running.subtract(Cell.unpack(self.packed.pop(bucket)))
-        ended = self.open.count and self.open_bucket < limit
-        if ended:
-            self.running.subtract(self.open)
-            self.open, self.open_bucket = Cell(), 0
-        if old or ended:
-            self._restore_extremes()
-            self.summary, self.order = None, []
-
-    def _restore_extremes(self) -> None:
-        pairs = list(self.extremes.values())
-        if self.open.count:
-            pairs.append((self.open.minimum, self.open.maximum))
-        self.running.minimum = min((low for low, _ in pairs), default=0)
-        self.running.maximum = max((high for _, high in pairs), default=0)
-
-    def figures(self) -> Summary:
-        if self.summary is None:
-            if len(self.order) != len(self.running.buckets):
-                self.order = sorted(self.running.buckets)
-            self.summary = summarize(self.running, self.order)
-        return self.summary
-
-
 class _Family:
     """One family: its total by the second, its running total, its series and its chart points."""
 
@@ -151,8 +63,8 @@ class _Family:
 
     def __init__(self) -> None:
         self.seconds: dict[int, Cell] = {}
-        self.running = _Series()
-        self.series: dict[Key, _Series] = {}
+        self.running = Series()
+        self.series: dict[Key, Series] = {}
         self.points: dict[int, Point] = {}
 
 
@@ -232,7 +144,7 @@ class Window:
         for key, cell in cells.items():
             series = family.series.get(key)
             if series is None:
-                series = family.series[key] = _Series()
+                series = family.series[key] = Series()
             series.add(bucket, cell)
             breathe()
 

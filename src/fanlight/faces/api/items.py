@@ -13,8 +13,8 @@ import msgspec
 from fanlight import formats
 from fanlight.core.frame import Record
 from fanlight.core.sections import Instance, Route
+from fanlight.core.series import Summary
 from fanlight.core.snapshot import Snapshot
-from fanlight.core.window import Summary
 from fanlight.faces.figures import milliseconds, percent
 from fanlight.settings import Settings
 

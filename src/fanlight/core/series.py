@@ -1,0 +1,112 @@
+"""Series: one series over the window: packed cells of ten seconds, their running sum, and its figures."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import msgspec
+
+from fanlight.core.cell import Cell
+
+FRACTIONS: Final = (0.5, 0.95, 0.99)
+"""The percentiles every summary carries."""
+
+_LARGEST: Final = 2**63 - 1
+
+
+class Summary(msgspec.Struct, frozen=True, gc=False):
+    """A cell as figures, in its unit (seconds): what is shown."""
+
+    count: int
+    errors: int
+    mean: float
+    p50: float
+    p95: float
+    p99: float
+    maximum: float
+
+
+EMPTY: Final = Summary(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def summarize(cell: Cell, order: Sequence[int] | None = None) -> Summary:
+    """The figures of a cell; `order` is its buckets sorted, for those who have it."""
+    if not cell.count:
+        return EMPTY
+    p50, p95, p99 = cell.quantiles(FRACTIONS, order)
+    return Summary(cell.count, cell.errors, cell.mean, p50, p95, p99, cell.maximum * cell.unit)
+
+
+class Series:
+    """One series: packed cells by bucket, the open bucket, the running sum, and its figures while they hold."""
+
+    __slots__ = ("extremes", "open", "open_bucket", "order", "packed", "running", "summary")
+
+    def __init__(self) -> None:
+        self.packed: dict[int, bytes] = {}
+        self.extremes = array("q")  # bucket, minimum, maximum of each packed cell, in turn
+        self.open = Cell()
+        self.open_bucket = 0
+        self.running = Cell()
+        self.summary: Summary | None = None
+        self.order: list[int] = []  # the buckets of `running`, sorted; adding only ever makes them more
+
+    def add(self, bucket: int, cell: Cell) -> None:
+        if bucket > self.open_bucket:
+            self._close()
+            self.open, self.open_bucket = Cell(), bucket
+        if bucket == self.open_bucket:
+            self.open.add(cell)
+        else:  # a late frame
+            known = Cell.unpack(self.packed[bucket]) if bucket in self.packed else Cell()
+            known.add(cell)
+            self._keep(bucket, known)
+        self.running.add(cell)
+        self.summary = None
+
+    def _close(self) -> None:
+        if self.open.count:
+            self._keep(self.open_bucket, self.open)
+
+    def _keep(self, bucket: int, cell: Cell) -> None:
+        if bucket in self.packed:
+            self._drop_extremes({bucket})
+        self.packed[bucket] = cell.pack()
+        self.extremes.extend((bucket, min(cell.minimum, _LARGEST), min(cell.maximum, _LARGEST)))
+
+    def _drop_extremes(self, buckets: Collection[int]) -> None:
+        kept = array("q")
+        for place in range(0, len(self.extremes), 3):
+            if self.extremes[place] not in buckets:
+                kept.extend(self.extremes[place : place + 3])
+        self.extremes = kept
+
+    def expire(self, limit: int) -> None:
+        old = [bucket for bucket in self.packed if bucket < limit]
+        for bucket in old:
+            self.running.subtract(Cell.unpack(self.packed.pop(bucket)))
+        ended = self.open.count and self.open_bucket < limit
+        if ended:
+            self.running.subtract(self.open)
+            self.open, self.open_bucket = Cell(), 0
+        if old:
+            self._drop_extremes(old)
+        if old or ended:
+            self._restore_extremes()
+            self.summary, self.order = None, []
+
+    def _restore_extremes(self) -> None:
+        lows, highs = list(self.extremes[1::3]), list(self.extremes[2::3])
+        if self.open.count:
+            lows.append(self.open.minimum)
+            highs.append(self.open.maximum)
+        self.running.minimum, self.running.maximum = min(lows, default=0), max(highs, default=0)
+
+    def figures(self) -> Summary:
+        if self.summary is None:
+            if len(self.order) != len(self.running.buckets):
+                self.order = sorted(self.running.buckets)
+            self.summary = summarize(self.running, self.order)
+        return self.summary
