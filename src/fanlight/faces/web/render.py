@@ -38,10 +38,10 @@ from fanlight.faces.web.rows import Rows
 from fanlight.faces.web.words import FILTERS
 from fanlight.panels import Page, Panel, Slot, Text, TimeSeries, View
 
-PIECES_PER_CHUNK: Final = 60
+PIECES_PER_CHUNK: Final = 16
 """Template pieces joined before control goes back: about 0.1 ms of work."""
 
-CHARACTERS_PER_CHUNK: Final = 2_000
+CHARACTERS_PER_CHUNK: Final = 1_000
 """The same for long pieces, such as a line of a chart."""
 
 _CONTENTS: Final[Mapping[str, tuple[str, ...]]] = {
