@@ -196,12 +196,13 @@ def test_a_full_deque_that_lost_nothing_says_nothing() -> None:
 
 
 def test_kept_facts_are_the_newest_up_to_their_limits() -> None:
-    """Bounds: of a flood the newest are kept, in order."""
+    """Bounds: of a flood the newest of each kind are kept, in order; refusals push out no event, nor events refusals."""
     bench = Bench()
     for number in range(1_200):
         bench.log(message=f"line {number}")
         bench.request(path=f"/{number}", status=500, seconds=2.0)
         bench.recorder.event("e", {"n": number})
+        bench.recorder.event("audit", {"n": number})
         bench.socket("connected", 0)
     frame = bench.take()
     assert {kind: len(made) for kind, made in frame.kept.items()} == dict(KEPT_LIMITS)

@@ -16,6 +16,9 @@ from fanlight.core.cell import Cell
 from fanlight.core.facts import COUNT, EVENT, LOG, REQUEST, SOCKET, STREAM, Fact
 from fanlight.core.frame import KEPT_LIMITS, OTHER, Frame, Key
 
+AUDIT: Final = "audit"
+"""The type of the events that say who was refused and who changed something."""
+
 COUNTER_LIMIT: Final = 1_000
 """Distinct counter names besides Fanlight's own; what comes after them counts under the `other` of its group."""
 
@@ -291,7 +294,8 @@ class Fold:
         return code
 
     def _event(self, fact: Fact, tick: Tick) -> None:
-        tick.kept["events"].append(fact)
+        # apart, so that a flood of refusals pushes out no event of the application's, and events no refusal
+        tick.kept["audit" if fact[3] == AUDIT else "events"].append(fact)
         self._count(tick.frame, f"events.{records.text(fact[3], records.LABEL_LIMIT)}", 1)
 
     def _counted(self, fact: Fact, tick: Tick) -> None:

@@ -35,6 +35,7 @@ KEPT_LIMITS: Final[Mapping[str, int]] = {
     "logs": 1000,
     "sockets": 100,
     "events": 200,
+    "audit": 100,
 }
 """How many kept facts of each kind a frame holds: the newest ones."""
 

@@ -164,12 +164,12 @@ class Snapshot:
     @cached_property
     def events(self) -> tuple[Record, ...]:
         """The application's events, the newest first."""
-        return tuple(record for record in self._kept("events") if record.data["type"] != "audit")
+        return self._kept("events")
 
     @cached_property
     def audit(self) -> tuple[Record, ...]:
         """Refused and unsafe requests to the dashboard, the newest first."""
-        return tuple(record for record in self._kept("events") if record.data["type"] == "audit")
+        return self._kept("audit")
 
     def _kept(self, kind: str) -> tuple[Record, ...]:
         return self.view.kept.get(kind, ())[::-1]
