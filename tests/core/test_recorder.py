@@ -196,7 +196,7 @@ def test_a_full_deque_that_lost_nothing_says_nothing() -> None:
 
 
 def test_kept_facts_are_the_newest_up_to_their_limits() -> None:
-    """Bounds: of a flood the newest of each kind are kept, in order; refusals push out no event, nor events refusals."""
+    """Bounds: of a flood the newest of each kind are kept, in order; refusals and events have a place each."""
     bench = Bench()
     for number in range(1_200):
         bench.log(message=f"line {number}")
