@@ -53,7 +53,7 @@ class Engine:
         self.loop_monitor = LoopMonitor(clock)
         self._gc_monitor = GcMonitor(self.recorder, clock)
         self._samplers: list[Sampler] = [
-            SystemSampler(recorder, clock),
+            SystemSampler(recorder, clock, elsewhere=lambda: self.pulse.pacer.spent_seconds),
             self.loop_monitor,
             self._gc_monitor,
             self._sample_caches,

@@ -396,3 +396,14 @@ def test_the_collector_is_listened_to_until_close() -> None:
     assert value is not None
     assert value > 0
     assert recorder.take().counters["gc.collections"] >= 1
+
+
+def test_what_other_threads_of_ours_spend_is_part_of_our_cost() -> None:
+    """X-9: rendering runs on threads of its own, and its CPU is shown with the pulse's."""
+    clock, spent = ManualClock(), [0.0]
+    sampler = SystemSampler(Recorder(clock), clock, elsewhere=lambda: spent[0])
+    clock.advance(1.0)
+    spent[0] = 0.5
+    (own,) = [sample.value for sample in sampler() if sample.name == "fanlight.cpu.percent"]
+    assert own is not None
+    assert own >= 50.0

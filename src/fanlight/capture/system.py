@@ -28,12 +28,21 @@ LAG_LIMIT: Final = 1000
 class SystemSampler:
     """CPU, memory, threads and file descriptors, as samples; what cannot be read has the value None.
 
-    Called on the pulse's thread, whose own CPU it reports as `fanlight.cpu.percent`. About 50 µs a call. A kind that
+    Called on the pulse's thread, whose own CPU it reports as `fanlight.cpu.percent`, together with what `elsewhere`
+    says
+    other threads of Fanlight have spent (CPU seconds so far). About 50 µs a call. A kind that
     cannot be read counts as one failure, however long that lasts. After a fork it starts afresh.
     """
 
-    def __init__(self, recorder: Recorder, clock: Clock, readings: Callable[[], Readings] = PsutilReadings) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        clock: Clock,
+        readings: Callable[[], Readings] = PsutilReadings,
+        elsewhere: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self._recorder = recorder
+        self._elsewhere = elsewhere
         self._clock = clock
         self._make_readings = readings
         self._restart()
@@ -83,7 +92,8 @@ class SystemSampler:
     def _pulse(self, seconds: float) -> float | None:
         if threading.get_ident() != self._thread:  # another thread's clock cannot be compared with this one's
             self._thread, self._pulse_cpu = threading.get_ident(), _Share()
-        return self._pulse_cpu.percent(self._read("thread_cpu", lambda r: r.thread_cpu_seconds()), seconds)
+        mine = self._read("thread_cpu", lambda r: r.thread_cpu_seconds())
+        return self._pulse_cpu.percent(None if mine is None else mine + self._elsewhere(), seconds)
 
     def _read(self, kind: str, read: Callable[[Readings], T]) -> T | None:
         readings = self._readings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from threading import local
+from threading import Lock, local
 from typing import Final
 
 SLICE_NS: Final = 40_000
@@ -27,6 +27,13 @@ class Pacer:
         self._sleep = sleep
         self._local = local()
         self.longest_ns = 0
+        self.spent_seconds = 0.0
+        self._adding = Lock()
+
+    def spent(self, seconds: float) -> None:
+        """A thread other than the pulse's spent this much CPU for Fanlight; it is part of what is shown as its cost."""
+        with self._adding:
+            self.spent_seconds += seconds
 
     def start(self) -> None:
         """Begin a slice: the thread has just woken."""

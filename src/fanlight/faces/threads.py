@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Final, ParamSpec, TypeVar
 
@@ -23,8 +24,12 @@ async def in_thread(pacer: Pacer, function: Callable[P, T], *args: P.args, **kwa
     """`function(...)` on a thread, its slice of the interpreter begun; the application's own pool is left alone."""
 
     def work() -> T:
+        began = time.thread_time()
         pacer.start()
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            pacer.spent(time.thread_time() - began)
 
     return await to_thread.run_sync(work, limiter=_of_this_loop())
 
