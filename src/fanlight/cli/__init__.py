@@ -86,6 +86,15 @@ def _version() -> str:
 @click.version_option(version=_version(), prog_name="fanlight")
 @click.pass_context
 def main(ctx: click.Context) -> None:
-    """A live dashboard that lives inside your Python service."""
+    """A live dashboard that lives inside your Python service.
+
+    \b
+    See it at work, with a small chat service and real clients:
+        fanlight demo
+    Put it on your own application, with no change to it:
+        fanlight run module:app
+        fanlight run module:app --workers 4 --store sqlite:////var/lib/app/fanlight.db
+    Then open /dashboard. In code: Fanlight("my-service").install(app)
+    """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
