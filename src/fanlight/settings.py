@@ -52,7 +52,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     "release": "The release that runs, shown and marked on charts.",
     "token": "Lets an operator in from anywhere, as bearer token or by the login link.",
     "viewer_token": "Lets a viewer in from anywhere; sees all, changes nothing.",
-    "local_role": "What the local machine may do without a token: viewer or operator.",
+    "local_role": "What the local machine may do while no token is set: viewer or operator.",
     "allowed_hosts": "Host names, besides loopback ones, under which the local machine is let in without a token.",
     "exclude": "Paths left out of the service's numbers (counted apart); a trailing * matches any rest.",
     "streams": "Route templates whose responses are streams: judged by their first byte.",

@@ -146,8 +146,8 @@ def serve_all(
 def admit(sockets: list[socket.socket]) -> None:
     """Decide who gets in: the local machine as operator, or, listening elsewhere, whoever has the token.
 
-    With a token set the local machine stays a viewer: a token is what docs ask for behind a proxy, and not every proxy
-    can be told from the local machine.
+    With a token set everybody needs one: a token is what docs ask for behind a proxy, and not every proxy can be told
+    from the local machine.
     """
     settings = table.load("service", {})
     token = settings.token or settings.viewer_token
