@@ -115,3 +115,11 @@ def gauge_chart(
         return series(snapshot, title, note, unit, lines, "Not readable on this machine, or not yet read.")
 
     return build
+
+
+cpu = gauge_chart(
+    "CPU",
+    "percent of one core, of the machine",
+    "percent",
+    (("process.cpu.percent", "process", "main"), ("system.cpu.percent", "machine", "muted")),
+)

@@ -53,12 +53,6 @@ def events(snapshot: Snapshot, view: View) -> Feed:
     return Feed(title="Events", note="of the application", items=items, empty=NO_EVENTS)
 
 
-cpu = charts.gauge_chart(
-    "CPU",
-    "percent of one core, of the machine",
-    "percent",
-    (("process.cpu.percent", "process", "main"), ("system.cpu.percent", "machine", "muted")),
-)
 flight = charts.gauge_chart(
     "In flight",
     "requests and WebSockets open",
@@ -70,7 +64,7 @@ SLOTS = (
     Slot(name="throughput", build=charts.throughput, span=6),
     Slot(name="percentiles", build=charts.percentiles, span=6),
     Slot(name="flight-chart", build=flight, span=6),
-    Slot(name="cpu-chart", build=cpu, span=6),
+    Slot(name="cpu-chart", build=charts.cpu, span=6),
     Slot(name="cache-donut", build=cache_donut, span=4),
     Slot(name="redis-latency", build=redis_latency, span=4),
     Slot(name="errors-by-type", build=errors, span=4),

@@ -173,12 +173,6 @@ def audit(snapshot: Snapshot, view: View) -> Feed:
     return Feed(title="Audit", note="refused and unsafe requests", items=items, empty="Nothing was refused or changed.")
 
 
-cpu = charts.gauge_chart(
-    "CPU",
-    "percent of one core, of the machine",
-    "percent",
-    (("process.cpu.percent", "process", "main"), ("system.cpu.percent", "machine", "muted")),
-)
 memory = charts.gauge_chart("Memory", "resident", "bytes", (("process.memory.bytes", "process", "second"),))
 lag = charts.gauge_chart(
     "Delays",
@@ -190,7 +184,7 @@ SLOTS = (
     Slot(name="process", build=process, span=4, pace="fast"),
     Slot(name="machine", build=machine, span=4, pace="fast"),
     Slot(name="own", build=own, span=4),
-    Slot(name="cpu-chart", build=cpu, span=4),
+    Slot(name="cpu-chart", build=charts.cpu, span=4),
     Slot(name="memory-chart", build=memory, span=4),
     Slot(name="lag-chart", build=lag, span=4),
     Slot(name="instances", build=instances, span=12),
