@@ -46,17 +46,19 @@ PRUNE_ROWS: Final = 1_000
 """Rows one transaction of `prune` removes, so that no writer waits long."""
 
 _WRITE_INSTANCE: Final = "INSERT OR REPLACE INTO instances (service, instance, info) VALUES (?, ?, ?)"
-_WRITE_FRAME: Final = "INSERT OR REPLACE INTO frames (service, tier, bucket, instance, data) VALUES (?, ?, ?, ?, ?)"
+_WRITE_FRAME: Final = """
+INSERT OR REPLACE INTO frames (service, tier, bucket, instance, data, series) VALUES (?, ?, ?, ?, ?, ?)"""
 _WRITE_TOTALS: Final = "INSERT OR REPLACE INTO totals (service, instance, data) VALUES (?, ?, ?)"
 _ONE_INSTANCE: Final = "SELECT info FROM instances WHERE service = ? AND instance = ?"
 _ONE_TOTAL: Final = "SELECT data FROM totals WHERE service = ? AND instance = ?"
-_FRAMES: Final = """
-SELECT tier, bucket, instance, data FROM frames
+_PAGE: Final = """ FROM frames
 WHERE service = ? AND tier = ? AND bucket >= ? AND bucket < ? AND (? = '' OR instance <> ?)
 ORDER BY bucket, instance LIMIT ?"""
+_FRAMES: Final = "SELECT tier, bucket, instance, data, series" + _PAGE
+_HEADS: Final = "SELECT tier, bucket, instance, data" + _PAGE
 _LATEST: Final = "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'frames'"
 _CHANGES: Final = """
-SELECT sequence, tier, bucket, instance, data FROM frames INDEXED BY frames_by_writing
+SELECT sequence, tier, bucket, instance, data, series FROM frames INDEXED BY frames_by_writing
 WHERE service = ? AND sequence > ? AND sequence <= ? AND (? = '' OR instance <> ?)
 ORDER BY sequence LIMIT ?"""
 _PRUNE_FRAMES: Final = """
@@ -98,7 +100,8 @@ class SqliteStore:
         service, instance = info.service, info.instance
         with self._writer.writing() as database:
             database.execute(_WRITE_INSTANCE, (service, instance, pack(info, "instance description")))
-            database.executemany(_WRITE_FRAME, [(service, f.tier, f.bucket, f.instance, f.data) for f in frames])
+            rows = [(service, f.tier, f.bucket, f.instance, f.data, f.series) for f in frames]
+            database.executemany(_WRITE_FRAME, rows)
             if totals is not None:
                 database.execute(_WRITE_TOTALS, (service, instance, totals))
 
@@ -110,10 +113,16 @@ class SqliteStore:
         return dict(self._read("SELECT instance, data FROM totals WHERE service = ?", service))
 
     def frames(
-        self, service: str, tier: int, since: int, until: int | None = None, exclude: str = ""
+        self,
+        service: str,
+        tier: int,
+        since: int,
+        until: int | None = None,
+        exclude: str = "",
+        series: bool = True,
     ) -> list[StoredFrame]:
         span = (_clamped(since), _FOREVER if until is None else _clamped(until))
-        rows = self._read(_FRAMES, service, tier, *span, exclude, exclude, READ_LIMIT + 1)
+        rows = self._read(_FRAMES if series else _HEADS, service, tier, *span, exclude, exclude, READ_LIMIT + 1)
         return whole_buckets([StoredFrame(*row) for row in rows])
 
     def changes(self, service: str, cursor: int, exclude: str = "") -> tuple[int, list[StoredFrame]]:
