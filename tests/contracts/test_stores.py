@@ -18,6 +18,7 @@ from fanlight.stores.base import (
     LATEST,
     READ_LIMIT,
     RETIRED,
+    SERIES_KEPT,
     TIERS,
     Acknowledgement,
     Command,
@@ -205,6 +206,23 @@ def test_each_tier_is_kept_as_long_as_promised(store: Store, tier: int) -> None:
     assert store.prune("chat", float(end)) == 1
     assert store.frames("chat", tier, 0) == []
     assert store.changes("chat", 0)[1] == []
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_series_go_before_their_heads(store: Store, tier: int) -> None:
+    """X-3: a series stays as long as rankings need it, then it alone goes; the row is no news and not removed."""
+    bucket = NOW - NOW % max(TIERS)
+    kept, old = frame(bucket + tier, tier=tier), frame(bucket, tier=tier)
+    store.write(info(last_seen=bucket + 10**7), [kept, old], None)
+    cursor, _ = store.changes("chat", LATEST)
+    end = bucket + tier + SERIES_KEPT[tier]
+    store.prune("chat", end - 0.5)
+    assert store.frames("chat", tier, 0) == [old, kept]
+    gone = store.prune("chat", float(end))
+    left = [] if SERIES_KEPT[tier] == TIERS[tier] else [frame(bucket, tier=tier, series=b"")]
+    assert gone == 1 - len(left)
+    assert store.frames("chat", tier, 0) == [*left, kept]
+    assert store.changes("chat", cursor)[1] == []
 
 
 def test_a_clock_set_back_removes_nothing(store: Store) -> None:

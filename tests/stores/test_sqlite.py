@@ -171,6 +171,8 @@ QUERIES = {
     "heads": (sqlite._HEADS, 7),
     "changes": (sqlite._CHANGES, 6),
     "prune frames": (sqlite._PRUNE_FRAMES, 4),
+    "prune series": (sqlite._PRUNE_SERIES, 4),
+    "clear series": (sqlite._CLEAR_SERIES, 4),
     "prune targets": (sqlite._PRUNE_TARGETS, 3),
     "commands": (sqlite._COMMANDS, 3),
     "acknowledge": (sqlite._ACKNOWLEDGE, 6),

@@ -20,6 +20,10 @@ T = TypeVar("T")
 TIERS: Final[Mapping[int, int]] = {1: 15 * 60, 10: 6 * 3600, 60: 7 * 86400, 900: 35 * 86400, 21600: 35 * 86400}
 """Seconds in a bucket of each tier, and how many seconds such buckets are kept."""
 
+SERIES_KEPT: Final[Mapping[int, int]] = {1: 15 * 60, 10: 3600, 60: 12 * 3600, 900: 8 * 86400, 21600: 35 * 86400}
+"""How many seconds the series of such buckets are kept: as long as the next finer tier is, whose rankings they make, or
+a coarser bucket may have to be made of them again."""
+
 LATEST: Final = -1
 """The cursor that asks only for the present cursor."""
 
@@ -151,7 +155,10 @@ class Store(Protocol):
         """
 
     def prune(self, service: str, now: float) -> int:
-        """Remove what its tier no longer keeps, old commands and leases, retire instances; returns the rows removed."""
+        """Remove what its tier no longer keeps, old commands and leases, retire instances; returns the rows removed.
+
+        Series that SERIES_KEPT no longer keeps become empty, which removes no row.
+        """
 
     def send(self, service: str, command: Command) -> None:
         """Issue a command; issuing the same id again changes nothing."""
@@ -195,9 +202,9 @@ def whole_buckets(rows: list[StoredFrame]) -> list[StoredFrame]:
     return [row for row in rows[:READ_LIMIT] if row.bucket < last] or rows[:READ_LIMIT]
 
 
-def horizon(tier: int, now: float) -> int:
+def horizon(tier: int, now: float, kept: Mapping[int, int] = TIERS) -> int:
     """The oldest bucket of the tier that is kept at `now`."""
-    return int(now) - TIERS[tier] - tier + 1
+    return int(now) - kept[tier] - tier + 1
 
 
 def retirable(instances: Sequence[InstanceInfo], now: float) -> list[InstanceInfo]:

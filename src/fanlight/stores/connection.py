@@ -25,12 +25,15 @@ RETRY_SECONDS: Final = 0.01
 
 # `sequence` is the store-wide order of writing: AUTOINCREMENT never hands a number out twice, a rewrite (REPLACE) takes
 # a new one, and writers take turns, so numbers become visible in order. `frames_by_writing` carries it as its row id.
-# `series` stands last: who does not select it does not read the pages it fills.
+# `series` stands apart: heads lie close together, and a series goes before its head does. An empty one has no row.
 _SCHEMA: Final = """
 CREATE TABLE frames (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, service TEXT NOT NULL, tier INTEGER NOT NULL, bucket INTEGER NOT NULL,
-    instance TEXT NOT NULL, data BLOB NOT NULL, series BLOB NOT NULL, UNIQUE (service, tier, bucket, instance));
+    instance TEXT NOT NULL, data BLOB NOT NULL, UNIQUE (service, tier, bucket, instance));
 CREATE INDEX frames_by_writing ON frames (service);
+CREATE TABLE series (
+    service TEXT NOT NULL, tier INTEGER NOT NULL, bucket INTEGER NOT NULL, instance TEXT NOT NULL, data BLOB NOT NULL,
+    UNIQUE (service, tier, bucket, instance));
 CREATE TABLE instances (
     service TEXT NOT NULL, instance TEXT NOT NULL, info BLOB NOT NULL, PRIMARY KEY (service, instance)) WITHOUT ROWID;
 CREATE TABLE totals (

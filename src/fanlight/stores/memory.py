@@ -16,6 +16,7 @@ from fanlight.stores.base import (
     LATEST,
     READ_LIMIT,
     RETIRED,
+    SERIES_KEPT,
     Acknowledgement,
     Command,
     InstanceInfo,
@@ -211,6 +212,10 @@ class MemoryStore:
         old = [key for key in service.frames if key[1] < horizon(key[0], now)]
         for key in old:
             self._forget(service, key)
+        for key, (sequence, frame) in service.frames.items():
+            if frame.series and frame.bucket < horizon(frame.tier, now, SERIES_KEPT):
+                service.bytes -= len(frame.series)
+                service.frames[key] = (sequence, msgspec.structs.replace(frame, series=b""))
         return len(old)
 
 
