@@ -203,6 +203,7 @@ def test_kept_facts_are_the_newest_up_to_their_limits() -> None:
         bench.request(path=f"/{number}", status=500, seconds=2.0)
         bench.recorder.event("e", {"n": number})
         bench.recorder.event("audit", {"n": number})
+        bench.recorder.event("start", {"n": number})
         bench.socket("connected", 0)
     frame = bench.take()
     assert {kind: len(made) for kind, made in frame.kept.items()} == dict(KEPT_LIMITS)

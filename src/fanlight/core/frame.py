@@ -36,6 +36,7 @@ KEPT_LIMITS: Final[Mapping[str, int]] = {
     "sockets": 100,
     "events": 200,
     "audit": 100,
+    "starts": 100,
 }
 """How many kept facts of each kind a frame holds: the newest ones."""
 
