@@ -48,7 +48,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     "name": "The service's name; dashboards of one name and store show one service.",
     "prefix": "Where the dashboard is mounted.",
     "enabled": "Off makes everything a pass-through: nothing is recorded, nothing is served.",
-    "store": "Where frames outlive the process: memory:// or sqlite:///path.",
+    "store": "Where frames outlive the process: memory://, sqlite:///path, redis://host:port/database or rediss://.",
     "release": "The release that runs, shown and marked on charts.",
     "token": "Lets an operator in from anywhere, as bearer token or by the login link.",
     "viewer_token": "Lets a viewer in from anywhere; sees all, changes nothing.",

@@ -10,6 +10,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
+from tests.redis_server import RedisServer
 
 from fanlight.core.frame import Frame, Gauge, Reading
 from fanlight.errors import StoreError
@@ -31,17 +32,21 @@ from fanlight.stores.base import (
 from fanlight.stores.opening import open_store
 
 NOW = 1_700_000_000
-KINDS = ("memory", "sqlite")
+KINDS = ("memory", "sqlite", "redis")
 """Every kind of store, by the name of its module."""
 
 
-def opened(kind: str, directory: Path) -> Store:
-    return open_store({"memory": "memory://", "sqlite": f"sqlite:///{directory / 'store.db'}"}[kind])
+def opened(kind: str, directory: Path, request: pytest.FixtureRequest) -> Store:
+    if kind != "redis":
+        return open_store({"memory": "memory://", "sqlite": f"sqlite:///{directory / 'store.db'}"}[kind])
+    server: RedisServer = request.getfixturevalue("shared_redis")
+    server.send("FLUSHALL")
+    return open_store(server.url)
 
 
 @pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    store = opened(request.param, tmp_path)
+    store = opened(request.param, tmp_path, request)
     yield store
     store.close()
 
@@ -474,10 +479,10 @@ STEPS = st.one_of(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, max_size=25))
 def test_any_history_agrees_with_the_model(
-    kind: str, tmp_path_factory: pytest.TempPathFactory, steps: list[Any]
+    kind: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, steps: list[Any]
 ) -> None:
     """X-3: after any writes, prunings and reads the store holds what dictionaries hold, news included."""
-    store, model, cursor = opened(kind, tmp_path_factory.mktemp("model")), Model(), 0
+    store, model, cursor = opened(kind, tmp_path_factory.mktemp("model"), request), Model(), 0
     for operation, *values in steps:
         if operation == "write":
             instance, tier, position, data = values
