@@ -12,8 +12,9 @@ A frame's place is `tier:bucket:instance`. The keys: `head:{place}` `series:{pla
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -59,34 +60,56 @@ _INSTANCE_AT: Final = sum(_PLACE_DIGITS) + 3
 """Where the instance begins in a place, counted from 1 as Lua does."""
 _FOREVER: Final = 2**53
 _NEWS_KEPT: Final = max(TIERS.values()) + max(TIERS) + SPARE
-TOTALS_HELD: Final = 16
-"""Instances whose last totals are remembered; a process writes for itself, and now and then for one that is gone."""
+WRITTEN_HELD: Final = 16
+"""Instances of which is remembered what was written; a process writes for itself, and now and then for a gone one."""
+SECONDS_HELD: Final = 60
+"""Seconds remembered of an instance; it writes its totals more often."""
+
+
+class _Written(NamedTuple):
+    """What was written of an instance that a server must have: its last totals, and its seconds since."""
+
+    extent: int
+    """0 nothing, 1 a heartbeat, 2 totals too."""
+    totals: bytes | None
+    seconds: tuple[StoredFrame, ...]
+
+    def with_more(self, frames: Sequence[StoredFrame], totals: bytes | None) -> _Written:
+        """After one more write. Totals hold every second that was written before or with them."""
+        if totals is not None:
+            return _Written(2, totals, ())
+        seconds = (*self.seconds, *(frame for frame in frames if frame.tier == 1))
+        return _Written(max(self.extent, 1), self.totals, seconds[-SECONDS_HELD:])
+
+
+_NOTHING: Final = _Written(0, None, ())
 
 
 class RedisStore:
     """A `Store` in the Redis at a redis:// or rediss:// URL. Nothing is sent before the first call.
 
-    Remembers the last totals written for each instance: should the server come back empty, or have evicted them, the
-    next heartbeat carries them again.
+    Remembers the last totals written for each instance and its seconds since: should the server come back empty, or
+    have evicted the totals, the next heartbeat carries them again.
     """
 
     def __init__(self, url: str) -> None:
         self._client = RedisClient(parse(url))
         self.url = self._client.address.url
-        self._totals: dict[tuple[str, str], bytes] = {}
+        self._written: dict[tuple[str, str], _Written] = {}
+        self._lock = threading.Lock()
 
     def write(self, info: InstanceInfo, frames: Sequence[StoredFrame], totals: bytes | None) -> None:
         check_write(info, frames, totals)
-        own = (info.service, info.instance)
-        if not self._write(info, frames, totals, known=own in self._totals):
-            self._write(info, frames, self._totals[own], known=True)
-        self._remember(own, totals, info.closed)
+        known = self._written.get((info.service, info.instance), _NOTHING)
+        if not self._write(info, frames, totals, known):
+            self._write(info, (*known.seconds, *frames), known.totals if totals is None else totals, _NOTHING)
+        self._remember(info, known.with_more(frames, totals))
 
-    def _write(self, info: InstanceInfo, frames: Sequence[StoredFrame], totals: bytes | None, *, known: bool) -> bool:
+    def _write(self, info: InstanceInfo, frames: Sequence[StoredFrame], totals: bytes | None, known: _Written) -> bool:
         service = info.service
         keys = _keys(service, "sequence", "changes", "instances", "totals")
         arguments: list[Any] = [info.instance, pack(info, "instance description")]
-        arguments += [totals or b"", int(totals is not None), int(known), TOTALS_KEPT, _NEWS_KEPT]
+        arguments += [totals or b"", int(totals is not None), known.extent, TOTALS_KEPT, _NEWS_KEPT]
         for frame in frames:
             place, tier = _place(frame), frame.tier
             keys += _keys(service, f"index:head:{tier}", f"head:{place}", f"index:series:{tier}", f"series:{place}")
@@ -94,13 +117,14 @@ class RedisStore:
             arguments += [place, frame.bucket, *times, frame.data, frame.series]
         return bool(self._client.run(scripts.WRITE, keys, *arguments))
 
-    def _remember(self, own: tuple[str, str], totals: bytes | None, closed: bool) -> None:
-        known = self._totals.pop(own, None)
-        blob = known if totals is None else totals
-        if blob is not None and not closed:
-            self._totals[own] = blob
-            if len(self._totals) > TOTALS_HELD:
-                del self._totals[next(iter(self._totals))]
+    def _remember(self, info: InstanceInfo, written: _Written) -> None:
+        own = (info.service, info.instance)
+        with self._lock:
+            self._written.pop(own, None)
+            if not info.closed:
+                self._written[own] = written
+            if len(self._written) > WRITTEN_HELD:
+                del self._written[next(iter(self._written))]
 
     def instances(self, service: str) -> list[InstanceInfo]:
         blobs = self._call(service, "HVALS", "instances")
