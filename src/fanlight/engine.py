@@ -13,6 +13,7 @@ from fanlight import sample
 from fanlight.capture.logs import install_logging
 from fanlight.capture.system import GcMonitor, LoopMonitor, SystemSampler
 from fanlight.clock import Clock
+from fanlight.core.analytics import Analytics, analyse
 from fanlight.core.fold import START
 from fanlight.core.frame import Frame
 from fanlight.core.pulse import Pulse
@@ -24,6 +25,7 @@ from fanlight.core.window import SPAN
 from fanlight.errors import FanlightError
 from fanlight.faces.prometheus import expose
 from fanlight.services.actions import CLEAR_CACHE, Cache, clearable
+from fanlight.services.snapshot_cache import SnapshotCache
 from fanlight.services.supplier import LoopCaller, Supplier
 from fanlight.settings import Settings
 from fanlight.stores import Store, open_store
@@ -31,6 +33,7 @@ from fanlight.stores.base import InstanceInfo
 from fanlight.stores.commands import Commands, Outcome
 from fanlight.stores.compaction import Compactor, OwnSeconds
 from fanlight.stores.fleet import Fleet, Local
+from fanlight.stores.opening import open_shared
 from fanlight.stores.writer import StoreWriter
 
 STORE_TURN_SECONDS: Final = 1.0
@@ -40,6 +43,9 @@ EXPOSITION_SECONDS: Final = 10.0
 """How long the Prometheus text on a page is shown before it is made anew."""
 
 MEMORY: Final = "memory://"
+
+ANALYTICS_KEY: Final = "analytics_snapshot_cache"
+"""What the shared analytics are called in a Redis, behind the service's own prefix."""
 
 
 class Engine:
@@ -75,6 +81,15 @@ class Engine:
         self._compactor = Compactor(self.store, self.info, self._own, clock, recorder.failed)
         everything: Source = self.fleet or self.local
         self.query = Query(settings, clock, self.local, everything, self, self.pulse.pacer.breathe)
+        self._analytics = SnapshotCache(
+            ANALYTICS_KEY,
+            Analytics,
+            lambda: analyse(self.query.cumulative("all"), clock.time_ns() / 1e9, self.pulse.pacer.breathe),
+            Cache("analytics", recorder.count),
+            clock,
+            shared=open_shared(self.store, settings.name),
+            failed=recorder.failed,
+        )
         self._open: Frame | None = None
         self._exposition: dict[str, tuple[int, str]] = {}
         self._lock = threading.Lock()
@@ -284,6 +299,10 @@ class Engine:
             text = expose(snapshot, cumulative, breathe=self.pulse.pacer.breathe).decode()
             known = self._exposition[snapshot.scope] = (turn, text)
         return known[1]
+
+    def analytics(self) -> Analytics:
+        """What all histograms since the first start tell; computed at most every 30 s, by one of the workers."""
+        return self._analytics.get()
 
     def history(self) -> str:
         """What is wrong with the store, "" when nothing is."""

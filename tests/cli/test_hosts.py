@@ -68,6 +68,11 @@ class Host:
         document: dict[str, Any] = json.loads(body)
         return document
 
+    def stats(self) -> dict[str, Any]:
+        """The system pulse."""
+        document: dict[str, Any] = json.loads(self._running.get(self._address, "/dashboard/api/stats")[1])
+        return document
+
     def figures(self) -> tuple[int, int, dict[str, float]]:
         """Requests, errors, and the percentiles in milliseconds."""
         document = self.says()
@@ -137,6 +142,21 @@ def test_two_hosts_tell_one_truth_whatever_happens_to_redis(
     serve(hosts, 100)
     eventually(agree(hosts, redis_server, 1_400))
     assert {status for host in hosts for status in host.statuses} == {200, 500}
+
+
+def test_the_analytics_are_computed_once_for_all(
+    hosts: list[Host], redis_server: RedisServer, eventually: Wait
+) -> None:
+    """OBS-4: however often both hosts are asked within 30 s, one computes and both say the same; lookups count."""
+    serve(hosts, 20)
+    eventually(agree(hosts, redis_server, 40))
+    told = [host.stats()["analytics"] for _ in range(5) for host in hosts]
+    assert all(each == told[0] for each in told)
+    assert told[0]["requests"]["count"] == 40
+    assert 0 < redis_server.send("TTL", "fanlight:{shop}:analytics_snapshot_cache") <= 30
+    assert json.loads(redis_server.send("GET", "fanlight:{shop}:analytics_snapshot_cache"))["value"]["figures"]
+    eventually(lambda: all(host.stats()["cache_hits_total"] >= 9 for host in hosts))
+    assert [host.stats()["cache_misses_total"] for host in hosts] == [1, 1]
 
 
 def behind(host: Host) -> bool:

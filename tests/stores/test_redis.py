@@ -16,6 +16,7 @@ from tests.redis_server import RedisCluster, RedisServer, free_port
 from fanlight.errors import StoreError
 from fanlight.stores import open_store, redis_client
 from fanlight.stores.base import LATEST, SERIES_KEPT, TIERS, Acknowledgement, Command, InstanceInfo, StoredFrame
+from fanlight.stores.opening import open_shared
 from fanlight.stores.redis import SECONDS_HELD, WRITTEN_HELD, RedisStore
 
 NOW = 1_700_000_000.0
@@ -325,6 +326,25 @@ def test_over_tls(tmp_path: Path) -> None:
         strict.close()
     finally:
         server.kill()
+
+
+def test_values_and_claims_are_shared_and_expire(store: RedisStore, server: RedisServer) -> None:
+    """OBS-4: all stores on a server see one value of a service, one at a time may claim it, and both expire."""
+    other = RedisStore(server.url)
+    mine, theirs = open_shared(store, "chat"), open_shared(other, "chat")
+    apart = open_shared(other, "another service")
+    assert mine is not None
+    assert theirs is not None
+    assert apart is not None
+    assert mine.get("report") is None
+    assert [mine.claim("report", 5.0), theirs.claim("report", 5.0), apart.claim("report", 5.0)] == [True, False, True]
+    mine.put("report", b"{}", 30.0)
+    assert theirs.get("report") == b"{}"
+    assert apart.get("report") is None
+    assert theirs.claim("report", 5.0)
+    assert 0 < server.send("PTTL", "fanlight:{chat}:report:claim") <= 5_000
+    assert 0 < server.send("TTL", "fanlight:{chat}:report") <= 30
+    other.close()
 
 
 @pytest.fixture(scope="module")

@@ -127,11 +127,11 @@ class RedisStore:
                 del self._written[next(iter(self._written))]
 
     def instances(self, service: str) -> list[InstanceInfo]:
-        blobs = self._call(service, "HVALS", "instances")
+        blobs = self.call(service, "HVALS", "instances")
         return sorted(map(unpack_info, blobs), key=lambda info: info.instance)
 
     def totals(self, service: str) -> dict[str, bytes]:
-        return {name.decode(): blob for name, blob in self._call(service, "HGETALL", "totals").items()}
+        return {name.decode(): blob for name, blob in self.call(service, "HGETALL", "totals").items()}
 
     def frames(
         self,
@@ -152,7 +152,7 @@ class RedisStore:
             since = rows[-1].bucket + tier
 
     def changes(self, service: str, cursor: int, exclude: str = "") -> tuple[int, list[StoredFrame]]:
-        latest = int(self._call(service, "GET", "sequence") or 0)
+        latest = int(self.call(service, "GET", "sequence") or 0)
         if cursor <= LATEST:
             return latest, []
         cursor = 0 if cursor > latest else cursor
@@ -180,7 +180,7 @@ class RedisStore:
             raise StoreError(f"{COMMAND_LIMIT} commands wait for {service!r} already; wait until they have expired")
 
     def commands(self, service: str, instance: str, now: float) -> list[Command]:
-        ids = self._call(service, "ZRANGE", f"waiting:{instance}", 0, -1)
+        ids = self.call(service, "ZRANGE", f"waiting:{instance}", 0, -1)
         blobs = self._values(service, [f"command:{id.decode()}" for id in ids])
         waiting = [unpack_command(blob) for blob in blobs if blob is not None]
         return [command for command in waiting if command.expires > now]
@@ -191,7 +191,7 @@ class RedisStore:
         self._client.run(scripts.ACKNOWLEDGE, keys, ack.instance, ack.command, _encode(ack))
 
     def acknowledgements(self, service: str, command_id: str) -> list[Acknowledgement]:
-        blobs = self._call(service, "HVALS", f"answers:{command_id}")
+        blobs = self.call(service, "HVALS", f"answers:{command_id}")
         return sorted((_answer(blob) for blob in blobs if blob), key=lambda ack: ack.instance)
 
     def acquire_lease(self, service: str, name: str, instance: str, now: float, seconds: float) -> bool:
@@ -204,7 +204,8 @@ class RedisStore:
     def close(self) -> None:
         self._client.close()
 
-    def _call(self, service: str, command: str, key: str, *words: Any) -> Any:
+    def call(self, service: str, command: str, key: str, *words: Any) -> Any:
+        """The answer to one command on a key of a service."""
         return self._client.call(command, *_keys(service, key), *words)
 
     def _places(self, service: str, key: str, lowest: str, highest: str, exclude: str) -> list[tuple[str, int]]:
@@ -238,21 +239,21 @@ class RedisStore:
 
     def _prune_tier(self, service: str, part: str, tier: int, oldest: int) -> int:
         removed, index = 0, f"index:{part}:{tier}"
-        while places := self._call(service, "ZRANGEBYSCORE", index, "-inf", f"({_clamped(oldest)}", "LIMIT", 0, CHUNK):
+        while places := self.call(service, "ZRANGEBYSCORE", index, "-inf", f"({_clamped(oldest)}", "LIMIT", 0, CHUNK):
             names = [place.decode() for place in places]
             held = _keys(service, index, *(f"{part}:{name}" for name in names))
             removed += self._client.run(scripts.PRUNE, held, *names)
             if part == "head":
-                self._call(service, "ZREM", "changes", *names)
+                self.call(service, "ZREM", "changes", *names)
         return removed
 
     def _prune_commands(self, service: str, now: float) -> int:
         removed = 0
-        ids = self._call(
+        ids = self.call(
             service, "ZRANGEBYSCORE", "commands", "-inf", repr(now - COMMAND_KEPT), "LIMIT", 0, COMMAND_LIMIT
         )
         for name in (id.decode() for id in ids):
-            targets = self._call(service, "HKEYS", f"answers:{name}")
+            targets = self.call(service, "HKEYS", f"answers:{name}")
             held = (f"command:{name}", f"answers:{name}", *(f"waiting:{target.decode()}" for target in targets))
             removed += self._client.run(scripts.FORGET, _keys(service, "commands", *held), name)
         return removed
@@ -260,10 +261,10 @@ class RedisStore:
     def _retire(self, info: InstanceInfo) -> int:
         """Sum up what a gone instance counted, in one script, so that it counts once whatever happens."""
         service, instance = info.service, info.instance
-        known = self._call(service, "HGET", "instances", instance)
+        known = self.call(service, "HGET", "instances", instance)
         if known is None or unpack_info(known) != info:  # another process was first, or it came back
             return 0
-        blob, retired = self._call(service, "HMGET", "totals", instance, RETIRED)
+        blob, retired = self.call(service, "HMGET", "totals", instance, RETIRED)
         merged = b"" if blob is None else merged_totals(retired, blob)
         if merged is None:
             return 0

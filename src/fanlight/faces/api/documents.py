@@ -13,6 +13,7 @@ from fanlight.core import rules
 from fanlight.core.frame import Record
 from fanlight.core.snapshot import Snapshot
 from fanlight.faces.api import items
+from fanlight.faces.api.analytics import Analytics, analytics
 from fanlight.faces.errors import NotFound, shown
 from fanlight.faces.figures import hit_percent, milliseconds, percent
 from fanlight.pages.listing import chosen_requests
@@ -82,6 +83,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     cache_entries: int | None
     dashboard_refresh_total: int
     htmx_events_total: int
+    analytics: Analytics | None
     fanlight: OwnFigures
 
 
@@ -224,6 +226,7 @@ def stats(asked: Asked) -> Stats:
         cache_entries=cache.size,
         dashboard_refresh_total=snapshot.own.refreshes,
         htmx_events_total=snapshot.own.htmx_events,
+        analytics=analytics(snapshot),
         fanlight=_own(snapshot),
     )
 
