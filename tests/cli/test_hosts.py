@@ -105,13 +105,19 @@ def serve(hosts: list[Host], requests: int) -> None:
         thread.join()
 
 
+def ends(totals: dict[str, Frame], instance: str) -> int:
+    """Up to when an instance's totals count; what came after them is in its seconds."""
+    return totals[instance].end if instance in totals else 0
+
+
 def merged(server: RedisServer) -> tuple[int, int, dict[str, float]]:
     """What one histogram of both instances says, merged here from what each wrote of itself."""
-    store = RedisStore(server.url)
-    cell = Cell()
-    for blob in store.totals("shop").values():
-        cell.add(Frame.decode(blob).totals["requests"])
+    store, cell = RedisStore(server.url), Cell()
+    totals = {instance: Frame.decode(blob) for instance, blob in store.totals("shop").items()}
+    seconds = [each for each in store.frames("shop", 1, 0) if each.bucket >= ends(totals, each.instance)]
     store.close()
+    for frame in (*totals.values(), *(Frame.decode(each.data, each.series) for each in seconds)):
+        cell.add(frame.totals.get("requests", Cell()))
     quantiles = cell.quantiles((0.5, 0.95, 0.99))
     return cell.count, cell.errors, dict(zip(("p50", "p95", "p99"), map(milliseconds, quantiles), strict=True))
 
