@@ -13,6 +13,8 @@ from fanlight import sample
 from fanlight.capture.logs import install_logging
 from fanlight.capture.system import GcMonitor, LoopMonitor, SystemSampler
 from fanlight.clock import Clock
+from fanlight.core.analytics import Analytics, analyse
+from fanlight.core.fold import START
 from fanlight.core.frame import Frame
 from fanlight.core.pulse import Pulse
 from fanlight.core.query import Query, Source
@@ -20,16 +22,20 @@ from fanlight.core.recorder import Recorder, Sample, Sampler
 from fanlight.core.sections import Supplied
 from fanlight.core.snapshot import Snapshot
 from fanlight.core.window import SPAN
+from fanlight.errors import FanlightError
 from fanlight.faces.prometheus import expose
 from fanlight.panels import View
 from fanlight.services.actions import CLEAR_CACHE, Cache, clearable
 from fanlight.services.breaker import BREAKERS, Breakers
+from fanlight.services.snapshot_cache import SnapshotCache
 from fanlight.services.supplier import LoopCaller, Supplier
 from fanlight.settings import Settings
 from fanlight.stores import Store, open_store
 from fanlight.stores.base import InstanceInfo
 from fanlight.stores.commands import Commands, Outcome
+from fanlight.stores.compaction import Compactor, OwnSeconds
 from fanlight.stores.fleet import Fleet, Local
+from fanlight.stores.opening import open_shared
 from fanlight.stores.writer import StoreWriter
 
 STORE_TURN_SECONDS: Final = 1.0
@@ -39,6 +45,9 @@ EXPOSITION_SECONDS: Final = 10.0
 """How long the Prometheus text on a page is shown before it is made anew."""
 
 MEMORY: Final = "memory://"
+
+ANALYTICS_KEY: Final = "analytics_snapshot_cache"
+"""What the shared analytics are called in a Redis, behind the service's own prefix."""
 
 
 class Engine:
@@ -73,8 +82,19 @@ class Engine:
         self.fleet = (
             Fleet(self.store, self._writer, self.recorder, self.pulse, self.info, clock) if self.shared else None
         )
+        self._own = OwnSeconds(self.local.window)
+        self._compactor = Compactor(self.store, self.info, self._own, clock, recorder.failed)
         everything: Source = self.fleet or self.local
         self.query = Query(settings, clock, self.local, everything, self, self.pulse.pacer.breathe)
+        self._analytics = SnapshotCache(
+            ANALYTICS_KEY,
+            Analytics,
+            lambda: analyse(self.query.cumulative("all"), clock.time_ns() / 1e9, self.pulse.pacer.breathe),
+            Cache("analytics", recorder.count),
+            clock,
+            shared=open_shared(self.store, settings.name),
+            failed=recorder.failed,
+        )
         self._open: Frame | None = None
         self._exposition: dict[str, tuple[int, str]] = {}
         self._lock = threading.Lock()
@@ -107,12 +127,12 @@ class Engine:
             self._gc_monitor.start()
             if self.settings.sample_data and not self.shared:
                 self._fill()
+            self.recorder.event(START, {"release": self.settings.release})
             self.pulse.start()
-            if self.shared:
-                self._store_thread = threading.Thread(
-                    target=_follow, args=(weakref.ref(self), self._store_turn), name="fanlight-follow", daemon=True
-                )
-                self._store_thread.start()
+            self._store_thread = threading.Thread(
+                target=_follow, args=(weakref.ref(self), self._store_turn), name="fanlight-follow", daemon=True
+            )
+            self._store_thread.start()
 
     def _fill(self) -> None:
         until = self.recorder.started
@@ -145,12 +165,17 @@ class Engine:
             self._store_thread.join(STORE_TURN_SECONDS)
         self.pulse.close()
         self.pulse.tick(second_closed=True)
+        self._publish()
         self.loop_monitor.detach()
         self._gc_monitor.close()
         self._uninstall_logging()
         if self.fleet is not None:
             self.fleet.close()
-        self._writer.close()
+        if self._writer.close():
+            try:
+                self._compactor.release()
+            except FanlightError as error:  # it ends by itself
+                self.recorder.failed("store", error)
 
     def abandon(self) -> bool:
         """Let go of what a fork copied: the threads are the parent's. Returns whether it was running."""
@@ -170,26 +195,45 @@ class Engine:
     def tick(self, second_closed: bool) -> None:
         """One turn of the pulse: take, add, store; see `core.pulse.Owner`."""
         breathe = self.pulse.pacer.breathe
+        if self.recorder.went_back:
+            self._begin_again()
         frame = self.recorder.take(breathe)
         if self._open is not None and self._open.start != frame.start:
             self._publish()  # before the totals take in what belongs to the next second
         self.recorder.commit(frame, breathe)
         self.local.window.add(frame, breathe)
-        if self.fleet is None:
-            return
-        self.fleet.window.add(frame, breathe)
+        if self.fleet is not None:
+            self.fleet.window.add(frame, breathe)
         if self._open is None:
-            self._open = Frame(frame.start, frame.end)
-        self._open.add(frame, breathe)
-        if second_closed:
+            self._open = frame
+        else:
+            self._open.add(frame, breathe)
+        if second_closed and self._open.end <= self.clock.time_ns() // 1_000_000_000:
             self._publish()
         if self.pulse.watchers or second_closed:
             self._store_turn.set()
 
     def _publish(self) -> None:
-        if self.fleet is not None and self._open is not None:
-            self.fleet.publish(self._open, self.pulse.pacer.breathe)
+        if self._open is not None:
+            self._own.add(self._open)
+            self.recorder.close_second(self._open)
+            if self.fleet is not None:
+                self.fleet.publish(self._open, self.pulse.pacer.breathe)
             self._open = None
+
+    def _begin_again(self) -> None:
+        """The clock was set back: seconds that are stored come again. Go on under a name that has not had them."""
+        self._publish()
+        now = self.clock.time_ns() / 1e9
+        self.local.window.rewind(now)
+        self._own.forget(renamed=self.shared)
+        if self.fleet is None:
+            self.recorder.reopen()
+            return
+        self.fleet.window.rewind(now)
+        self.fleet.close()
+        self.recorder.rename()
+        self.commands.instance = self.recorder.instance
 
     def waiting(self) -> int:
         """Facts that wait to be folded."""
@@ -200,16 +244,20 @@ class Engine:
         self.recorder.failed("pulse", error)
 
     def store_turn(self) -> bool:
-        """One turn of the store's thread: do what was commanded, follow the others while watched; False to end."""
-        if not self._running:
-            return False
+        """One turn of the store's thread; False to end."""
+        if self._running:
+            self.work_with_store()
+        return self._running
+
+    def work_with_store(self) -> None:
+        """Do what was commanded, follow the others while watched, compact when it is this instance's to do."""
         try:
             self.commands.poll()
             if self.fleet is not None and self.pulse.watchers:
                 self.fleet.follow()
+            self._compactor.turn()
         except Exception as error:
             self.recorder.failed("store", error)
-        return True
 
     def run_everywhere(self, name: str, issuer: str, arguments: Mapping[str, Any] | None = None) -> Outcome:
         """Have every live instance run a command, and wait; not on the serving loop."""
@@ -266,6 +314,10 @@ class Engine:
             text = expose(snapshot, cumulative, breathe=self.pulse.pacer.breathe).decode()
             known = self._exposition[snapshot.scope] = (turn, text)
         return known[1]
+
+    def analytics(self) -> Analytics:
+        """What all histograms since the first start tell; computed at most every 30 s, by one of the workers."""
+        return self._analytics.get()
 
     def history(self) -> str:
         """What is wrong with the store, "" when nothing is."""

@@ -12,6 +12,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Message
 
 from fanlight.clock import ManualClock
+from fanlight.core.analytics import Analytics, analyse
 from fanlight.core.facts import CALL, DISCONNECTED, LOG, REQUEST, SOCKET, STREAM
 from fanlight.core.frame import Frame
 from fanlight.core.pacer import Pacer
@@ -98,6 +99,10 @@ class ScriptedService:
 
     def history(self) -> str:
         return ""
+
+    def analytics(self) -> Analytics:
+        """Made anew each time; once in a while is the engine's."""
+        return analyse(self.query.cumulative("all"), self.clock.time_ns() / 1e9)
 
     def exposition(self, snapshot: Snapshot) -> str:
         """Prometheus text on pages is the engine's to make."""

@@ -7,6 +7,7 @@ from threading import Lock, RLock
 from typing import Protocol
 
 from fanlight.clock import Clock
+from fanlight.core.analytics import Analytics
 from fanlight.core.frame import Frame
 from fanlight.core.sections import Instance, Supplied
 from fanlight.core.snapshot import Inputs, Snapshot
@@ -54,6 +55,8 @@ class Surroundings(Protocol):
     def history(self) -> str: ...
 
     def exposition(self, snapshot: Snapshot) -> str: ...
+
+    def analytics(self) -> Analytics: ...
 
 
 class Query:
@@ -118,6 +121,7 @@ class Query:
             history=around.history(),
             version=version,
             exposition=around.exposition,
+            analytics=around.analytics,
         )
         return Snapshot(inputs)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+from fanlight.core.analytics import Analytics
 from fanlight.core.calls import TOKEN_TYPES
 from fanlight.core.dependencies import breakers
 from fanlight.core.facts import ERROR_TYPES, error_type
@@ -59,6 +60,7 @@ class Inputs:
     history: str = ""
     version: int = 0
     exposition: Callable[[Snapshot], str] | None = None
+    analytics: Callable[[], Analytics] | None = None
 
 
 class Snapshot:
@@ -357,3 +359,9 @@ class Snapshot:
     def points(self, family: str) -> tuple[Point, ...]:
         """The chart points of a family, from `view.start` in steps of `window.STEP`; empty when it has none."""
         return self.view.points.get(family, ())
+
+    @cached_property
+    def analytics(self) -> Analytics | None:
+        """What all instances' histograms since the first start tell, made once in a while; None: by nobody."""
+        make = self._inputs.analytics
+        return make() if make else None

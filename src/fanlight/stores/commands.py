@@ -40,13 +40,13 @@ class Commands:
     def __init__(self, store: Store, service: str, instance: str, clock: Clock) -> None:
         self._store = store
         self._service = service
-        self._instance = instance
+        self.instance = instance
         self._clock = clock
         self.handlers: dict[str, Handler] = {}
 
     def poll(self) -> int:
         """Do what this instance has still to do; returns how many commands that were."""
-        due = self._store.commands(self._service, self._instance, self._now())
+        due = self._store.commands(self._service, self.instance, self._now())
         for command in due:
             self._do(command)
         return len(due)
@@ -61,7 +61,7 @@ class Commands:
         except Exception as error:
             status, message = "error", f"{type(error).__name__}: {error}" if handler else str(error)
         answer = Acknowledgement(
-            command.id, self._instance, "error" if status == "error" else "success", message, self._now()
+            command.id, self.instance, "error" if status == "error" else "success", message, self._now()
         )
         self._store.acknowledge(self._service, answer)
 
@@ -74,7 +74,7 @@ class Commands:
             secrets.token_hex(8), name, dict(arguments), tuple(targets), now, now + EXPIRY_SECONDS, issuer
         )
         self._store.send(self._service, command)
-        if self._instance in targets:
+        if self.instance in targets:
             self.poll()
         deadline = time.monotonic() + timeout
         while True:

@@ -15,6 +15,7 @@ from fanlight.core.series import EMPTY, Summary
 from fanlight.core.snapshot import Snapshot
 from fanlight.core.totals import Tally
 from fanlight.faces.api import items
+from fanlight.faces.api.analytics import Analytics, analytics
 from fanlight.faces.errors import NotFound, shown
 from fanlight.faces.figures import hit_percent, milliseconds, percent
 from fanlight.pages.listing import chosen_requests
@@ -84,6 +85,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     cache_entries: int | None
     dashboard_refresh_total: int
     htmx_events_total: int
+    analytics: Analytics | None
     fanlight: OwnFigures
 
 
@@ -245,6 +247,7 @@ def stats(asked: Asked) -> Stats:
         cache_entries=cache.size,
         dashboard_refresh_total=snapshot.own.refreshes,
         htmx_events_total=snapshot.own.htmx_events,
+        analytics=analytics(snapshot),
         fanlight=_own(snapshot),
     )
 
