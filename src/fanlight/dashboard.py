@@ -5,10 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import weakref
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
-
-from anyio import to_thread
 
 from fanlight.capture.asgi import Application, Capture, CaptureOptions
 from fanlight.capture.install import install, owns
@@ -18,13 +16,17 @@ from fanlight.core.context import correlation_id
 from fanlight.core.pulse import Pulse
 from fanlight.core.query import Query
 from fanlight.core.recorder import Recorder
+from fanlight.declared import ActionFace, Declared
 from fanlight.engine import Engine
 from fanlight.errors import FanlightError, SettingsError
 from fanlight.faces import api
-from fanlight.faces.context import AccessCheck, ActionResult, FaceContext, UnknownAction
+from fanlight.faces.context import AccessCheck, FaceContext
 from fanlight.faces.web.app import WebFace
 from fanlight.pages import PAGES, PANELS
-from fanlight.services.actions import CLEAR_CACHE, Cache, clearable, told
+from fanlight.services.actions import TIMEOUT_SECONDS, Action
+from fanlight.services.actions import Runs as WhereItRuns
+from fanlight.services.cache import Cache
+from fanlight.services.names import heading, path_name
 from fanlight.settings import Settings, load
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -47,14 +49,13 @@ class Fanlight:
         self._access = access
         self._clock = clock or SystemClock()
         self._database: Callable[[], Any] | None = None
-        self._caches: dict[str, Cache] = {}
+        self._declared = Declared()
         self._owner: Any = None
 
     @functools.cached_property
     def engine(self) -> Engine:
         """The running parts; made at first use, in the process that uses them."""
-        engine = Engine(self.settings, self._clock, self.recorder)
-        engine.caches = self._caches
+        engine = Engine(self.settings, self._clock, self.recorder, self._declared)
         if self._database is not None:
             engine.supplier.declare(self._database)
         return engine
@@ -105,7 +106,7 @@ class Fanlight:
             pulse=self.pulse,
             pages=PAGES,
             panels=PANELS,
-            actions=_Actions(self),
+            actions=ActionFace(self._declared.actions, lambda: self.engine.runs, self.pulse.pacer),
             clock=self._clock,
             access=self._access,
         )
@@ -197,16 +198,40 @@ class Fanlight:
 
         `clear` (sync or async, given 5 s) makes clearing it an action that runs on every worker.
         """
-        known = self._caches.get(name)
-        if known is None:
-            known = self._caches[name] = Cache(name, self._count, clear)
-        elif clear is not None:
-            known.clear = clear
-        return known
+        return self._declared.cache(name, self._count, clear)
 
     def _count(self, name: str, amount: int) -> None:
         if self.settings.enabled:
             self.recorder.count(name, amount)
+
+    def action(
+        self,
+        title: str,
+        /,
+        *,
+        confirm: str = "",
+        role: str = "operator",
+        runs: WhereItRuns = "once",
+        name: str | None = None,
+        concurrent: bool = False,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> Callable[[F], F]:
+        """Decorate a function (sync or async) that an operator can run; what it returns is said, what it raises, too.
+
+        Its parameters (str, int, float, bool, Literal, Enum) become fields. `confirm` is asked before; `runs` "once" on
+        the worker that was asked or "everywhere"; `concurrent` lets a second one begin while one runs; `timeout` is in
+        seconds. It may call `fanlight.progress(done, total, text)`. Raises FanlightError for what cannot be declared.
+        """
+
+        title = heading("action", title)
+
+        def declare(function: F) -> F:
+            path = path_name("action", function, name)
+            action = Action(path, title, function, confirm, role, runs, concurrent, timeout)
+            self._declared.actions.register(action)
+            return function
+
+        return declare
 
     def database(self, function: F) -> F:
         """Decorate the function (sync or async) that returns the database's figures as a dict.
@@ -238,26 +263,3 @@ def _renew_after_fork(dashboard: Fanlight) -> None:
             alive._renew()
 
     os.register_at_fork(after_in_child=renew)
-
-
-class _Actions:
-    """The built-in actions, for the faces."""
-
-    def __init__(self, dashboard: Fanlight) -> None:
-        self._dashboard = dashboard
-
-    def names(self) -> Collection[str]:
-        return (CLEAR_CACHE,)
-
-    async def run(self, name: str, path: Mapping[str, str], role: str) -> ActionResult:
-        engine = self._dashboard.engine
-        if name != CLEAR_CACHE:
-            raise UnknownAction(f"no action {name}")
-        if not clearable(engine.caches.values()):
-            raise UnknownAction('no cache can be cleared; declare one with dashboard.cache("name", clear=...)')
-        try:
-            outcome = await to_thread.run_sync(engine.run_everywhere, CLEAR_CACHE, role)
-        except FanlightError as error:
-            return ActionResult("error", str(error))
-        status, message = told(outcome, "Cleared")
-        return ActionResult("success" if status == "success" else "error", message)

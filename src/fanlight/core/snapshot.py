@@ -18,6 +18,7 @@ from fanlight.core.sections import CacheFigures, Instance, Own, Requests, Route,
 from fanlight.core.series import EMPTY, Summary
 from fanlight.core.totals import Tally, Totals
 from fanlight.core.window import Point, View
+from fanlight.panels import ActionButton
 from fanlight.settings import Settings
 
 HTTP_FAMILIES: Final = ("requests", "streams")
@@ -39,7 +40,7 @@ class Inputs:
     this_run: Totals
     instances: tuple[Instance, ...]
     database: Supplied = field(default_factory=Supplied)
-    clearable: tuple[str, ...] = ()
+    actions: tuple[ActionButton, ...] = ()
     last_failure: str = ""
     viewers: int = 0
     history: str = ""
@@ -61,7 +62,7 @@ class Snapshot:
         self.this_run = inputs.this_run
         self.instances = inputs.instances
         self.database = inputs.database
-        self.clearable = inputs.clearable
+        self.actions = inputs.actions
         self.version = inputs.version
 
     @cached_property

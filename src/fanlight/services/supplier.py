@@ -1,17 +1,20 @@
-"""Supplier: asks the application for what only it knows, on its own loop or in a small pool, never on the pulse."""
+"""Supplier: asks the application for what only it knows, on its own loop or on threads, never on the pulse."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from threading import Lock
+from contextvars import copy_context
+from functools import partial
+from threading import BoundedSemaphore, Lock, Thread
 from typing import Any, Final
 
 from fanlight.clock import Clock
 from fanlight.core.sections import Supplied
+from fanlight.errors import FanlightError
 
 EVERY_SECONDS: Final = 10.0
 """How old supplied data may grow while somebody looks."""
@@ -19,26 +22,46 @@ EVERY_SECONDS: Final = 10.0
 TIMEOUT_SECONDS: Final = 5.0
 """How long the application's function may take; a hanging database never hangs the page."""
 
-_pool: Final = ThreadPoolExecutor(2, "fanlight-supply")
+CALL_LIMIT: Final = 64
+"""Plain functions of the application that run at once; one that hangs keeps its place until it returns."""
 
 
 class LoopCaller:
-    """Runs the application's functions: coroutines on the serving loop, plain ones in a small pool. Thread-safe."""
+    """Runs the application's functions: coroutines on the serving loop, plain ones on threads. Thread-safe.
+
+    The threads are daemons, one for each call, so that a function that hangs keeps neither another one nor the end of
+    the process waiting.
+    """
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
+        self._places = BoundedSemaphore(CALL_LIMIT)
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Start it; the future has its result."""
-        if inspect.iscoroutinefunction(function):
-            return self._submit_async(function, *arguments)
-        return _pool.submit(function, *arguments)
-
-    def _submit_async(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Start it in the caller's context; the future has its result. Raises FanlightError when too many hang."""
         loop = self.loop
+        if not inspect.iscoroutinefunction(function):
+            return self._in_thread(lambda: function(*arguments))
         if loop is not None and loop.is_running():
             return asyncio.run_coroutine_threadsafe(function(*arguments), loop)
-        return _pool.submit(lambda: asyncio.run(function(*arguments)))
+        return self._in_thread(lambda: asyncio.run(function(*arguments)))
+
+    def _in_thread(self, call: Callable[[], Any]) -> Future[Any]:
+        if not self._places.acquire(blocking=False):
+            raise FanlightError(f"{CALL_LIMIT} functions of the application have not come back; see which of them hang")
+        future: Future[Any] = Future()
+        work = partial(copy_context().run, self._work, future, call)
+        Thread(target=work, name="fanlight-call", daemon=True).start()
+        return future
+
+    def _work(self, future: Future[Any], call: Callable[[], Any]) -> None:
+        try:
+            if future.set_running_or_notify_cancel():
+                future.set_result(call())
+        except BaseException as error:  # what the function raises is its caller's to know
+            future.set_exception(error)
+        finally:
+            self._places.release()
 
     def call(self, function: Callable[..., Any], *arguments: Any, timeout: float = TIMEOUT_SECONDS) -> Any:
         """Run it and wait; raises TimeoutError after `timeout` seconds. Never on the serving loop."""
@@ -46,6 +69,8 @@ class LoopCaller:
         try:
             return future.result(timeout)
         except FutureTimeoutError as error:
+            if future.done():
+                raise
             future.cancel()
             raise TimeoutError(f"no answer within {timeout:g} s") from error
 
@@ -87,7 +112,7 @@ class Supplier:
         self._started = now
         try:
             self._running = self._caller.submit(function)
-        except RuntimeError as error:  # the pool or the loop is closing
+        except (RuntimeError, FanlightError) as error:  # the loop is closing, or too many hang
             self._latest = Supplied(now, self._latest.data, _reason(error), configured=True)
 
     def _wait(self, running: Future[Any], timeout: float) -> None:
