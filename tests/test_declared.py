@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +15,7 @@ from tests.test_dashboard import ask
 
 import fanlight
 from fanlight import Fanlight, FanlightError, declared
-from fanlight.panels import View
+from fanlight.panels import Stat, Table, View
 
 
 @pytest.fixture
@@ -132,3 +133,109 @@ def test_a_disabled_dashboard_takes_declarations() -> None:
 
     assert reindex() == 3
     assert "engine" not in vars(made)
+
+
+def test_a_panel_is_in_every_face(dashboard: Fanlight) -> None:
+    """X-5, OBS-3: the design's example, on the overview, as both fragments and as data."""
+
+    @dashboard.panel("Recent uploads", every=10)
+    def recent_uploads() -> Table:
+        return Table(columns=["name", "size"], rows=[["<b>report</b>.pdf", 48_213]])
+
+    client = Client(dashboard)
+    escaped = "&lt;b&gt;report&lt;/b&gt;.pdf"
+    overview = client.ask("")[1]
+    assert overview.index("Of the application") < overview.index('id="panel-recent-uploads"')
+    assert escaped in overview
+    assert escaped in client.ask("/recent-uploads-partial")[1]
+    assert escaped in client.ask("/api/recent-uploads-html")[1]
+    panel = client.ask("/api/panels/recent-uploads")[1]["panel"]
+    assert (panel["panel"], panel["rows"][0]["values"]) == ("table", ["<b>report</b>.pdf", 48_213])
+
+
+def test_a_panel_stands_on_the_page_it_names(dashboard: Fanlight) -> None:
+    """X-5: another page, or none."""
+    dashboard.panel("Queue", page="data", name="queue")(dict)
+    dashboard.panel("Hidden", page=None, name="hidden")(dict)
+    client = Client(dashboard)
+    assert 'id="panel-queue"' in client.ask("/data")[1]
+    assert 'id="panel-queue"' not in client.ask("")[1]
+    assert client.ask("/hidden-partial")[0] == 200
+
+
+def test_a_page_is_in_the_menu_and_its_panels_in_the_api(dashboard: Fanlight) -> None:
+    """X-5: a page of its own, at pages/{name}."""
+
+    @dashboard.page("Uploads")
+    async def all_uploads() -> list[Any]:
+        return [{"count": 7}, "prose"]
+
+    client = Client(dashboard)
+    assert '<a href="pages/all-uploads"' in client.ask("")[1]
+    status, html = client.ask("/pages/all-uploads")
+    assert status == 200
+    assert 'id="panel-all-uploads-2"' in html
+    assert client.ask("/api/panels/all-uploads-1")[1]["panel"]["facts"][0]["value"] == 7
+    assert client.ask("/pages/nope")[0] == 404
+    assert client.ask("/api/panels/all-uploads-9")[0] == 404
+
+
+def test_broken_panels_hurt_nothing_else(dashboard: Fanlight) -> None:
+    """X-5: one that raises, one that hangs, one of 100,000 rows, one that cannot be drawn, and the page is whole."""
+    release = threading.Event()
+    dashboard.panel("Raises", name="raises")(lambda: 1 / 0)
+    dashboard.panel("Hangs", name="hangs")(release.wait)
+    dashboard.panel("Long", name="long")(lambda: [[number] for number in range(100_000)])
+    dashboard.panel("Odd", name="odd")(lambda: Stat(value="many"))  # type: ignore[arg-type]  # the point
+    client = Client(dashboard)
+    status, html = client.ask("")
+    release.set()
+    assert status == 200
+    assert "ZeroDivisionError: division by zero" in html
+    assert "Being made." in html
+    assert "99\u202f500 more not shown" in html
+    assert 'id="panel-odd"' in html
+    assert 'id="panel-routes"' in html
+    status, body = asyncio.run(ask(client.app, "/dashboard/api/panels/long"))
+    assert (status, len(json.loads(body)["panel"]["rows"])) == (200, 500)
+
+
+def test_panels_are_asked_only_while_somebody_looks(dashboard: Fanlight) -> None:
+    """X-5: nobody looks, nothing is asked; a page without the panel asks nothing either."""
+    calls: list[int] = []
+    dashboard.panel("Queue", name="queue")(lambda: calls.append(1))
+    client = Client(dashboard)
+    dashboard.pulse.tick()
+    client.ask("/system")
+    assert calls == []
+    client.ask("")
+    assert calls == [1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": "routes"}, "there is a panel routes already"),
+        ({"name": "taken"}, "there is a panel taken already"),
+        ({"page": "nowhere"}, "expected None or one of overview"),
+        ({"every": 0.1}, "every=0.1; expected seconds, 1 to 86400"),
+        ({"timeout": 600}, "timeout=600; expected seconds, at most 60"),
+        ({"span": 13}, "span=13; expected 1 to 12 columns"),
+    ],
+)
+def test_a_panel_without_sense_is_refused(dashboard: Fanlight, options: dict[str, Any], message: str) -> None:
+    """X-5: a name of a built-in panel or of another's, and numbers out of their ranges, are errors when declared."""
+    dashboard.panel("Taken", name="taken")(dict)
+    with pytest.raises(FanlightError, match=re.escape(message)):
+        dashboard.panel("Queue", **{"name": "queue", **options})(dict)
+
+
+def test_a_page_declared_twice_is_refused(dashboard: Fanlight) -> None:
+    """X-5: one name, one page; their number is bounded."""
+    dashboard.page("Uploads", name="uploads")(list)
+    with pytest.raises(FanlightError, match="there is a page uploads already"):
+        dashboard.page("Uploads", name="uploads")(list)
+    for number in range(declared.PANEL_LIMIT - 1):
+        dashboard.page("More", name=f"more-{number}")(list)
+    with pytest.raises(FanlightError, match="one too many"):
+        dashboard.page("More", name="more")(list)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -271,7 +271,8 @@ def _answered(address: str, patterns: list[re.Pattern[str]]) -> bool:
         if values is None:
             continue
         named = values.groupdict()
-        known = {"page": PAGES, "panel": PANELS, "action": ("clear-cache", "reindex")}
+        own = {"panel": {*PANELS, "recent-uploads"}, "action": {"clear-cache", "reindex"}, "own": {"all-uploads"}}
+        known: dict[str, Collection[str]] = {"page": PAGES, **own}
         if all(named[name] in names or "{" in named[name] for name, names in known.items() if name in named):
             return True
     return False

@@ -16,13 +16,12 @@ from fanlight.core.context import correlation_id
 from fanlight.core.pulse import Pulse
 from fanlight.core.query import Query
 from fanlight.core.recorder import Recorder
-from fanlight.declared import ActionFace, Declared
+from fanlight.declared import ActionFace, Declared, Making
 from fanlight.engine import Engine
 from fanlight.errors import FanlightError, SettingsError
 from fanlight.faces import api
 from fanlight.faces.context import AccessCheck, FaceContext
 from fanlight.faces.web.app import WebFace
-from fanlight.pages import PAGES, PANELS
 from fanlight.services.actions import TIMEOUT_SECONDS, Action
 from fanlight.services.actions import Runs as WhereItRuns
 from fanlight.services.cache import Cache
@@ -49,7 +48,7 @@ class Fanlight:
         self._access = access
         self._clock = clock or SystemClock()
         self._database: Callable[[], Any] | None = None
-        self._declared = Declared()
+        self._declared = Declared(self._clock)
         self._owner: Any = None
 
     @functools.cached_property
@@ -104,8 +103,8 @@ class Fanlight:
             recorder=self.recorder,
             query=self.query,
             pulse=self.pulse,
-            pages=PAGES,
-            panels=PANELS,
+            pages=self._declared.all_pages(),
+            panels=self._declared.all_panels(),
             actions=ActionFace(self._declared.actions, lambda: self.engine.runs, self.pulse.pacer),
             clock=self._clock,
             access=self._access,
@@ -229,6 +228,47 @@ class Fanlight:
             path = path_name("action", function, name)
             action = Action(path, title, function, confirm, role, runs, concurrent, timeout)
             self._declared.actions.register(action)
+            return function
+
+        return declare
+
+    def panel(
+        self,
+        title: str,
+        /,
+        *,
+        every: float = 10.0,
+        timeout: float = 5.0,
+        page: str | None = "overview",
+        span: int = 4,
+        name: str | None = None,
+    ) -> Callable[[F], F]:
+        """Decorate a function (sync or async) that returns a panel: any of `fanlight.panels`, or rows, a dict, a text.
+
+        It is asked at most every `every` seconds and only while somebody looks; its error, and that it took longer than
+        `timeout` seconds, show in its place. It stands on a built-in `page` (None: on none), `span` of 12 columns wide,
+        and has fragments and JSON under its name. Raises FanlightError for a name that is taken.
+        """
+        title = heading("panel", title)
+
+        def declare(function: F) -> F:
+            made = Making(every, timeout, page, span)
+            self._declared.panel(path_name("panel", function, name), title, function, made)
+            return function
+
+        return declare
+
+    def page(
+        self, title: str, /, *, every: float = 10.0, timeout: float = 5.0, name: str | None = None
+    ) -> Callable[[F], F]:
+        """Decorate a function (sync or async) that returns the panels of a page of its own, `P/pages/{name}`.
+
+        It is asked as a panel's function is. The list may hold whatever a panel's function may return, and Slots.
+        """
+        title = heading("page", title)
+
+        def declare(function: F) -> F:
+            self._declared.page(path_name("page", function, name), title, function, Making(every, timeout))
             return function
 
         return declare

@@ -6,16 +6,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
+from fanlight.clock import Clock
 from fanlight.core.pacer import Pacer
 from fanlight.core.recorder import Sample
 from fanlight.errors import FanlightError
 from fanlight.faces.context import ActionResult, Visit
 from fanlight.faces.threads import in_thread
+from fanlight.pages import PAGES, PANELS, PageSpec
+from fanlight.pages.own import HEADING, OwnPages, OwnPanels
+from fanlight.panels import Slot
 from fanlight.services.actions import Action, Actions, UnknownAction
 from fanlight.services.cache import Cache, clearable
+from fanlight.services.panels import PageSource, Source
 from fanlight.services.parameters import ParameterError
 from fanlight.services.runs import Runs, RunState
 from fanlight.services.supplier import LoopCaller
@@ -27,13 +32,94 @@ ANSWER_SECONDS: Final = 2.0
 """How long an answer waits for its action; later it says "running" and names the run."""
 
 
-class Declared:
-    """Caches and actions of one dashboard. Thread-safe."""
+PANEL_LIMIT: Final = 100
+"""Panels and pages of one dashboard, each."""
 
-    def __init__(self) -> None:
+EVERY_SECONDS: Final = (1.0, 86_400.0)
+"""The least and the greatest interval of a panel."""
+
+LONGEST_SECONDS: Final = 60.0
+"""The longest timeout of a panel."""
+
+
+class Making(NamedTuple):
+    """How a panel or a page is made: every so many seconds at most, within `timeout` seconds, and where it stands."""
+
+    every: float = 10.0
+    timeout: float = 5.0
+    page: str | None = None
+    span: int = 12
+
+
+class Declared:
+    """Caches, actions, panels and pages of one dashboard. Thread-safe."""
+
+    def __init__(self, clock: Clock) -> None:
         self.actions = Actions()
         self.caches: dict[str, Cache] = {}
         self.caller = LoopCaller()
+        self.panels: dict[str, Slot] = {}
+        self.pages: dict[str, PageSpec] = {}
+        self._clock = clock
+        self._placed: dict[str, list[str]] = {}
+        self._sources: dict[str, Source] = {}
+        self._page_sources: dict[str, PageSource] = {}
+
+    def renew(self) -> LoopCaller:
+        """For a new engine, perhaps in the child of a fork: what was asked before is no more."""
+        self.caller.renew()
+        suppliers = [source.supplier for source in self._sources.values()]
+        suppliers += [source.supplier for source in self._page_sources.values()]
+        for supplier in suppliers:
+            supplier.forget()
+        return self.caller
+
+    def panel(self, name: str, title: str, function: Callable[[], Any], made: Making) -> None:
+        """Add a panel; raises FanlightError for a name that is taken and for numbers that make no sense."""
+        _check(f"panel {name}", made, self.panels)
+        if name in PANELS or name in self.panels or name == HEADING.name:
+            raise FanlightError(f'there is a panel {name} already: give this one another name="..."')
+        if made.page is not None and made.page not in PAGES:
+            raise FanlightError(
+                f"the panel {name} is for page={made.page!r}; expected None or one of {', '.join(PAGES)}"
+            )
+        source = Source(title, function, self.caller, self._clock, made.every, made.timeout)
+        self._sources[name] = source
+        self.panels[name] = Slot(name=name, build=source.build, span=made.span)
+        if made.page is not None:
+            self._placed.setdefault(made.page, []).append(name)
+
+    def page(self, name: str, title: str, function: Callable[[], Any], made: Making) -> None:
+        """Add a page; raises FanlightError for a name that is taken and for numbers that make no sense."""
+        _check(f"page {name}", made, self.pages)
+        if name in self._page_sources:
+            raise FanlightError(f'there is a page {name} already: give this one another name="..."')
+        source = PageSource(name, title, function, self.caller, self._clock, made.every, made.timeout)
+        self._page_sources[name] = source
+        self.pages[f"pages/{name}"] = PageSpec(name=f"pages/{name}", title=title, build=source.build)
+
+    def all_pages(self) -> Mapping[str, PageSpec]:
+        """The built-in pages and the application's."""
+        return OwnPages(PAGES, self.pages, self._on)
+
+    def all_panels(self) -> Mapping[str, Slot]:
+        """The built-in panels and the application's."""
+        return OwnPanels(PANELS, self.panels, self._of_pages)
+
+    def _on(self, page: str) -> list[Slot]:
+        """The panels on a page; all begin to be made at once, so that none waits for another."""
+        names = tuple(self._placed.get(page, ()))
+        for name in names:
+            self._sources[name].supplier.begin()
+        return [self.panels[name] for name in names]
+
+    def _of_pages(self, name: str) -> Slot | None:
+        for source in tuple(self._page_sources.values()):
+            if name == source.name or name.startswith(f"{source.name}-"):
+                found = [slot for slot in source.slots() if slot.name == name]
+                if found:
+                    return found[0]
+        return None
 
     def cache(self, name: str, count: Callable[[str, int], None], clear: Callable[[], Any] | None) -> Cache:
         """The counter of a cache; one name, one cache."""
@@ -60,6 +146,18 @@ class Declared:
         for cache in tuple(self.caches.values()):
             if cache.entries is not None:
                 yield Sample("cache.size", cache.name, cache.entries, "sum", "instance")
+
+
+def _check(what: str, made: Making, declared: Collection[str]) -> None:
+    least, greatest = EVERY_SECONDS
+    if not least <= made.every <= greatest:
+        raise FanlightError(f"the {what} has every={made.every!r}; expected seconds, {least:g} to {greatest:g}")
+    if not 0 < made.timeout <= LONGEST_SECONDS:
+        raise FanlightError(f"the {what} has timeout={made.timeout!r}; expected seconds, at most {LONGEST_SECONDS:g}")
+    if made.span not in range(1, 13):
+        raise FanlightError(f"the {what} has span={made.span!r}; expected 1 to 12 columns")
+    if len(declared) >= PANEL_LIMIT:
+        raise FanlightError(f"the {what} is one too many; expected at most {PANEL_LIMIT}")
 
 
 class ActionFace:

@@ -25,7 +25,7 @@ from fanlight.panels import ActionButton
 from fanlight.services.execution import NAME as ACTION
 from fanlight.services.execution import Execution
 from fanlight.services.runs import Run, Runs, RunState
-from fanlight.services.supplier import LoopCaller, Supplier
+from fanlight.services.supplier import Supplier
 from fanlight.settings import Settings
 from fanlight.stores import Store, open_store
 from fanlight.stores.base import InstanceInfo
@@ -50,7 +50,7 @@ class Engine:
         self.clock = clock
         self.recorder = recorder
         self.pulse = Pulse(self, clock)
-        self.caller = declared.caller = LoopCaller()
+        self.caller = declared.renew()
         self.supplier = Supplier(self.caller, clock)
         self.declared = declared
         self.loop_monitor = LoopMonitor(clock)

@@ -22,6 +22,7 @@ from starlette.websockets import WebSocket
 
 import fanlight
 from fanlight import Fanlight
+from fanlight.panels import Bar, Donut, Table
 
 TIMEOUT = 20.0
 TOKEN = "operator-token-for-tests"
@@ -127,6 +128,28 @@ def declare(dashboard: Fanlight, prices: dict[str, str]) -> None:
     ) -> str:
         prices[name] = f"{price} {currency}"
         return f"{name} is {prices[name]}" + (", on sale" if sale else "")
+
+    @dashboard.panel("Prices", span=4)
+    def price_list() -> Table:
+        return Table(columns=["name", "price"], rows=sorted(prices.items()))
+
+    @dashboard.panel("Orders", span=8)
+    async def orders() -> list[dict[str, object]]:
+        return [{"order": number, "of": "apple", "amount": number * 3} for number in range(700)]
+
+    @dashboard.panel("Suppliers", every=1)
+    def suppliers() -> None:
+        raise ConnectionError("no answer from mysql://shop:hunter2@stock")
+
+    @dashboard.page("Stock")
+    def stock() -> list[object]:
+        slices = (Bar(name="apples", value=3), Bar(name="pears", value=5, tone="second"))
+        return [
+            len(prices),
+            Donut(title="Shelves", slices=slices),
+            {"fridge": {"doors": 2, "open": False}},
+            price_list(),
+        ]
 
     @dashboard.action("Count the stock", confirm="Count every shelf?", role="viewer")
     async def count() -> str:

@@ -27,10 +27,10 @@ class Instance:
 
 @dataclass(frozen=True)
 class Supplied:
-    """What a function of the application last supplied: its data, or why there is none."""
+    """What a function of the application last supplied: its data (a dict for the database), or why there is none."""
 
     at: float = 0.0
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Any = field(default_factory=dict)
     error: str = ""
     configured: bool = False
 

@@ -13,12 +13,12 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from fanlight.core.records import describe_error
 from fanlight.errors import FanlightError
 from fanlight.services.actions import Action, Actions
 from fanlight.services.parameters import read
-from fanlight.services.progress import Progress, Teller, current, said
+from fanlight.services.progress import Progress, Teller, current
 from fanlight.services.supplier import LoopCaller
+from fanlight.services.wording import REASON_LIMIT, reason, said
 
 NAME: Final = "action"
 """What the command of a run is called."""
@@ -28,9 +28,6 @@ STEP_SECONDS: Final = 0.1
 
 TELL_SECONDS: Final = 0.5
 """The least between two reports of progress."""
-
-REASON_LIMIT: Final = 300
-"""Characters of what a part says in the end."""
 
 Report = Callable[[str, Literal["running", "success", "error"], str], None]
 """(run, status, message): answers for this worker; may block."""
@@ -133,8 +130,3 @@ def _given_up(action: Action, passed: float) -> FanlightError:
     if passed > action.timeout:
         return FanlightError(f"no result within {action.timeout:g} s")
     return Stopped("this worker stopped before it was done")
-
-
-def reason(error: BaseException) -> str:
-    """Why something failed, in a line fit to be shown."""
-    return said(str(error) if isinstance(error, FanlightError) else describe_error(error), REASON_LIMIT)

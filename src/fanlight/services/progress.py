@@ -7,8 +7,7 @@ from typing import Final
 
 import msgspec
 
-from fanlight.core.records import text
-from fanlight.core.redaction import printable, redact
+from fanlight.services.wording import said
 
 TEXT_LIMIT: Final = 300
 """Characters of a progress text."""
@@ -44,8 +43,3 @@ def progress(done: float, total: float | None = None, text: str = "") -> None:
     teller = current.get()
     if teller is not None:
         teller.latest = Progress(float(done), None if total is None else float(total), said(text, TEXT_LIMIT))
-
-
-def said(value: object, limit: int) -> str:
-    """A text of the application fit to be shown: cut, without control characters and obvious secrets."""
-    return redact(printable(text(value, limit)))[:limit]

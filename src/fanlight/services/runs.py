@@ -19,9 +19,10 @@ import msgspec
 from fanlight.clock import Clock
 from fanlight.errors import FanlightError
 from fanlight.services.actions import Action, Actions
-from fanlight.services.execution import NAME, reason
+from fanlight.services.execution import NAME
 from fanlight.services.parameters import read
-from fanlight.services.progress import Progress, said
+from fanlight.services.progress import Progress
+from fanlight.services.wording import reason, said
 
 RESULT: Final = "(result)"
 """The target of a run's command under which its follower answers for all."""

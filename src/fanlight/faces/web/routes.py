@@ -50,14 +50,15 @@ class Routes:
             Route("/{panel}-partial", self._fragment),
             Route("/requests/{id}", self._page),
             Route("/services/{name:path}", self._page),
-            Route("/pages/{page}", self._page),
+            Route("/pages/{own}", self._page),
             Route("/{page}", self._page),
         ]
 
     async def _page(self, request: Request) -> Response:
         """A page with data in its first paint; a query that makes no sense shows the defaults and says so."""
         path = dict(request.path_params)
-        name = path.pop("page", "") or _list_page(path)
+        own = f"pages/{path.pop('own', '')}"
+        name = own if own in self._context.pages else path.pop("page", "") or own.partition("/")[2] or _list_page(path)
         view, notice = views.forgiving_view(name, request.query_params, path)
         self._rendering.spec(view)
         body = await self._work(request, self._rendering.page, view, request.scope[VISIT], notice)
