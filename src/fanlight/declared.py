@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from fanlight.capture import cachetools, lru
 from fanlight.clock import Clock
 from fanlight.core.pacer import Pacer
 from fanlight.core.recorder import Sample
@@ -123,15 +124,17 @@ class Declared:
 
     def cache(self, name: str, count: Callable[[str, int], None], clear: Callable[[], Any] | None) -> Cache:
         """The counter of a cache; one name, one cache."""
-        known = self.caches.setdefault(name, Cache(name, count))
+        made = Cache(name, count, adapters=(lru.watch, cachetools.watch), on_clear=self._can_clear)
+        known = self.caches.setdefault(name, made)
         if clear is not None:
             known.clear = clear
-        if known.clear is not None and CLEAR_CACHE not in self.actions:
-            confirm = "Clear every cache on every worker?"
-            self.actions.register(
-                Action(CLEAR_CACHE, "Clear caches", self._clear_caches, confirm=confirm, runs="everywhere")
-            )
         return known
+
+    def _can_clear(self) -> None:
+        if CLEAR_CACHE not in self.actions:
+            confirm = "Clear every cache on every worker?"
+            clear = Action(CLEAR_CACHE, "Clear caches", self._clear_caches, confirm=confirm, runs="everywhere")
+            self.actions.register(clear)
 
     def _clear_caches(self) -> str:
         cleared = clearable(self.caches.values())
@@ -144,6 +147,7 @@ class Declared:
     def sample_caches(self) -> Iterator[Sample]:
         """How many entries each cache holds."""
         for cache in tuple(self.caches.values()):
+            cache.refresh()
             if cache.entries is not None:
                 yield Sample("cache.size", cache.name, cache.entries, "sum", "instance")
 

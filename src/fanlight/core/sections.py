@@ -113,12 +113,13 @@ class System:
 
 @dataclass(frozen=True)
 class CacheFigures:
-    """One cache since this start; `size` None when it never said."""
+    """One cache since the first start; `size` None when it never said."""
 
     name: str
     hits: int
     misses: int
     size: int | None
+    evictions: int = 0
 
     @property
     def hit_ratio(self) -> float | None:

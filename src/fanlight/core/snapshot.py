@@ -242,14 +242,16 @@ class Snapshot:
         size = self.level("cache.size", name)
         counters = self.totals.counters
         hits, misses = counters.get(f"cache.hits.{name}", 0), counters.get(f"cache.misses.{name}", 0)
-        return CacheFigures(name, hits, misses, None if size is None else int(size))
+        evictions = counters.get(f"cache.evictions.{name}", 0)
+        return CacheFigures(name, hits, misses, None if size is None else int(size), evictions)
 
     @cached_property
     def cache_total(self) -> CacheFigures:
         """All caches together."""
         sizes = [cache.size for cache in self.caches if cache.size is not None]
         hits, misses = sum(cache.hits for cache in self.caches), sum(cache.misses for cache in self.caches)
-        return CacheFigures("", hits, misses, sum(sizes) if sizes else None)
+        evictions = sum(cache.evictions for cache in self.caches)
+        return CacheFigures("", hits, misses, sum(sizes) if sizes else None, evictions)
 
     @cached_property
     def own(self) -> Own:

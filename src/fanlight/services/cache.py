@@ -1,9 +1,26 @@
-"""Cache: counts what one cache of the application does, and clears it where it handed over how."""
+"""Cache: counts what one cache of the application does, and clears it where it can be cleared."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Protocol, TypeVar
+
+from fanlight.core.records import text
+from fanlight.errors import FanlightError
+
+T = TypeVar("T")
+
+
+class Reading(Protocol):
+    """A watched cache: `read` brings the counter up to date, once a second; `clear` empties it."""
+
+    def read(self) -> None: ...
+
+    def clear(self) -> Any: ...
+
+
+Adapter = Callable[["Cache", Any], Reading | None]
+"""Watches an object for a counter; None when it is of another kind."""
 
 
 class Cache:
@@ -14,13 +31,29 @@ class Cache:
         name: str,
         count: Callable[[str, int], None],
         clear: Callable[[], Any] | None = None,
+        adapters: Sequence[Adapter] = (),
+        on_clear: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
-        self.clear = clear
         self.entries: int | None = None
         self._count = count
         self._hits, self._misses = f"cache.hits.{name}", f"cache.misses.{name}"
         self._evictions = f"cache.evictions.{name}"
+        self._adapters = adapters
+        self._on_clear = on_clear
+        self._watched: Reading | None = None
+        self._clear = clear
+
+    @property
+    def clear(self) -> Callable[[], Any] | None:
+        """What empties it, None when nobody handed that over."""
+        return self._clear
+
+    @clear.setter
+    def clear(self, clear: Callable[[], Any] | None) -> None:
+        self._clear = clear
+        if clear is not None:
+            self._on_clear()
 
     def hit(self, times: int = 1) -> None:
         """It had what was asked for."""
@@ -37,6 +70,28 @@ class Cache:
     def size(self, entries: int) -> None:
         """It holds this many entries now."""
         self.entries = entries
+
+    def watch(self, target: T) -> T:
+        """Count what a cache does by itself: a function under `functools.lru_cache`, or a `cachetools` cache.
+
+        Returns it as it was given, so that it is a decorator, too. What empties it becomes `clear`, unless there is
+        one. Raises FanlightError for anything else.
+        """
+        for adapter in self._adapters:
+            watched = adapter(self, target)
+            if watched is not None:
+                self._watched = watched
+                self.clear = self.clear or watched.clear
+                return target
+        raise FanlightError(
+            f"the cache {self.name} cannot watch {text(target, 80)}; expected a function under functools.lru_cache or "
+            "a cachetools cache; count anything else with hit(), miss() and size()"
+        )
+
+    def refresh(self) -> None:
+        """Bring it up to date with what it watches."""
+        if self._watched is not None:
+            self._watched.read()
 
 
 def clearable(caches: Collection[Cache]) -> list[Cache]:
