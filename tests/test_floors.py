@@ -21,6 +21,7 @@ FLOORS = {
     "stores": 2, "capture": 2, "services": 2, "pages": 2,
     "faces": 3,
     "dashboard": 4,
+    "declared": 4,
     "engine": 4,
     "sample": 4, "gateway": 4, "": 4,
     "cli": 5, "__main__": 5,

@@ -6,7 +6,6 @@ import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from fanlight import sample
@@ -18,21 +17,25 @@ from fanlight.core.fold import START
 from fanlight.core.frame import Frame
 from fanlight.core.pulse import Pulse
 from fanlight.core.query import Query, Source
-from fanlight.core.recorder import Recorder, Sample, Sampler
+from fanlight.core.recorder import Recorder, Sampler
 from fanlight.core.sections import Supplied
 from fanlight.core.snapshot import Snapshot
 from fanlight.core.window import SPAN
+from fanlight.declared import Declared
 from fanlight.errors import FanlightError
 from fanlight.faces.prometheus import expose
-from fanlight.panels import View
-from fanlight.services.actions import CLEAR_CACHE, Cache, clearable
-from fanlight.services.breaker import BREAKERS, Breakers
+from fanlight.panels import ActionButton, View
+from fanlight.services.breaker import Breakers
+from fanlight.services.cache import Cache
+from fanlight.services.execution import NAME as ACTION
+from fanlight.services.execution import Execution
+from fanlight.services.runs import Run, Runs, RunState
 from fanlight.services.snapshot_cache import SnapshotCache
-from fanlight.services.supplier import LoopCaller, Supplier
+from fanlight.services.supplier import Supplier
 from fanlight.settings import Settings
 from fanlight.stores import Store, open_store
 from fanlight.stores.base import InstanceInfo
-from fanlight.stores.commands import Commands, Outcome
+from fanlight.stores.commands import Commands
 from fanlight.stores.compaction import Compactor, OwnSeconds
 from fanlight.stores.fleet import Fleet, Local
 from fanlight.stores.opening import open_shared
@@ -53,14 +56,14 @@ ANALYTICS_KEY: Final = "analytics_snapshot_cache"
 class Engine:
     """Everything that runs behind one dashboard; `start` and `close` are idempotent and thread-safe."""
 
-    def __init__(self, settings: Settings, clock: Clock, recorder: Recorder) -> None:
+    def __init__(self, settings: Settings, clock: Clock, recorder: Recorder, declared: Declared) -> None:
         self.settings = settings
         self.clock = clock
         self.recorder = recorder
         self.pulse = Pulse(self, clock)
-        self.caller = LoopCaller()
+        self.caller = declared.renew()
         self.supplier = Supplier(self.caller, clock)
-        self.caches: dict[str, Cache] = {}
+        self.declared = declared
         self.breakers = Breakers(clock, lambda: recorder)
         self.loop_monitor = LoopMonitor(clock)
         self._gc_monitor = GcMonitor(self.recorder, clock)
@@ -68,15 +71,15 @@ class Engine:
             SystemSampler(recorder, clock, elsewhere=lambda: self.pulse.pacer.spent_seconds),
             self.loop_monitor,
             self._gc_monitor,
-            self._sample_caches,
+            declared.sample_caches,
             lambda: self.breakers.samples(),
         ]
         recorder.samplers += self._samplers
         self.store: Store = open_store(settings.store)
         self.shared = settings.store != MEMORY
         self.commands = Commands(self.store, settings.name, self.recorder.instance, clock)
-        self.commands.handlers[CLEAR_CACHE] = self._clear_caches
-        self.commands.handlers[BREAKERS] = self._change_breaker
+        self._execution = Execution(declared.actions, self.caller, self.commands.report, recorder.failed)
+        self.commands.starters[ACTION] = self._execution.begin
         self._writer = StoreWriter(self.store, clock=clock)
         self.local = Local(self.recorder, self.info, self.pulse)
         self.fleet = (
@@ -95,6 +98,7 @@ class Engine:
             shared=open_shared(self.store, settings.name),
             failed=recorder.failed,
         )
+        self.runs = Runs(declared.actions, self.commands, recorder.instance, self._live, clock, self._finished)
         self._open: Frame | None = None
         self._exposition: dict[str, tuple[int, str]] = {}
         self._lock = threading.Lock()
@@ -154,6 +158,8 @@ class Engine:
         """Stop everything, write what is left and say goodbye; may block a moment."""
         with self._lock:
             running, self._running = self._running, False
+        self._execution.close()
+        self.runs.close()
         if running:
             self._stop()
         self._drop_samplers()
@@ -259,43 +265,32 @@ class Engine:
         except Exception as error:
             self.recorder.failed("store", error)
 
-    def run_everywhere(self, name: str, issuer: str, arguments: Mapping[str, Any] | None = None) -> Outcome:
-        """Have every live instance run a command, and wait; not on the serving loop."""
+    def _live(self) -> list[str]:
         source: Source = self.fleet or self.local
         source.refresh()
-        targets = [instance.id for instance in source.instances() if instance.live]
-        return self.commands.run(name, arguments or {}, targets, issuer)
+        return [instance.id for instance in source.instances() if instance.live]
 
     def has_breaker(self, name: str) -> bool:
         """Whether any instance has a breaker of that name; not on the serving loop."""
         known = any(breaker.name == name for breaker in self.breakers.all())
         return known or any(breaker.name == name for breaker in self.query.snapshot(View()).breakers)
 
-    def _change_breaker(self, arguments: Mapping[str, Any]) -> str:
-        """A breaker this instance has not used yet is made first, so that it is open here, too."""
-        breaker = self.breakers.get(str(arguments["name"]))
-        return breaker.change(str(arguments["change"]), str(arguments["by"]))
-
-    def _clear_caches(self, _arguments: object) -> str:
-        cleared = clearable(self.caches.values())
-        for cache in cleared:
-            if cache.clear is not None:
-                self.caller.call(cache.clear)
-            cache.entries = 0
-        return ", ".join(cache.name for cache in cleared) or "nothing to clear"
-
-    def _sample_caches(self) -> Iterator[Sample]:
-        for cache in tuple(self.caches.values()):
-            if cache.entries is not None:
-                yield Sample("cache.size", cache.name, cache.entries, "sum", "instance")
+    def _finished(self, run: Run, state: RunState) -> None:
+        """Put what became of an action into the activity feed and the audit log."""
+        level = "info" if state.status == "success" else "error"
+        outcome = {"action": state.action, "status": state.status, "message": state.message, "run": state.run}
+        self.recorder.event("action", {**outcome, "level": level})
+        path = f"/actions/{state.action}"
+        who = {"peer": run.peer, "method": "POST", "path": path, "role": run.role}
+        self.recorder.event("audit", {**who, "outcome": f"{state.status}: {state.message}", "run": state.run})
 
     def database(self) -> Supplied:
         """What the application supplied of its database."""
         return self.supplier.latest()
 
-    def clearable(self) -> tuple[str, ...]:
-        """The caches that handed over how to clear them."""
-        return tuple(cache.name for cache in clearable(self.caches.values()))
+    def actions(self) -> tuple[ActionButton, ...]:
+        """What an operator can do."""
+        return self.declared.actions.buttons()
 
     def last_failure(self) -> str:
         """Fanlight's last own failure."""

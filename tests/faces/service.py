@@ -24,7 +24,7 @@ from fanlight.core.window import Window
 from fanlight.faces.api import routes
 from fanlight.faces.context import FaceContext
 from fanlight.pages import PAGES, PANELS
-from fanlight.panels import View
+from fanlight.panels import ActionButton, View
 from fanlight.services.calls import Call
 from fanlight.settings import Settings
 
@@ -91,8 +91,9 @@ class ScriptedService:
     def last_failure(self) -> str:
         return self.recorder.last_failure
 
-    def clearable(self) -> tuple[str, ...]:
-        return ("groups",)
+    def actions(self) -> tuple[ActionButton, ...]:
+        confirm = "Clear every cache on every worker?"
+        return (ActionButton(title="Clear caches", action="actions/clear-cache", confirm=confirm),)
 
     def viewers(self) -> int:
         return 0

@@ -32,7 +32,7 @@ AMOUNT_LIMIT: Final = 2**53
 CLOSE_CODE_LIMIT: Final = 64
 """Distinct WebSocket close codes (clients choose them); what comes after them counts as the outcome `other`."""
 
-COUNTER_GROUPS: Final = (*metrics.COUNTER_GROUPS, "cache.hits.", "cache.misses.")
+COUNTER_GROUPS: Final = (*metrics.COUNTER_GROUPS, "cache.hits.", "cache.misses.", "cache.evictions.")
 """Beginnings of counter names whose ends the application chooses."""
 
 COUNTED_FAMILIES: Final = ("requests", "streams", "sockets", "calls")

@@ -13,7 +13,7 @@ from fanlight.core.sections import Instance, Supplied
 from fanlight.core.snapshot import Inputs, Snapshot
 from fanlight.core.totals import totals
 from fanlight.core.window import Window
-from fanlight.panels import View
+from fanlight.panels import ActionButton, View
 from fanlight.settings import Settings
 
 
@@ -46,7 +46,7 @@ class Surroundings(Protocol):
 
     def database(self) -> Supplied: ...
 
-    def clearable(self) -> tuple[str, ...]: ...
+    def actions(self) -> tuple[ActionButton, ...]: ...
 
     def last_failure(self) -> str: ...
 
@@ -115,7 +115,7 @@ class Query:
             this_run=run,
             instances=tuple(source.instances()),
             database=around.database(),
-            clearable=around.clearable(),
+            actions=around.actions(),
             last_failure=around.last_failure(),
             viewers=around.viewers(),
             history=around.history(),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
-
-import msgspec
 
 from fanlight.core.snapshot import Snapshot
 from fanlight.pages import (
@@ -22,21 +20,8 @@ from fanlight.pages import (
     services,
     system,
 )
-from fanlight.panels import PageFunction, Slot
-
-
-def _no_badge(snapshot: Snapshot) -> int:
-    return 0
-
-
-class PageSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A page in the menu: `badge` counts what wants attention there."""
-
-    name: str
-    title: str
-    build: PageFunction
-    badge: Callable[[Snapshot], int] = _no_badge
-    in_menu: bool = True
+from fanlight.pages.spec import PageSpec as PageSpec
+from fanlight.panels import Slot
 
 
 def _error_lines(snapshot: Snapshot) -> int:
