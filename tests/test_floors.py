@@ -33,8 +33,8 @@ APART = {"stores", "capture", "services", "pages"}
 TYPES_ONLY = {("fanlight.panels", "fanlight.core.snapshot")}
 """(importer, imported): the only pair that may look up, and for types alone."""
 
-COMES_WITH = {"markupsafe": "jinja2", "anyio": "starlette", "pydantic": "fastapi"}
-"""Libraries that a declared one brings along as part of its own interface."""
+COMES_WITH = {"markupsafe": "jinja2", "anyio": "starlette", "pydantic": "fastapi", "fpdf": "fpdf2"}
+"""Modules that a declared library brings along as part of its own interface, or under another name."""
 
 
 class Import(NamedTuple):

@@ -37,6 +37,10 @@ KEPT_LIMITS: Final[Mapping[str, int]] = {
     "events": 200,
     "audit": 100,
     "starts": 100,
+    "calls": 200,
+    "traces": 200,
+    "slow_calls": 50,
+    "failed_calls": 100,
 }
 """How many kept facts of each kind a frame holds: the newest ones."""
 

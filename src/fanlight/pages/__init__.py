@@ -16,6 +16,7 @@ from fanlight.pages import (
     models,
     observability,
     overview,
+    report,
     request,
     requests,
     services,
@@ -56,6 +57,7 @@ PAGES: Final[Mapping[str, PageSpec]] = {
         PageSpec(name="system", title="System", build=system.page),
         PageSpec(name="logs", title="Logs", build=logs.page, badge=_error_lines),
         PageSpec(name="observability", title="Observability", build=observability.page),
+        PageSpec(name="report", title="Report", build=report.page, in_menu=False),
         PageSpec(name="alerts", title="Alerts", build=alerts.page, badge=alerts.raised),
     )
 }

@@ -45,6 +45,7 @@ BUNDLES: Final[Mapping[str, tuple[str, ...]]] = {
         "js/chart-look.js",
         "js/chart-tip.js",
         "js/chart.js",
+        "js/save.js",
     ),
     "vendor.js": ("vendor/htmx.min.js", "vendor/hx-sse.min.js", "vendor/uPlot.iife.min.js"),
     "icon.svg": ("icon.svg",),

@@ -16,6 +16,7 @@ from fanlight.faces.errors import FaceError, NotFound
 from fanlight.faces.threads import in_thread
 from fanlight.faces.web import assets, live, views
 from fanlight.faces.web.access import CALLER
+from fanlight.faces.web.files import Files
 from fanlight.faces.web.login import Login
 from fanlight.faces.web.rendering import Rendering, accepts_gzip, compressed
 from fanlight.panels import View
@@ -49,6 +50,7 @@ class Routes:
             Route("/api/stats-html", self._pulse),
             Route("/api/{panel}-html", self._fragment),
             Route("/{panel}-partial", self._fragment),
+            *Files(context, rendering).all,
             Route("/requests/{id}", self._page),
             Route("/services/{name:path}", self._page),
             Route("/pages/{page}", self._page),
