@@ -46,6 +46,8 @@ class Surroundings(Protocol):
 
     def database(self) -> Supplied: ...
 
+    def redis(self) -> Supplied: ...
+
     def clearable(self) -> tuple[str, ...]: ...
 
     def last_failure(self) -> str: ...
@@ -115,6 +117,7 @@ class Query:
             this_run=run,
             instances=tuple(source.instances()),
             database=around.database(),
+            redis=around.redis(),
             clearable=around.clearable(),
             last_failure=around.last_failure(),
             viewers=around.viewers(),

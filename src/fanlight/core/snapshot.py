@@ -54,6 +54,7 @@ class Inputs:
     this_run: Totals
     instances: tuple[Instance, ...]
     database: Supplied = field(default_factory=Supplied)
+    redis: Supplied = field(default_factory=Supplied)
     clearable: tuple[str, ...] = ()
     last_failure: str = ""
     viewers: int = 0
@@ -77,6 +78,7 @@ class Snapshot:
         self.this_run = inputs.this_run
         self.instances = inputs.instances
         self.database = inputs.database
+        self.redis = inputs.redis
         self.clearable = inputs.clearable
         self.version = inputs.version
 
@@ -226,6 +228,11 @@ class Snapshot:
     def level(self, name: str, label: str = "") -> float | None:
         """The present value of a gauge, None when nothing says it."""
         return self.view.gauges.get((name, label))
+
+    @property
+    def redis_latency(self) -> float | None:
+        """The time of the last PING in seconds, None without a Redis that answers."""
+        return None if self.redis.error else self.level("redis.latency.seconds")
 
     @cached_property
     def system(self) -> System:
