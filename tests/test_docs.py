@@ -24,8 +24,8 @@ from fanlight.faces.api import openapi
 from fanlight.faces.api.endpoints import ENDPOINTS
 from fanlight.faces.web import limits, live, session
 from fanlight.pages import PAGES, PANELS
-from fanlight.services import supplier
-from fanlight.stores import writer
+from fanlight.services import redis, supplier
+from fanlight.stores import redis_client, writer
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -323,6 +323,8 @@ NUMBERS = (
     ("commands.md", f"Open requests get {serving.GRACEFUL_SECONDS:g} s"),
     ("commands.md", f"| {serving.FAILED_STATUS} | the application's own start-up failed |"),
     ("commands.md", f"| `1` | Processes that serve, 1 to {run.MOST_WORKERS}"),
+    ("install.md", f"every {redis.WATCHED_SECONDS:g} s while somebody looks, else every {redis.IDLE_SECONDS:g}"),
+    ("install.md", f"timeouts of {redis_client.COMMAND_SECONDS:g} s"),
     ("install.md", f"at most every {supplier.EVERY_SECONDS:g} s"),
     ("install.md", f"a timeout of {supplier.TIMEOUT_SECONDS:g} s"),
     ("json.md", f"newest {window.WINDOW_LIMITS['recent']} are kept"),

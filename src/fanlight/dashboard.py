@@ -6,7 +6,7 @@ import functools
 import os
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from fanlight.capture.asgi import Application, Capture, CaptureOptions
 from fanlight.capture.install import install, owns
@@ -31,6 +31,10 @@ from fanlight.services.cache import Cache
 from fanlight.services.calls import Call, Nowhere, record_call
 from fanlight.services.names import heading, path_name
 from fanlight.settings import Settings, load
+from fanlight.stores.opening import locate_redis
+
+if TYPE_CHECKING:
+    from fanlight.stores.redis_client import Address
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,6 +56,7 @@ class Fanlight:
         self._access = access
         self._clock = clock or SystemClock()
         self._database: Callable[[], Any] | None = None
+        self._redis: Address | None = None
         self._declared = Declared(self._clock)
         self._breakers = Breakers(self._clock, lambda: self._sink)
         self._declared.actions.register(self._breaker_action())
@@ -81,6 +86,8 @@ class Fanlight:
         engine.breakers = self._breakers
         if self._database is not None:
             engine.supplier.declare(self._database)
+        if self._redis is not None:
+            engine.watch_redis(self._redis)
         return engine
 
     @functools.cached_property
@@ -339,6 +346,16 @@ class Fanlight:
             return function
 
         return declare
+
+    def redis(self, client_or_url: Any) -> None:
+        """Watch a Redis: its latency, memory, keys, clients and hit rate, read every 5 s while somebody looks, else 15.
+
+        Takes a redis:// or rediss:// URL, or a client of the library redis, sync or async, of which only the address
+        is used: readings go over connections of our own with timeouts of 2 s. Raises StoreError for anything else.
+        """
+        self._redis = locate_redis(client_or_url)
+        if "engine" in self.__dict__:
+            self.engine.watch_redis(self._redis)
 
     def database(self, function: F) -> F:
         """Decorate the function (sync or async) that returns the database's figures as a dict.

@@ -6,7 +6,8 @@ import asyncio
 import os
 import threading
 import weakref
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 from fanlight import sample
 from fanlight.capture.logs import install_logging
@@ -17,7 +18,7 @@ from fanlight.core.fold import START
 from fanlight.core.frame import Frame
 from fanlight.core.pulse import Pulse
 from fanlight.core.query import Query, Source
-from fanlight.core.recorder import Recorder, Sampler
+from fanlight.core.recorder import Recorder, Sample, Sampler
 from fanlight.core.sections import Supplied
 from fanlight.core.snapshot import Snapshot
 from fanlight.core.window import SPAN
@@ -29,6 +30,7 @@ from fanlight.services.breaker import Breakers
 from fanlight.services.cache import Cache
 from fanlight.services.execution import NAME as ACTION
 from fanlight.services.execution import Execution
+from fanlight.services.redis import RedisMonitor
 from fanlight.services.runs import Run, Runs, RunState
 from fanlight.services.snapshot_cache import SnapshotCache
 from fanlight.services.supplier import Supplier
@@ -38,8 +40,11 @@ from fanlight.stores.base import InstanceInfo
 from fanlight.stores.commands import Commands
 from fanlight.stores.compaction import Compactor, OwnSeconds
 from fanlight.stores.fleet import Fleet, Local
-from fanlight.stores.opening import open_shared
+from fanlight.stores.opening import locate_redis, open_redis, open_shared
 from fanlight.stores.writer import StoreWriter
+
+if TYPE_CHECKING:
+    from fanlight.stores.redis_client import Address
 
 STORE_TURN_SECONDS: Final = 1.0
 """How often the store's thread looks for commands while nothing wakes it."""
@@ -73,6 +78,7 @@ class Engine:
             self._gc_monitor,
             declared.sample_caches,
             lambda: self.breakers.samples(),
+            self._sample_redis,
         ]
         recorder.samplers += self._samplers
         self.store: Store = open_store(settings.store)
@@ -106,6 +112,9 @@ class Engine:
         self._store_turn = threading.Event()
         self._store_thread: threading.Thread | None = None
         self._uninstall_logging: Any = None
+        self._redis: RedisMonitor | None = None
+        if self.store.url.startswith("redis"):
+            self.watch_redis(locate_redis(settings.store))
 
     def info(self) -> InstanceInfo:
         """How this instance describes itself now."""
@@ -133,6 +142,8 @@ class Engine:
                 self._fill()
             self.recorder.event(START, {"release": self.settings.release})
             self.pulse.start()
+            if self._redis is not None:
+                self._redis.start()
             self._store_thread = threading.Thread(
                 target=_follow, args=(weakref.ref(self), self._store_turn), name="fanlight-follow", daemon=True
             )
@@ -163,6 +174,8 @@ class Engine:
         if running:
             self._stop()
         self._drop_samplers()
+        if self._redis is not None:
+            self._redis.close()
         self.store.close()
 
     def _stop(self) -> None:
@@ -283,6 +296,27 @@ class Engine:
         path = f"/actions/{state.action}"
         who = {"peer": run.peer, "method": "POST", "path": path, "role": run.role}
         self.recorder.event("audit", {**who, "outcome": f"{state.status}: {state.message}", "run": state.run})
+
+    def watch_redis(self, address: Address) -> None:
+        """Watch this Redis from now on, instead of the one before."""
+        before, pulse = self._redis, weakref.ref(self.pulse)
+
+        def watched() -> bool:
+            alive = pulse()
+            return alive is not None and alive.watchers > 0
+
+        self._redis = RedisMonitor(open_redis(address), self.clock, watched)
+        if before is not None:
+            before.close()
+        if self._running:
+            self._redis.start()
+
+    def _sample_redis(self) -> Iterator[Sample]:
+        return self._redis.samples() if self._redis is not None else iter(())
+
+    def redis(self) -> Supplied:
+        """The last reading of the watched Redis."""
+        return self._redis.latest() if self._redis is not None else Supplied()
 
     def database(self) -> Supplied:
         """What the application supplied of its database."""

@@ -56,6 +56,7 @@ class Inputs:
     instances: tuple[Instance, ...]
     database: Supplied = field(default_factory=Supplied)
     actions: tuple[ActionButton, ...] = ()
+    redis: Supplied = field(default_factory=Supplied)
     last_failure: str = ""
     viewers: int = 0
     history: str = ""
@@ -79,6 +80,7 @@ class Snapshot:
         self.instances = inputs.instances
         self.database = inputs.database
         self.actions = inputs.actions
+        self.redis = inputs.redis
         self.version = inputs.version
 
     @cached_property
@@ -227,6 +229,11 @@ class Snapshot:
     def level(self, name: str, label: str = "") -> float | None:
         """The present value of a gauge, None when nothing says it."""
         return self.view.gauges.get((name, label))
+
+    @property
+    def redis_latency(self) -> float | None:
+        """The time of the last PING in seconds, None without a Redis that answers."""
+        return None if self.redis.error else self.level("redis.latency.seconds")
 
     @cached_property
     def system(self) -> System:

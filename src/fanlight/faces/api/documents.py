@@ -241,6 +241,7 @@ class Liveness(msgspec.Struct, frozen=True, kw_only=True):
 def stats(asked: Asked) -> Stats:
     """`GET /api/stats`."""
     snapshot, requests, cache = asked.snapshot, asked.snapshot.requests, asked.snapshot.cache_total
+    latency = snapshot.redis_latency
     return Stats(
         timestamp=formats.moment(snapshot.at),
         service=snapshot.service,
@@ -257,7 +258,7 @@ def stats(asked: Asked) -> Stats:
         requests_per_second=round(requests.per_second, 2),
         requests_in_flight=requests.in_flight,
         websocket_connections=snapshot.sockets.connections,
-        redis_latency_ms=None,
+        redis_latency_ms=None if latency is None else milliseconds(latency),
         cache_hits_total=cache.hits,
         cache_misses_total=cache.misses,
         cache_hit_rate=hit_percent(cache.hits, cache.misses),
