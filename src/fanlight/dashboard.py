@@ -12,7 +12,9 @@ from anyio import to_thread
 
 from fanlight.capture.asgi import Application, Capture, CaptureOptions
 from fanlight.capture.install import install, owns
+from fanlight.capture.response import WsgiApplication
 from fanlight.capture.websocket import websocket
+from fanlight.capture.wsgi import WsgiCapture
 from fanlight.clock import Clock, SystemClock
 from fanlight.core.context import correlation_id
 from fanlight.core.pulse import Pulse
@@ -133,6 +135,19 @@ class Fanlight:
         self._claim(app)
         return self._capture(app, app)
 
+    def wsgi(self, app: WsgiApplication) -> WsgiApplication:
+        """A WSGI application that is `app` with recording around it. In Flask wrap, and replace, `app.wsgi_app`.
+
+        Recording starts at the first request of each process. Nothing is served: `fanlight serve` shows what is written
+        to the store, or the setting `port` does.
+        """
+        if not self.settings.enabled:
+            return app
+        self._claim(app)
+        capture = WsgiCapture(app, self.recorder, self._options(), self.start)
+        capture.fanlight_dashboard = self
+        return capture
+
     def _claim(self, owner: Any) -> None:
         if self._owner is not None and self._owner is not owner:
             raise FanlightError(
@@ -142,15 +157,18 @@ class Fanlight:
         self._owner = owner
 
     def _capture(self, inner: Application, owner: Any) -> _Capture:
+        begin = functools.partial(self._begin, owner)
+        return _Capture(self, inner, self.recorder, self._options(), self._serve, begin, self.close)
+
+    def _options(self) -> CaptureOptions:
         settings = self.settings
-        options = CaptureOptions(
+        return CaptureOptions(
             prefix=settings.prefix,
             exclude=settings.exclude,
             stream_routes=settings.streams,
             websocket_group_params=settings.websocket_group_params,
             websocket_user_params=settings.websocket_user_params,
         )
-        return _Capture(self, inner, self.recorder, options, self._serve, lambda: self._begin(owner), self.close)
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         await self.face(scope, receive, send)
