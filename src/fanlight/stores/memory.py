@@ -14,6 +14,7 @@ from fanlight.stores.base import (
     LATEST,
     READ_LIMIT,
     RETIRED,
+    SERVICE_LIMIT,
     Acknowledgement,
     Command,
     InstanceInfo,
@@ -79,6 +80,11 @@ class MemoryStore:
                 service.totals[info.instance] = totals
             for frame in frames:
                 self._put(service, frame)
+
+    def services(self) -> list[str]:
+        with self._lock:
+            self._check_open()
+            return sorted(name for name, held in self._services.items() if held.instances)[:SERVICE_LIMIT]
 
     def instances(self, service: str) -> list[InstanceInfo]:
         with self._lock:

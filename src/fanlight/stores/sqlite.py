@@ -18,6 +18,7 @@ from fanlight.stores.base import (
     LATEST,
     READ_LIMIT,
     RETIRED,
+    SERVICE_LIMIT,
     TIERS,
     Acknowledgement,
     Command,
@@ -101,6 +102,11 @@ class SqliteStore:
             database.executemany(_WRITE_FRAME, [(service, f.tier, f.bucket, f.instance, f.data) for f in frames])
             if totals is not None:
                 database.execute(_WRITE_TOTALS, (service, instance, totals))
+
+    def services(self) -> list[str]:
+        with self._reader.reading() as database:
+            rows = database.execute("SELECT DISTINCT service FROM instances ORDER BY service LIMIT ?", (SERVICE_LIMIT,))
+            return [name for (name,) in rows]
 
     def instances(self, service: str) -> list[InstanceInfo]:
         rows = self._read("SELECT info FROM instances WHERE service = ? ORDER BY instance", service)
