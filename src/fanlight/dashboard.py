@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import weakref
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from anyio import to_thread
 
+from fanlight import sidecar
 from fanlight.capture.asgi import Application, Capture, CaptureOptions
 from fanlight.capture.install import install, owns
-from fanlight.capture.response import WsgiApplication
 from fanlight.capture.websocket import websocket
 from fanlight.capture.wsgi import WsgiCapture
 from fanlight.clock import Clock, SystemClock
@@ -26,7 +27,7 @@ from fanlight.faces import api
 from fanlight.faces.context import AccessCheck, ActionResult, FaceContext, UnknownAction
 from fanlight.faces.web.app import WebFace
 from fanlight.pages import PAGES, PANELS
-from fanlight.services.actions import CLEAR_CACHE, Cache, clearable, told
+from fanlight.services.actions import CLEAR_CACHE, Cache, told
 from fanlight.settings import Settings, load
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -46,11 +47,13 @@ class Fanlight:
         self, name: str, *, access: AccessCheck | None = None, clock: Clock | None = None, **settings: Any
     ) -> None:
         self.settings: Settings = load(name, settings)
+        sidecar.check(self.settings)
         self._access = access
         self._clock = clock or SystemClock()
         self._database: Callable[[], Any] | None = None
         self._caches: dict[str, Cache] = {}
         self._owner: Any = None
+        self._closes_at_exit = False
 
     @functools.cached_property
     def engine(self) -> Engine:
@@ -79,6 +82,7 @@ class Fanlight:
         self.recorder.renew()
         engine = self.__dict__.pop("engine", None)
         self.__dict__.pop("face", None)
+        self.__dict__.pop("_sidecar", None)  # it is the parent's
         if engine is not None and engine.abandon():
             self.start()
 
@@ -135,7 +139,7 @@ class Fanlight:
         self._claim(app)
         return self._capture(app, app)
 
-    def wsgi(self, app: WsgiApplication) -> WsgiApplication:
+    def wsgi(self, app: F) -> F:
         """A WSGI application that is `app` with recording around it. In Flask wrap, and replace, `app.wsgi_app`.
 
         Recording starts at the first request of each process. Nothing is served: `fanlight serve` shows what is written
@@ -146,7 +150,7 @@ class Fanlight:
         self._claim(app)
         capture = WsgiCapture(app, self.recorder, self._options(), self.start)
         capture.fanlight_dashboard = self
-        return capture
+        return cast(F, capture)
 
     def _claim(self, owner: Any) -> None:
         if self._owner is not None and self._owner is not owner:
@@ -185,14 +189,26 @@ class Fanlight:
     def start(self) -> None:
         """Start recording; called by the server's start-up, or by a worker or script without HTTP. Idempotent.
 
+        What is left is written when the interpreter ends, if not before.
+
         Raises StoreError for a store that cannot be opened.
         """
         if self.settings.enabled:
             self.engine.start()
+            _close_at_exit(self)
+            if self.settings.port:
+                self._sidecar.start()
+
+    @functools.cached_property
+    def _sidecar(self) -> sidecar.Sidecar:
+        return sidecar.Sidecar(self.settings, self.recorder.failed)
 
     def close(self) -> None:
         """Stop recording, end all live views and write what is left. Idempotent; `start` begins again."""
         face, engine = self.__dict__.pop("face", None), self.__dict__.pop("engine", None)
+        beside = self.__dict__.pop("_sidecar", None)
+        if beside is not None:
+            beside.close()
         if face is not None:
             face.close()
         if engine is not None:
@@ -258,6 +274,21 @@ def _renew_after_fork(dashboard: Fanlight) -> None:
     os.register_at_fork(after_in_child=renew)
 
 
+def _close_at_exit(dashboard: Fanlight) -> None:
+    """Have the last second written where nothing else ends the dashboard: a script, a WSGI worker. Once a dashboard."""
+    if dashboard._closes_at_exit:
+        return
+    dashboard._closes_at_exit = True
+    reference = weakref.ref(dashboard)
+
+    def close() -> None:
+        alive = reference()
+        if alive is not None:
+            alive.close()
+
+    atexit.register(close)
+
+
 class _Actions:
     """The built-in actions, for the faces."""
 
@@ -271,7 +302,7 @@ class _Actions:
         engine = self._dashboard.engine
         if name != CLEAR_CACHE:
             raise UnknownAction(f"no action {name}")
-        if not clearable(engine.caches.values()):
+        if not engine.clearable():
             raise UnknownAction('no cache can be cleared; declare one with dashboard.cache("name", clear=...)')
         try:
             outcome = await to_thread.run_sync(engine.run_everywhere, CLEAR_CACHE, role)

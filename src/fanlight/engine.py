@@ -6,8 +6,8 @@ import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Final
 
 from fanlight import sample
 from fanlight.capture.logs import install_logging
@@ -28,6 +28,7 @@ from fanlight.stores import Store, open_store
 from fanlight.stores.base import InstanceInfo
 from fanlight.stores.commands import Commands, Outcome
 from fanlight.stores.fleet import Fleet, Local
+from fanlight.stores.observer import Observer
 from fanlight.stores.writer import StoreWriter
 
 STORE_TURN_SECONDS: Final = 1.0
@@ -40,9 +41,12 @@ MEMORY: Final = "memory://"
 
 
 class Engine:
-    """Everything that runs behind one dashboard; `start` and `close` are idempotent and thread-safe."""
+    """Everything that runs behind one dashboard; `start` and `close` are idempotent and thread-safe.
 
-    def __init__(self, settings: Settings, clock: Clock, recorder: Recorder) -> None:
+    `observes`: this process is no instance of the service, and only shows what its store (not memory://) holds.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, recorder: Recorder, *, observes: bool = False) -> None:
         self.settings = settings
         self.clock = clock
         self.recorder = recorder
@@ -52,12 +56,14 @@ class Engine:
         self.caches: dict[str, Cache] = {}
         self.loop_monitor = LoopMonitor(clock)
         self._gc_monitor = GcMonitor(self.recorder, clock)
-        self._samplers: list[Sampler] = [
+        self.observes = observes
+        samplers: list[Sampler] = [
             SystemSampler(recorder, clock, elsewhere=lambda: self.pulse.pacer.spent_seconds),
             self.loop_monitor,
             self._gc_monitor,
             self._sample_caches,
         ]
+        self._samplers = [] if observes else samplers
         recorder.samplers += self._samplers
         self.store: Store = open_store(settings.store)
         self.shared = settings.store != MEMORY
@@ -65,18 +71,18 @@ class Engine:
         self.commands.handlers[CLEAR_CACHE] = self._clear_caches
         self._writer = StoreWriter(self.store, clock=clock)
         self.local = Local(self.recorder, self.info, self.pulse)
-        self.fleet = (
-            Fleet(self.store, self._writer, self.recorder, self.pulse, self.info, clock) if self.shared else None
-        )
+        kind = Observer if observes else Fleet
+        self.fleet = kind(self.store, self._writer, recorder, self.pulse, self.info, clock) if self.shared else None
         everything: Source = self.fleet or self.local
-        self.query = Query(settings, clock, self.local, everything, self, self.pulse.pacer.breathe)
+        own = everything if observes else self.local
+        self.query = Query(settings, clock, own, everything, self, self.pulse.pacer.breathe)
         self._open: Frame | None = None
         self._exposition: dict[str, tuple[int, str]] = {}
         self._lock = threading.Lock()
         self._running = False
         self._store_turn = threading.Event()
         self._store_thread: threading.Thread | None = None
-        self._uninstall_logging: Any = None
+        self._uninstall_logging: Callable[[], object] = _nothing
 
     def info(self) -> InstanceInfo:
         """How this instance describes itself now."""
@@ -98,8 +104,8 @@ class Engine:
             if self._running:
                 return
             self._running = True
-            self._uninstall_logging = install_logging(self.recorder, self.settings.log_level.upper(), clock=self.clock)
-            self._gc_monitor.start()
+            if not self.observes:
+                self._feed()
             if self.settings.sample_data and not self.shared:
                 self._fill()
             self.pulse.start()
@@ -108,6 +114,11 @@ class Engine:
                     target=_follow, args=(weakref.ref(self), self._store_turn), name="fanlight-follow", daemon=True
                 )
                 self._store_thread.start()
+
+    def _feed(self) -> None:
+        level = self.settings.log_level.upper()
+        self._uninstall_logging = install_logging(self.recorder, level, clock=self.clock)
+        self._gc_monitor.start()
 
     def _fill(self) -> None:
         until = self.recorder.started
@@ -231,7 +242,9 @@ class Engine:
         return self.supplier.latest()
 
     def clearable(self) -> tuple[str, ...]:
-        """The caches that handed over how to clear them."""
+        """The caches that handed over how to clear them; which of the workers' did, an observer cannot tell."""
+        if self.observes:
+            return ("the workers'",)
         return tuple(cache.name for cache in clearable(self.caches.values()))
 
     def last_failure(self) -> str:
@@ -255,6 +268,10 @@ class Engine:
     def history(self) -> str:
         """What is wrong with the store, "" when nothing is."""
         return self.fleet.history() if self.fleet is not None else ""
+
+
+def _nothing() -> None:
+    """What is uninstalled where nothing was installed."""
 
 
 def _follow(reference: weakref.ref[Engine], due: threading.Event) -> None:
