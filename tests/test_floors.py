@@ -23,6 +23,7 @@ FLOORS = {
     "dashboard": 4,
     "declared": 4,
     "engine": 4,
+    "sidecar": 4,
     "sample": 4, "gateway": 4, "": 4,
     "cli": 5, "__main__": 5,
 }  # fmt: skip

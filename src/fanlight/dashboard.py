@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import weakref
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
+from fanlight import sidecar
 from fanlight.capture.asgi import Application, Capture, CaptureOptions
 from fanlight.capture.install import install, owns
 from fanlight.capture.websocket import websocket
+from fanlight.capture.wsgi import WsgiCapture
 from fanlight.clock import Clock, SystemClock
 from fanlight.core.breaker import Policy
 from fanlight.core.context import correlation_id
@@ -53,6 +56,7 @@ class Fanlight:
         self, name: str, *, access: AccessCheck | None = None, clock: Clock | None = None, **settings: Any
     ) -> None:
         self.settings: Settings = load(name, settings)
+        sidecar.check(self.settings)
         self._access = access
         self._clock = clock or SystemClock()
         self._database: Callable[[], Any] | None = None
@@ -61,6 +65,7 @@ class Fanlight:
         self._breakers = Breakers(self._clock, lambda: self._sink)
         self._declared.actions.register(self._breaker_action())
         self._owner: Any = None
+        self._closes_at_exit = False
 
     def _breaker_action(self) -> Action:
         """Trips or resets a breaker on every worker; one that a worker has not used yet is made first, to be open
@@ -108,6 +113,7 @@ class Fanlight:
         self.recorder.renew()
         engine = self.__dict__.pop("engine", None)
         self.__dict__.pop("face", None)
+        self.__dict__.pop("_sidecar", None)  # it is the parent's
         if engine is not None and engine.abandon():
             self.start()
 
@@ -164,6 +170,19 @@ class Fanlight:
         self._claim(app)
         return self._capture(app, app)
 
+    def wsgi(self, app: F) -> F:
+        """A WSGI application that is `app` with recording around it. In Flask wrap, and replace, `app.wsgi_app`.
+
+        Recording starts at the first request of each process. Nothing is served: `fanlight serve` shows what is written
+        to the store, or the setting `port` does.
+        """
+        if not self.settings.enabled:
+            return app
+        self._claim(app)
+        capture = WsgiCapture(app, self.recorder, self._options(), self.start)
+        capture.fanlight_dashboard = self
+        return cast(F, capture)
+
     def _claim(self, owner: Any) -> None:
         if self._owner is not None and self._owner is not owner:
             raise FanlightError(
@@ -173,15 +192,18 @@ class Fanlight:
         self._owner = owner
 
     def _capture(self, inner: Application, owner: Any) -> _Capture:
+        begin = functools.partial(self._begin, owner)
+        return _Capture(self, inner, self.recorder, self._options(), self._serve, begin, self.close)
+
+    def _options(self) -> CaptureOptions:
         settings = self.settings
-        options = CaptureOptions(
+        return CaptureOptions(
             prefix=settings.prefix,
             exclude=settings.exclude,
             stream_routes=settings.streams,
             websocket_group_params=settings.websocket_group_params,
             websocket_user_params=settings.websocket_user_params,
         )
-        return _Capture(self, inner, self.recorder, options, self._serve, lambda: self._begin(owner), self.close)
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         await self.face(scope, receive, send)
@@ -198,14 +220,26 @@ class Fanlight:
     def start(self) -> None:
         """Start recording; called by the server's start-up, or by a worker or script without HTTP. Idempotent.
 
+        What is left is written when the interpreter ends, if not before.
+
         Raises StoreError for a store that cannot be opened.
         """
         if self.settings.enabled:
             self.engine.start()
+            _close_at_exit(self)
+            if self.settings.port:
+                self._sidecar.start()
+
+    @functools.cached_property
+    def _sidecar(self) -> sidecar.Sidecar:
+        return sidecar.Sidecar(self.settings, self.recorder.failed)
 
     def close(self) -> None:
         """Stop recording, end all live views and write what is left. Idempotent; `start` begins again."""
         face, engine = self.__dict__.pop("face", None), self.__dict__.pop("engine", None)
+        beside = self.__dict__.pop("_sidecar", None)
+        if beside is not None:
+            beside.close()
         if face is not None:
             face.close()
         if engine is not None:
@@ -387,3 +421,18 @@ def _renew_after_fork(dashboard: Fanlight) -> None:
             alive._renew()
 
     os.register_at_fork(after_in_child=renew)
+
+
+def _close_at_exit(dashboard: Fanlight) -> None:
+    """Have the last second written where nothing else ends the dashboard: a script, a WSGI worker. Once a dashboard."""
+    if dashboard._closes_at_exit:
+        return
+    dashboard._closes_at_exit = True
+    reference = weakref.ref(dashboard)
+
+    def close() -> None:
+        alive = reference()
+        if alive is not None:
+            alive.close()
+
+    atexit.register(close)

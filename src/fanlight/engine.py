@@ -6,8 +6,8 @@ import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
 
 from fanlight import sample
 from fanlight.capture.logs import install_logging
@@ -40,6 +40,7 @@ from fanlight.stores.base import InstanceInfo
 from fanlight.stores.commands import Commands
 from fanlight.stores.compaction import Compactor, OwnSeconds
 from fanlight.stores.fleet import Fleet, Local
+from fanlight.stores.observer import Observer
 from fanlight.stores.opening import locate_redis, open_redis, open_shared
 from fanlight.stores.writer import StoreWriter
 
@@ -59,9 +60,14 @@ ANALYTICS_KEY: Final = "analytics_snapshot_cache"
 
 
 class Engine:
-    """Everything that runs behind one dashboard; `start` and `close` are idempotent and thread-safe."""
+    """Everything that runs behind one dashboard; `start` and `close` are idempotent and thread-safe.
 
-    def __init__(self, settings: Settings, clock: Clock, recorder: Recorder, declared: Declared) -> None:
+    `observes`: this process is no instance of the service, and only shows what its store (not memory://) holds.
+    """
+
+    def __init__(
+        self, settings: Settings, clock: Clock, recorder: Recorder, declared: Declared, *, observes: bool = False
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.recorder = recorder
@@ -69,10 +75,13 @@ class Engine:
         self.caller = declared.renew()
         self.supplier = Supplier(self.caller, clock)
         self.declared = declared
+        if observes:
+            declared.can_clear()  # which of the workers' caches, only they know
         self.breakers = Breakers(clock, lambda: recorder)
         self.loop_monitor = LoopMonitor(clock)
         self._gc_monitor = GcMonitor(self.recorder, clock)
-        self._samplers: list[Sampler] = [
+        self.observes = observes
+        samplers: list[Sampler] = [
             SystemSampler(recorder, clock, elsewhere=lambda: self.pulse.pacer.spent_seconds),
             self.loop_monitor,
             self._gc_monitor,
@@ -80,6 +89,7 @@ class Engine:
             lambda: self.breakers.samples(),
             self._sample_redis,
         ]
+        self._samplers = [] if observes else samplers
         recorder.samplers += self._samplers
         self.store: Store = open_store(settings.store)
         self.shared = settings.store != MEMORY
@@ -88,13 +98,13 @@ class Engine:
         self.commands.starters[ACTION] = self._execution.begin
         self._writer = StoreWriter(self.store, clock=clock)
         self.local = Local(self.recorder, self.info, self.pulse)
-        self.fleet = (
-            Fleet(self.store, self._writer, self.recorder, self.pulse, self.info, clock) if self.shared else None
-        )
+        kind = Observer if observes else Fleet
+        self.fleet = kind(self.store, self._writer, recorder, self.pulse, self.info, clock) if self.shared else None
         self._own = OwnSeconds(self.local.window)
         self._compactor = Compactor(self.store, self.info, self._own, clock, recorder.failed)
         everything: Source = self.fleet or self.local
-        self.query = Query(settings, clock, self.local, everything, self, self.pulse.pacer.breathe)
+        own = everything if observes else self.local
+        self.query = Query(settings, clock, own, everything, self, self.pulse.pacer.breathe)
         self._analytics = SnapshotCache(
             ANALYTICS_KEY,
             Analytics,
@@ -111,7 +121,7 @@ class Engine:
         self._running = False
         self._store_turn = threading.Event()
         self._store_thread: threading.Thread | None = None
-        self._uninstall_logging: Any = None
+        self._uninstall_logging: Callable[[], object] = _nothing
         self._redis: RedisMonitor | None = None
         if self.store.url.startswith("redis"):
             self.watch_redis(locate_redis(settings.store))
@@ -136,11 +146,12 @@ class Engine:
             if self._running:
                 return
             self._running = True
-            self._uninstall_logging = install_logging(self.recorder, self.settings.log_level.upper(), clock=self.clock)
-            self._gc_monitor.start()
+            if not self.observes:
+                self._feed()
             if self.settings.sample_data and not self.shared:
                 self._fill()
-            self.recorder.event(START, {"release": self.settings.release})
+            if not self.observes:
+                self.recorder.event(START, {"release": self.settings.release})
             self.pulse.start()
             if self._redis is not None:
                 self._redis.start()
@@ -148,6 +159,11 @@ class Engine:
                 target=_follow, args=(weakref.ref(self), self._store_turn), name="fanlight-follow", daemon=True
             )
             self._store_thread.start()
+
+    def _feed(self) -> None:
+        level = self.settings.log_level.upper()
+        self._uninstall_logging = install_logging(self.recorder, level, clock=self.clock)
+        self._gc_monitor.start()
 
     def _fill(self) -> None:
         until = self.recorder.started
@@ -274,7 +290,8 @@ class Engine:
             self.commands.poll()
             if self.fleet is not None and self.pulse.watchers:
                 self.fleet.follow()
-            self._compactor.turn()
+            if not self.observes:
+                self._compactor.turn()
         except Exception as error:
             self.recorder.failed("store", error)
 
@@ -351,6 +368,10 @@ class Engine:
     def history(self) -> str:
         """What is wrong with the store, "" when nothing is."""
         return self.fleet.history() if self.fleet is not None else ""
+
+
+def _nothing() -> None:
+    """What is uninstalled where nothing was installed."""
 
 
 def _follow(reference: weakref.ref[Engine], due: threading.Event) -> None:

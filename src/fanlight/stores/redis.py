@@ -28,6 +28,7 @@ from fanlight.stores.base import (
     READ_LIMIT,
     RETIRED,
     SERIES_KEPT,
+    SERVICE_LIMIT,
     TIERS,
     Acknowledgement,
     Command,
@@ -49,6 +50,10 @@ from fanlight.stores.base import (
 )
 from fanlight.stores.redis_client import RedisClient, parse
 
+SERVICES: Final = "fanlight:services"
+"""The names of all services, by when they last said that they are there."""
+ANNOUNCE_EVERY: Final = 60.0
+"""Seconds between two such words of one process."""
 SPARE: Final = 60
 """Seconds a key outlives what it must, so that clocks may differ."""
 TOTALS_KEPT: Final = 400 * 86400
@@ -125,6 +130,19 @@ class RedisStore:
                 self._written[own] = written
             if len(self._written) > WRITTEN_HELD:
                 del self._written[next(iter(self._written))]
+
+    def services(self) -> list[str]:
+        named = self._client.call("ZRANGE", SERVICES, 0, SERVICE_LIMIT - 1)
+        names = sorted(name.decode() for name in named)
+        return [name for name in names if self._call(name, "HLEN", "instances")]
+
+    def _announce(self, info: InstanceInfo) -> None:
+        """Put the service on the list of all, now and then: it is the one key that several services share."""
+        if 0 <= info.last_seen - self._announced.get(info.service, -ANNOUNCE_EVERY) < ANNOUNCE_EVERY:
+            return
+        self._client.call("ZADD", SERVICES, repr(info.last_seen), info.service)
+        self._client.call("EXPIRE", SERVICES, TOTALS_KEPT)
+        self._announced[info.service] = info.last_seen
 
     def instances(self, service: str) -> list[InstanceInfo]:
         blobs = self.call(service, "HVALS", "instances")
