@@ -272,7 +272,8 @@ def _answered(address: str, patterns: list[tuple[str, re.Pattern[str]]]) -> bool
         named = values.groupdict()
         known = {"page": PAGES, "panel": PANELS, "action": ("clear-cache",)}
         if all(named[name] in names or "{" in named[name] for name, names in known.items() if name in named):
-            return not path.startswith("/actions/") or address == "/actions/clear-cache"
+            acting = path.startswith("/actions/") and not named.keys() & {"change", "service"}
+            return not acting or address == "/actions/clear-cache"
     return False
 
 

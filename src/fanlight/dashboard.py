@@ -6,6 +6,7 @@ import functools
 import os
 import weakref
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from anyio import to_thread
@@ -26,15 +27,19 @@ from fanlight.faces.context import AccessCheck, ActionResult, FaceContext, Unkno
 from fanlight.faces.errors import shown
 from fanlight.faces.web.app import WebFace
 from fanlight.pages import PAGES, PANELS
+from fanlight.readings import Readings
 from fanlight.services.actions import CLEAR_CACHE, Cache, clearable, told
 from fanlight.services.breaker import BREAKERS, Breaker, Breakers
 from fanlight.services.calls import Call, Nowhere, record_call
+from fanlight.services.outcomes import described
+from fanlight.services.probe import INTERVAL_SECONDS, THRESHOLD, TIMEOUT_SECONDS, Probe
+from fanlight.services.registry import RESTART, RESTART_SECONDS, Declared, Registry, called
 from fanlight.settings import Settings, load
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Fanlight:
+class Fanlight(Readings):
     """A dashboard for one service. Constructing it reads settings and has no other effect.
 
     `name` is the service's; every keyword is a setting (see `fanlight.settings`), also read from FANLIGHT_* variables
@@ -53,6 +58,7 @@ class Fanlight:
         self._database: Callable[[], Any] | None = None
         self._caches: dict[str, Cache] = {}
         self._breakers = Breakers(self._clock, lambda: self._sink)
+        self._registry = Registry()
         self._owner: Any = None
 
     @functools.cached_property
@@ -61,6 +67,7 @@ class Fanlight:
         engine = Engine(self.settings, self._clock, self.recorder)
         engine.caches = self._caches
         engine.breakers = self._breakers
+        engine.registry = self._registry
         if self._database is not None:
             engine.supplier.declare(self._database)
         return engine
@@ -197,13 +204,54 @@ class Fanlight:
     def _sink(self) -> Recorder | Nowhere:
         return self.recorder if self.settings.enabled else Nowhere()
 
-    def call(self, service: str, operation: str, /, *, kind: str = "wrapper", **attributes: Any) -> Call:
+    def call(self, service: str, operation: str, /, *, kind: str = "", **attributes: Any) -> Call:
         """A call of a service: a context manager (sync and async), or a decorator of functions of every kind.
 
-        `kind`: wrapper, llm, mcp, database, cache or http. Attributes are kept with the call, the first 20 of them,
-        secrets masked; those of a language model's calls are in `docs/calls.md`. Costs about a microsecond.
+        `kind`: wrapper (unless said or declared), llm, mcp, database, cache or http. Attributes are kept with the call,
+        the first 20 of them, secrets masked; those of a language model's calls are in `docs/calls.md`. Costs about a
+        microsecond. Where the service was declared with a breaker, entering raises BreakerOpen while that is open.
         """
-        return Call(self._sink, service, operation, kind, attributes)
+        declared = self._registry.declared
+        if service in declared:
+            return called(self._sink, declared[service], operation, kind, attributes)
+        return Call(self._sink, service, operation, kind or "wrapper", attributes)
+
+    def service(
+        self,
+        name: str,
+        /,
+        *,
+        kind: str = "wrapper",
+        probe: Probe | None = None,
+        required: bool = False,
+        restart: Callable[[], Any] | None = None,
+        breaker: bool | Policy = False,
+        interval: float = INTERVAL_SECONDS,
+        timeout: float = TIMEOUT_SECONDS,
+        threshold: int = THRESHOLD,
+    ) -> None:
+        """Name something the application depends on, before its first call; declaring it again replaces what was said.
+
+        `probe` (see `fanlight.services.probe`) is asked every `interval` seconds, given `timeout`, and believed to fail
+        after `threshold` failures in a row. `/health` answers 503 while a `required` service is down. `restart` (sync
+        or async) makes restarting it an action. With a `breaker` all its calls go through one. Raises FanlightError.
+        """
+        guard = self._breakers.get(name) if breaker else None
+        if guard is not None and isinstance(breaker, Policy):
+            guard.declare(breaker, ())
+        self._registry.declare(
+            Declared(
+                name=name,
+                kind=kind,
+                probe=probe,
+                required=required,
+                restart=restart,
+                breaker=guard,
+                interval=interval,
+                timeout=timeout,
+                threshold=threshold,
+            )
+        )
 
     def breaker(
         self, name: str, /, *, policy: Policy | None = None, ignore: tuple[type[BaseException], ...] = ()
@@ -296,12 +344,14 @@ class _Actions:
         self._dashboard = dashboard
 
     def names(self) -> Collection[str]:
-        return (CLEAR_CACHE, BREAKERS)
+        return (CLEAR_CACHE, BREAKERS, RESTART)
 
     async def run(self, name: str, path: Mapping[str, str], role: str) -> ActionResult:
         engine = self._dashboard.engine
         if name == BREAKERS:
             return await self._change_breaker(path, role)
+        if name == RESTART:
+            return await self._restart(path["service"])
         if name != CLEAR_CACHE:
             raise UnknownAction(f"no action {name}")
         if not clearable(engine.caches.values()):
@@ -315,6 +365,18 @@ class _Actions:
             raise UnknownAction(f"no breaker {shown(name)}")
         done = f"{'Tripped' if change == 'trip' else 'Reset'} {name}"
         return await self._everywhere(BREAKERS, role, {"name": name, "change": change, "by": role}, done)
+
+    async def _restart(self, name: str) -> ActionResult:
+        """Restart a service from this instance; success only once the function returned."""
+        declared = self._dashboard._registry.declared.get(name)
+        if declared is None or declared.restart is None:
+            raise UnknownAction(f"no service {shown(name)} that can be restarted; declare one with restart=")
+        caller = self._dashboard.engine.caller
+        try:
+            said = await to_thread.run_sync(partial(caller.call, declared.restart, timeout=RESTART_SECONDS))
+        except Exception as error:
+            return ActionResult("error", f"{name} was not restarted: {described(error)}")
+        return ActionResult("success", f"Restarted {name}" + (f": {described(str(said))}" if said is not None else ""))
 
     async def _everywhere(self, command: str, role: str, arguments: Mapping[str, str], done: str) -> ActionResult:
         try:

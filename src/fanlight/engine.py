@@ -24,6 +24,7 @@ from fanlight.faces.prometheus import expose
 from fanlight.panels import View
 from fanlight.services.actions import CLEAR_CACHE, Cache, clearable
 from fanlight.services.breaker import BREAKERS, Breakers
+from fanlight.services.registry import Prober, Registry, under_way
 from fanlight.services.supplier import LoopCaller, Supplier
 from fanlight.settings import Settings
 from fanlight.stores import Store, open_store
@@ -53,6 +54,8 @@ class Engine:
         self.supplier = Supplier(self.caller, clock)
         self.caches: dict[str, Cache] = {}
         self.breakers = Breakers(clock, lambda: recorder)
+        self.registry = Registry()
+        self._prober = Prober(clock)
         self.loop_monitor = LoopMonitor(clock)
         self._gc_monitor = GcMonitor(self.recorder, clock)
         self._samplers: list[Sampler] = [
@@ -60,7 +63,7 @@ class Engine:
             self.loop_monitor,
             self._gc_monitor,
             self._sample_caches,
-            lambda: self.breakers.samples(),
+            self._sample_services,
         ]
         recorder.samplers += self._samplers
         self.store: Store = open_store(settings.store)
@@ -235,6 +238,12 @@ class Engine:
                 self.caller.call(cache.clear)
             cache.entries = 0
         return ", ".join(cache.name for cache in cleared) or "nothing to clear"
+
+    def _sample_services(self) -> Iterator[Sample]:
+        yield from self.registry.samples()
+        yield from self._prober.turn(self.registry.declared, self.caller.loop)
+        yield from self.breakers.samples()
+        yield from under_way(self.recorder.open_calls, self.recorder.now_ns())
 
     def _sample_caches(self) -> Iterator[Sample]:
         for cache in tuple(self.caches.values()):

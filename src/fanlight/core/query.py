@@ -118,6 +118,7 @@ class Query:
             history=around.history(),
             version=version,
             exposition=around.exposition,
+            series=source.window.series_points,
         )
         return Snapshot(inputs)
 
