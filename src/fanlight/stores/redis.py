@@ -101,6 +101,7 @@ class RedisStore:
         self._client = RedisClient(parse(url))
         self.url = self._client.address.url
         self._written: dict[tuple[str, str], _Written] = {}
+        self._announced: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def write(self, info: InstanceInfo, frames: Sequence[StoredFrame], totals: bytes | None) -> None:
@@ -109,6 +110,7 @@ class RedisStore:
         if not self._write(info, frames, totals, known):
             self._write(info, (*known.seconds, *frames), known.totals if totals is None else totals, _NOTHING)
         self._remember(info, known.with_more(frames, totals))
+        self._announce(info)
 
     def _write(self, info: InstanceInfo, frames: Sequence[StoredFrame], totals: bytes | None, known: _Written) -> bool:
         service = info.service
@@ -134,7 +136,7 @@ class RedisStore:
     def services(self) -> list[str]:
         named = self._client.call("ZRANGE", SERVICES, 0, SERVICE_LIMIT - 1)
         names = sorted(name.decode() for name in named)
-        return [name for name in names if self._call(name, "HLEN", "instances")]
+        return [name for name in names if self.call(name, "HLEN", "instances")]
 
     def _announce(self, info: InstanceInfo) -> None:
         """Put the service on the list of all, now and then: it is the one key that several services share."""
