@@ -20,17 +20,18 @@ from fanlight.core.query import Query, Source
 from fanlight.core.recorder import Recorder, Sample, Sampler
 from fanlight.core.sections import Supplied
 from fanlight.core.snapshot import Snapshot
-from fanlight.core.window import SPAN
+from fanlight.core.timeline import SPAN
 from fanlight.errors import FanlightError
 from fanlight.faces.prometheus import expose
 from fanlight.services.actions import CLEAR_CACHE, Cache, clearable
 from fanlight.services.supplier import LoopCaller, Supplier
 from fanlight.settings import Settings
 from fanlight.stores import Store, open_store
-from fanlight.stores.base import InstanceInfo
+from fanlight.stores.base import TIERS, InstanceInfo
 from fanlight.stores.commands import Commands, Outcome
 from fanlight.stores.compaction import Compactor, OwnSeconds
 from fanlight.stores.fleet import Fleet, Local
+from fanlight.stores.ranges import Ranges
 from fanlight.stores.writer import StoreWriter
 
 STORE_TURN_SECONDS: Final = 1.0
@@ -74,7 +75,9 @@ class Engine:
         self._own = OwnSeconds(self.local.window)
         self._compactor = Compactor(self.store, self.info, self._own, clock, recorder.failed)
         everything: Source = self.fleet or self.local
-        self.query = Query(settings, clock, self.local, everything, self, self.pulse.pacer.breathe)
+        kept = {tier: seconds for tier, seconds in TIERS.items() if self.shared or tier > 1}
+        self._ranges = Ranges(self.store, settings.name, clock, kept)
+        self.query = Query(settings, clock, self.local, everything, self, self.pulse.pacer.breathe, self._ranges)
         self._open: Frame | None = None
         self._exposition: dict[str, tuple[int, str]] = {}
         self._lock = threading.Lock()

@@ -14,7 +14,7 @@ from tests.pages.hostile import hostile_service
 from fanlight.core.recorder import Sample
 from fanlight.core.sections import Supplied
 from fanlight.core.snapshot import Snapshot
-from fanlight.core.window import SPAN
+from fanlight.core.timeline import SPAN
 from fanlight.faces.web.views import FILTERS, parse_view
 from fanlight.pages import PAGES, PANELS
 from fanlight.panels import Page, Slot, Table, View

@@ -8,7 +8,7 @@ rates per second, ratios fractions of 1.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -16,8 +16,8 @@ from fanlight.core.facts import ERROR_TYPES, error_type
 from fanlight.core.frame import Key, Record
 from fanlight.core.sections import CacheFigures, Instance, Own, Requests, Route, Sockets, Supplied, System
 from fanlight.core.series import EMPTY, Summary
+from fanlight.core.timeline import Lines, Point, View
 from fanlight.core.totals import Tally, Totals
-from fanlight.core.window import Point, View
 from fanlight.settings import Settings
 
 HTTP_FAMILIES: Final = ("requests", "streams")
@@ -45,12 +45,22 @@ class Inputs:
     history: str = ""
     version: int = 0
     exposition: Callable[[Snapshot], str] | None = None
+    lines: Callable[[], Lines] | None = None
 
 
 class Snapshot:
-    """The service at one moment, for one scope."""
+    """The service at one moment, for one scope.
 
-    def __init__(self, inputs: Inputs) -> None:
+    `view` is the window of 15 minutes, which everything that judges the present goes by. `range` is the same moment
+    over the range a viewer chose: its `view`, routes, errors and records are those of that range; the snapshot itself
+    when nothing else was chosen.
+    """
+
+    def __init__(self, inputs: Inputs, over: View | None = None, lines: Callable[[], Lines] | None = None) -> None:
+        self.range = self
+        if over is not None:
+            present = {name: getattr(inputs.view, name) for name in ("gauges", "recent", "recent_seconds")}
+            self.range = Snapshot(replace(inputs, view=over._replace(**present), lines=lines))
         self._inputs = inputs
         self.at = inputs.at
         self.settings = inputs.settings
@@ -180,8 +190,9 @@ class Snapshot:
             return ()
         found = {
             record.id: record
+            for kept in (self.view.kept, self.range.view.kept)
             for kind in ("recent", "slow", "failed", "sockets")
-            for record in self.view.kept.get(kind, ())
+            for record in kept.get(kind, ())
             if id in (record.id, record.data["correlation_id"])
         }
         return tuple(sorted(found.values(), key=lambda record: -record.at))
@@ -275,5 +286,15 @@ class Snapshot:
         return make(self) if make is not None else ""
 
     def points(self, family: str) -> tuple[Point, ...]:
-        """The chart points of a family, from `view.start` in steps of `window.STEP`; empty when it has none."""
+        """The chart points of a family, from `view.start` in steps of `view.step`; empty when it has none."""
         return self.view.points.get(family, ())
+
+    @cached_property
+    def lines(self) -> Lines:
+        """The busiest series over time."""
+        make = self._inputs.lines
+        return make() if make is not None else Lines(self.view.start, self.view.step, (), {})
+
+    def over(self, view: View, lines: Lines) -> Snapshot:
+        """This moment with another range to look at."""
+        return Snapshot(self._inputs, view, lambda: lines)

@@ -106,7 +106,7 @@ def slow_requests(snapshot: Snapshot, view: View) -> Stat:
         unit="integer",
         detail=f"over {limit} · {requests.very_slow} over {very}",
         state=state if state != "ok" else rules.slow_state(requests.slow),
-        spark=charts.closed(snapshot, tuple(float(n) for n in snapshot.view.counter_points.get("requests.slow", ()))),
+        spark=charts.per_second(snapshot, snapshot.view.counter_points.get("requests.slow", ())),
         tone="warn",
         href="requests?kind=slow",
     )

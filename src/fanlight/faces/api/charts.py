@@ -9,7 +9,7 @@ import msgspec
 
 from fanlight import formats
 from fanlight.core.snapshot import HTTP_FAMILIES, Snapshot
-from fanlight.core.window import SPAN, STEP
+from fanlight.core.timeline import SPAN, STEP
 from fanlight.faces.api import items
 from fanlight.faces.api.documents import Asked, Health
 from fanlight.faces.figures import milliseconds, percent
