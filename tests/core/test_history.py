@@ -95,7 +95,7 @@ def test_points_totals_and_figures_are_those_of_one_merged_histogram() -> None:
     merged = Frame(span.start, span.start)
     for made in frames:
         history.add_head(made.start, decode_rows(made.parts()[0]))
-        history.add_series(made.start, decode_rows(*made.parts()))
+        history.rank(decode_rows(*made.parts()))
         merged.add(made)
     view = history.view()
     assert (view.start, view.end, view.step) == (*span[:2], 60)
@@ -134,7 +134,8 @@ def test_the_busiest_series_get_a_line() -> None:
     history = History(span)
     for start in (1_700_000_100, 1_700_000_160, 1_700_001_000):
         made = frame(start, 60, 14)
-        history.add_series(start, decode_rows(*made.parts()))
+        history.rank(decode_rows(*made.parts()))
+        history.draw(start, decode_rows(*made.parts()))
     lines = history.lines()
     assert (lines.start, lines.step) == (1_700_000_100, 900)
     assert lines.widths == (120, 60, 0)
@@ -153,7 +154,7 @@ def test_records_outside_the_range_stay_out() -> None:
     moments = (1_700_000_099.9, 1_700_000_100.0, 1_700_000_159.9, 1_700_000_160.0)
     made.kept["failed"] = [Record(at, f"r{at}", "request") for at in moments]
     history = History(span)
-    history.add_series(made.start, decode_rows(*made.parts()))
+    history.draw(made.start, decode_rows(*made.parts()))
     assert [record.at for record in history.view().kept["failed"]] == list(moments[1:3])
 
 

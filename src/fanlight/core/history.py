@@ -81,7 +81,8 @@ class _Family:
 
 
 class History:
-    """Collects the frames of a span: `add_head` those of its tier, `add_series` those that rank; `view` is the result.
+    """Collects the frames of a span: `add_head` those of its tier, `rank` and `draw` those with series, for the figures
+    and the lines; `view` and `lines` are the result.
 
     One thread at a time. Rows that are no cells raise ValueError and are partly in.
     """
@@ -97,17 +98,16 @@ class History:
         self._gauges: dict[int, dict[str, Gauge]] = {}
         self._kept: dict[str, list[Record]] = {}
 
-    @property
-    def ranked_until(self) -> int:
-        """The end of what is ranked so far."""
-        return max((bucket + width for part in self._line_widths.values() for bucket, width in part.items()), default=0)
-
-    def add_head(self, bucket: int, head: SentFrame) -> None:
-        """A frame of the span's tier; several of one bucket (instances) add up."""
+    def add_head(self, bucket: int, head: SentFrame, whole: bool = False) -> None:
+        """A frame of the span's tier; several of one bucket (instances) add up. With `whole` it counts in the totals of
+        the span too, which otherwise come from the frames that rank."""
         tier = self.span.tier
         self._widths[bucket] = max(self._widths.get(bucket, 0), min(head.end - bucket, tier))
         for name, row in head.totals.items():
-            self._add_point(self._family(name), bucket, row)
+            family = self._family(name)
+            self._add_point(family, bucket, row)
+            if whole:
+                family.total.add_row(row)
             self._breathe()
         for name, amount in head.counters.items():
             steps = self._counters.setdefault(name, {})
@@ -121,29 +121,38 @@ class History:
         self._breathe()
 
     def _add_point(self, family: _Family, bucket: int, row: CellRow) -> None:
-        family.total.add_row(row)
         known = family.points.get(bucket)
         if known is None:
             family.points[bucket] = Cell.from_row(row) if self.span.tier == 1 else point(summarize_row(row))
         elif isinstance(known, Cell):
             known.add_row(row)
 
-    def add_series(self, bucket: int, frame: SentFrame) -> None:
-        """A frame whose series are ranked; each moment of the span, of each instance, may be in one of them only."""
+    def rank(self, frame: SentFrame, whole: bool = True) -> None:
+        """A frame whose cells are part of the figures by series, and of the totals; each moment of the span, of each
+        instance, may be in one of them only."""
+        for name, row in frame.totals.items() if whole else ():
+            self._family(name).total.add_row(row)
+        for name, rows in frame.series.items():
+            series = self._family(name).series
+            for labels, row in rows:
+                key = tuple(labels)
+                cell = series.get(key)
+                if cell is None:
+                    cell = series[key] = Cell(row[5])
+                cell.add_row(row)
+                self._breathe()
+
+    def draw(self, bucket: int, frame: SentFrame) -> None:
+        """A frame that is a step of the lines, or a part of one, and whose records are listed; each moment once."""
         place = bucket - bucket % self.span.ranking
         self._line_widths.setdefault(place, {})[bucket] = frame.end - bucket
         for name, rows in frame.series.items():
             family = self._family(name)
             for labels, row in rows:
-                key = tuple(labels)
-                cell = family.series.get(key)
-                if cell is None:
-                    cell = family.series[key] = Cell(row[5])
-                cell.add_row(row)
-                shares = family.shares.setdefault(key, {})
+                shares = family.shares.setdefault(tuple(labels), {})
                 share = Share(row[0], row[1], int(row[2]) * row[5])
                 shares[place] = share if place not in shares else shares[place].plus(share)
-                self._breathe()
+            self._breathe()
         for kind, records in frame.kept.items():
             inside = (record for record in records if self.span.start <= record.at < self.span.end)
             self._kept[kind] = newest(WINDOW_LIMITS[kind], self._kept.get(kind, ()), inside)
@@ -203,5 +212,5 @@ class History:
         families = {}
         for name, family in self._families.items():
             busiest = sorted(family.series, key=lambda key: (-family.series[key].count, key))[:LINES]
-            families[name] = {key: tuple(map(family.shares[key].get, places)) for key in busiest}
+            families[name] = {key: tuple(map(family.shares.get(key, {}).get, places)) for key in busiest}
         return Lines(start, step, widths, families)

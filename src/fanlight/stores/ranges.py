@@ -11,7 +11,7 @@ from typing import Final
 from fanlight import formats
 from fanlight.clock import Clock
 from fanlight.core.frame import SentFrame, decode_rows
-from fanlight.core.history import History, Span, chosen, preset
+from fanlight.core.history import RANKING, History, Span, chosen, preset
 from fanlight.core.pacer import Pacer
 from fanlight.core.query import Ranged
 from fanlight.core.timeline import Lines, View
@@ -41,35 +41,55 @@ SLICE_NS: Final = 300_000
 
 
 def read(store: Store, service: str, span: Span, now: float, breathe: Callable[[], None]) -> tuple[View, Lines]:
-    """The span out of the store: points from its own tier, figures by series from the coarser one that ranks.
+    """The span out of the store: points from its own tier, series from coarser ones. Raises FanlightError.
 
     Where the span does not begin or end with a bucket of the ranking tier, the finer one fills in while its series are
-    kept; where they are not, the whole bucket counts. Raises FanlightError.
+    kept; where they are not, the whole bucket is ranked.
     """
     history = History(span, breathe)
+    exact = span.start >= now - SERIES_KEPT[span.tier]
     try:
         for row in all_frames(store, service, span.tier, span.start, span.end, series=False):
-            history.add_head(row.bucket, decode_rows(row.data))
-        for bucket, frame in _ranked(store, service, span, now):
-            history.add_series(bucket, frame)
+            history.add_head(row.bucket, decode_rows(row.data), whole=not exact)
+        if exact:
+            rank(store, service, span, history)
+        else:
+            rank_roughly(store, service, span, history)
         return history.view(), history.lines()
     except ValueError as error:
         raise FanlightError(f"the store holds a frame that cannot be read ({error}); move the store away") from error
 
 
-def _ranked(store: Store, service: str, span: Span, now: float) -> Iterator[tuple[int, SentFrame]]:
-    """The frames whose series are ranked, by bucket: each moment of the span in one of them."""
+def rank(store: Store, service: str, span: Span, history: History) -> None:
+    """Lines by the ranking tier, figures from the coarsest buckets that fit, every second of the span once."""
     size = span.ranking
-    exact = span.start >= now - SERIES_KEPT[span.tier]
-    first = min(_up(span.start, size), span.end) if exact else span.start // size * size
-    yield from _frames(store, service, span.tier, span.start, first)
+    first = min(_up(span.start, size), span.end)
+    for bucket, frame in _frames(store, service, span.tier, span.start, first):
+        history.draw(bucket, frame)
+        history.rank(frame)
+    done: list[tuple[int, int]] = []
+    for bucket, frame in _frames(store, service, RANKING[size], _up(first, RANKING[size]), span.end):
+        if frame.end <= span.end and size != RANKING[size]:
+            history.rank(frame)
+            done.append((bucket, frame.end))
     reached = first
     for bucket, frame in _frames(store, service, size, first, span.end):
-        if frame.end <= span.end or not exact:
-            yield bucket, frame
-            reached = max(reached, frame.end)
-    if exact and size != span.tier:
-        yield from _frames(store, service, span.tier, reached, span.end)
+        if frame.end > span.end:
+            continue
+        history.draw(bucket, frame)
+        if not any(start <= bucket < end for start, end in done):
+            history.rank(frame)
+        reached = max(reached, frame.end)
+    for bucket, frame in _frames(store, service, span.tier, reached, span.end) if size != span.tier else ():
+        history.draw(bucket, frame)
+        history.rank(frame)
+
+
+def rank_roughly(store: Store, service: str, span: Span, history: History) -> None:
+    """Lines and figures from all buckets of the ranking tier that touch the span: the finer series are gone."""
+    for bucket, frame in _frames(store, service, span.ranking, span.start // span.ranking * span.ranking, span.end):
+        history.draw(bucket, frame)
+        history.rank(frame, whole=False)
 
 
 def _frames(store: Store, service: str, tier: int, start: int, end: int) -> Iterator[tuple[int, SentFrame]]:
