@@ -13,10 +13,10 @@ from functools import cached_property
 from typing import Final
 
 from fanlight.core.facts import ERROR_TYPES, error_type
-from fanlight.core.frame import Key, Record
+from fanlight.core.frame import Key, Record, newest
 from fanlight.core.sections import CacheFigures, Instance, Own, Requests, Route, Sockets, Supplied, System
 from fanlight.core.series import EMPTY, Summary
-from fanlight.core.timeline import Lines, Point, View
+from fanlight.core.timeline import WINDOW_LIMITS, Lines, Point, View
 from fanlight.core.totals import Tally, Totals
 from fanlight.settings import Settings
 
@@ -59,8 +59,7 @@ class Snapshot:
     def __init__(self, inputs: Inputs, over: View | None = None, lines: Callable[[], Lines] | None = None) -> None:
         self.range = self
         if over is not None:
-            present = {name: getattr(inputs.view, name) for name in ("gauges", "recent", "recent_seconds")}
-            self.range = Snapshot(replace(inputs, view=over._replace(**present), lines=lines))
+            self.range = Snapshot(replace(inputs, view=_with_present(over, inputs.view), lines=lines))
         self._inputs = inputs
         self.at = inputs.at
         self.settings = inputs.settings
@@ -298,3 +297,12 @@ class Snapshot:
     def over(self, view: View, lines: Lines) -> Snapshot:
         """This moment with another range to look at."""
         return Snapshot(self._inputs, view, lambda: lines)
+
+
+def _with_present(past: View, present: View) -> View:
+    """A range with the levels of now, and the window's records that are inside it: the newest are not stored yet."""
+    kept = {}
+    for kind, records in {**past.kept, **present.kept}.items():
+        inside = [record for record in records if past.start <= record.at < past.end]
+        kept[kind] = tuple(newest(WINDOW_LIMITS[kind], past.kept.get(kind, ()), inside))
+    return past._replace(gauges=present.gauges, recent=present.recent, recent_seconds=present.recent_seconds, kept=kept)

@@ -171,9 +171,3 @@ cpu = gauge_chart(
     "percent",
     (("process.cpu.percent", "process", "main"), ("system.cpu.percent", "machine", "muted")),
 )
-
-memory = gauge_chart("Memory", "resident", "bytes", (("process.memory.bytes", "process", "main"),))
-
-loop_lag = gauge_chart(
-    "Event loop lag", "the longest wait in each step", "seconds", (("event_loop.lag.seconds", "lag", "warn"),)
-)

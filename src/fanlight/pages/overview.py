@@ -9,7 +9,7 @@ from fanlight.core import rules
 from fanlight.core.snapshot import Snapshot
 from fanlight.pages import charts, system
 from fanlight.pages.caches import cache_stats
-from fanlight.pages.listing import REQUEST_COLUMNS, request_row
+from fanlight.pages.listing import REQUEST_COLUMNS, covers, request_row, with_range
 from fanlight.pages.requests import ROUTE_COLUMNS_SHORT, routes_table
 from fanlight.pages.services import health
 from fanlight.panels import ActionButton, Actions, Bar, Bars, Page, Slot, Stat, Table, Verdict, View
@@ -131,17 +131,18 @@ def top_routes(snapshot: Snapshot, view: View) -> Table:
 
 
 def errors(snapshot: Snapshot, view: View) -> Bars:
-    """Errors by type over the window."""
+    """Errors by type over the range."""
     bars = tuple(
         Bar(
             name=kind,
             value=count,
             tone="error" if kind in rules.SERVER_ERRORS else "warn",
-            href=f"requests?type={kind}",
+            href=with_range(f"requests?type={kind}", view),
         )
-        for kind, count in snapshot.errors_by_type
+        for kind, count in snapshot.range.errors_by_type
     )
-    return Bars(title="Errors", note="by type, last 15 min", bars=bars, href="requests?status=error")
+    href = with_range("requests?status=error", view)
+    return Bars(title="Errors", note=f"by type, {covers(view)}", bars=bars, href=href)
 
 
 def actions(snapshot: Snapshot, view: View) -> Actions:

@@ -41,6 +41,7 @@ BUNDLES: Final[Mapping[str, tuple[str, ...]]] = {
         "js/status.js",
         "js/settings.js",
         "js/keys.js",
+        "js/range.js",
         "js/actions.js",
         "js/chart-look.js",
         "js/chart-tip.js",
