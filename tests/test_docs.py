@@ -20,7 +20,7 @@ from werkzeug.test import Client
 from fanlight import Fanlight, settings
 from fanlight.capture import logs, websocket
 from fanlight.cli import demo, lifeline, run, serve, serving, supervisor
-from fanlight.core import fold, frame, metrics, recorder, window
+from fanlight.core import fold, frame, metrics, recorder, timeline
 from fanlight.core.pulse import Pulse
 from fanlight.faces.api import openapi
 from fanlight.faces.api.endpoints import ENDPOINTS
@@ -328,7 +328,7 @@ def test_bounds_are_those_of_the_program() -> None:
         "series per family": f"{defaults.max_series} (`max_series`)",
         "counters": f"{fold.COUNTER_LIMIT:,} names",
         "gauges per frame": f"{frame.GAUGE_LIMIT}",
-        "kept per kind": kept.format(**window.WINDOW_LIMITS),
+        "kept per kind": kept.format(**timeline.WINDOW_LIMITS),
         "names of groups": f"{websocket.NAME_LIMIT:,} counted, {websocket.SHOWN_LIMIT} shown",
         "log lines": f"{logs.LINES_PER_SECOND} a second, bursts of {logs.BURST:,}",
         "live views": f"{defaults.max_viewers} (`max_viewers`)",
@@ -351,8 +351,8 @@ NUMBERS = (
     ("install.md", f"timeouts of {redis_client.COMMAND_SECONDS:g} s"),
     ("install.md", f"at most every {supplier.EVERY_SECONDS:g} s"),
     ("install.md", f"a timeout of {supplier.TIMEOUT_SECONDS:g} s"),
-    ("json.md", f"newest {window.WINDOW_LIMITS['recent']} are kept"),
-    ("json.md", "in steps of five seconds" if window.STEP == 5 else f"in steps of {window.STEP} s"),
+    ("json.md", f"newest {timeline.WINDOW_LIMITS['recent']} are kept"),
+    ("json.md", "in steps of five seconds" if timeline.STEP == 5 else f"in steps of {timeline.STEP} s"),
     ("logs.md", f"cut at {logs.MESSAGE_LIMIT:,} characters"),
     ("proxy.md", f"heartbeat every {'two' if live.HEARTBEAT_SECONDS == 2 else live.HEARTBEAT_SECONDS} seconds"),
 )

@@ -21,7 +21,7 @@ from fanlight.core.query import Query, Source
 from fanlight.core.recorder import Recorder, Sample, Sampler
 from fanlight.core.sections import Supplied
 from fanlight.core.snapshot import Snapshot
-from fanlight.core.window import SPAN
+from fanlight.core.timeline import SPAN
 from fanlight.declared import Declared
 from fanlight.errors import FanlightError
 from fanlight.faces.prometheus import expose
@@ -37,12 +37,13 @@ from fanlight.services.snapshot_cache import SnapshotCache
 from fanlight.services.supplier import Supplier
 from fanlight.settings import Settings
 from fanlight.stores import Store, open_store
-from fanlight.stores.base import InstanceInfo
+from fanlight.stores.base import TIERS, InstanceInfo
 from fanlight.stores.commands import Commands
 from fanlight.stores.compaction import Compactor, OwnSeconds
 from fanlight.stores.fleet import Fleet, Local
 from fanlight.stores.observer import Observer
 from fanlight.stores.opening import locate_redis, open_redis, open_shared
+from fanlight.stores.ranges import Ranges
 from fanlight.stores.writer import StoreWriter
 
 if TYPE_CHECKING:
@@ -106,8 +107,10 @@ class Engine:
         self._own = OwnSeconds(self.local.window)
         self._compactor = Compactor(self.store, self.info, self._own, clock, recorder.failed)
         everything: Source = self.fleet or self.local
+        kept = {tier: seconds for tier, seconds in TIERS.items() if self.shared or tier > 1}
+        self._ranges = Ranges(self.store, settings.name, clock, kept)
         own = everything if observes else self.local
-        self.query = Query(settings, clock, own, everything, self, self.pulse.pacer.breathe)
+        self.query = Query(settings, clock, own, everything, self, self.pulse.pacer.breathe, self._ranges)
         self._analytics = SnapshotCache(
             ANALYTICS_KEY,
             Analytics,

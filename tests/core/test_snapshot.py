@@ -8,8 +8,9 @@ from tests.faces.service import ScriptedService, busy_service
 from fanlight.core.recorder import Sample
 from fanlight.core.sections import Instance, Supplied
 from fanlight.core.snapshot import Inputs, Snapshot
+from fanlight.core.timeline import SPAN, STEP
 from fanlight.core.totals import totals
-from fanlight.core.window import SPAN, STEP, Window
+from fanlight.core.window import Window
 from fanlight.panels import View
 from fanlight.settings import Settings
 

@@ -11,8 +11,9 @@ from fanlight.core.frame import OTHER, Key
 from fanlight.core.health import Evidence, ProbeState, Recent, assess
 from fanlight.core.sections import SEPARATOR, BreakerFigures, Service
 from fanlight.core.series import EMPTY
+from fanlight.core.timeline import View
 from fanlight.core.totals import Tally, Totals
-from fanlight.core.window import SERVICES, View
+from fanlight.core.window import SERVICES
 from fanlight.panels import State
 
 Sources = Mapping[tuple[str, str], Mapping[str, float]]

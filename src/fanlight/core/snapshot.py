@@ -8,7 +8,7 @@ rates per second, ratios fractions of 1.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -16,7 +16,7 @@ from fanlight.core.analytics import Analytics
 from fanlight.core.calls import TOKEN_TYPES
 from fanlight.core.dependencies import breakers, services
 from fanlight.core.facts import ERROR_TYPES, error_type
-from fanlight.core.frame import Key, Record
+from fanlight.core.frame import Key, Record, newest
 from fanlight.core.sections import (
     BreakerFigures,
     CacheFigures,
@@ -32,8 +32,9 @@ from fanlight.core.sections import (
     System,
 )
 from fanlight.core.series import EMPTY, Summary
+from fanlight.core.timeline import WINDOW_LIMITS, Lines, Point, View
 from fanlight.core.totals import Tally, Totals
-from fanlight.core.window import BUCKET, SERVICES, Point, View
+from fanlight.core.window import BUCKET, SERVICES
 from fanlight.panels import ActionButton
 from fanlight.settings import Settings
 
@@ -65,12 +66,21 @@ class Inputs:
     exposition: Callable[[Snapshot], str] | None = None
     analytics: Callable[[], Analytics] | None = None
     series: Callable[[str, Key, int], tuple[Point, ...]] | None = None
+    lines: Callable[[], Lines] | None = None
 
 
 class Snapshot:
-    """The service at one moment, for one scope."""
+    """The service at one moment, for one scope.
 
-    def __init__(self, inputs: Inputs) -> None:
+    `view` is the window of 15 minutes, which everything that judges the present goes by. `range` is the same moment
+    over the range a viewer chose: its `view`, routes, errors and records are those of that range; the snapshot itself
+    when nothing else was chosen.
+    """
+
+    def __init__(self, inputs: Inputs, over: View | None = None, lines: Callable[[], Lines] | None = None) -> None:
+        self.range = self
+        if over is not None:
+            self.range = Snapshot(replace(inputs, view=_with_present(over, inputs.view), lines=lines))
         self._inputs = inputs
         self.at = inputs.at
         self.settings = inputs.settings
@@ -202,8 +212,9 @@ class Snapshot:
             return ()
         found = {
             record.id: record
+            for kept in (self.view.kept, self.range.view.kept)
             for kind in ("recent", "slow", "failed", "sockets")
-            for record in self.view.kept.get(kind, ())
+            for record in kept.get(kind, ())
             if id in (record.id, record.data["correlation_id"])
         }
         return tuple(sorted(found.values(), key=lambda record: -record.at))
@@ -391,7 +402,7 @@ class Snapshot:
         return make(self) if make is not None else ""
 
     def points(self, family: str) -> tuple[Point, ...]:
-        """The chart points of a family, from `view.start` in steps of `window.STEP`; empty when it has none."""
+        """The chart points of a family, from `view.start` in steps of `view.step`; empty when it has none."""
         return self.view.points.get(family, ())
 
     @cached_property
@@ -399,3 +410,22 @@ class Snapshot:
         """What all instances' histograms since the first start tell, made once in a while; None: by nobody."""
         make = self._inputs.analytics
         return make() if make else None
+
+    @cached_property
+    def lines(self) -> Lines:
+        """The busiest series over time."""
+        make = self._inputs.lines
+        return make() if make is not None else Lines(self.view.start, self.view.step, (), {})
+
+    def over(self, view: View, lines: Lines) -> Snapshot:
+        """This moment with another range to look at."""
+        return Snapshot(self._inputs, view, lambda: lines)
+
+
+def _with_present(past: View, present: View) -> View:
+    """A range with the levels of now, and the window's records that are inside it: the newest are not stored yet."""
+    kept = {}
+    for kind, records in {**past.kept, **present.kept}.items():
+        inside = [record for record in records if past.start <= record.at < past.end]
+        kept[kind] = tuple(newest(WINDOW_LIMITS[kind], past.kept.get(kind, ()), inside))
+    return past._replace(gauges=present.gauges, recent=present.recent, recent_seconds=present.recent_seconds, kept=kept)

@@ -8,7 +8,6 @@ from fanlight.core.facts import CALLER_ERRORS, CANCELLED
 from fanlight.core.sections import Model, Operation
 from fanlight.core.series import Summary
 from fanlight.core.snapshot import Snapshot
-from fanlight.core.window import STEP
 from fanlight.pages import charts
 from fanlight.pages.calls import CALL_COLUMNS, call_row
 from fanlight.pages.listing import sort_rows
@@ -121,7 +120,7 @@ def model_calls(snapshot: Snapshot, view: View) -> Stat:
         value=recent if total.count else None,
         unit="rate",
         detail=f"{total.count} in all, {figures.errors if figures else 0} failed in 15 min",
-        spark=charts.of(snapshot, "models", lambda point: point.count / STEP),
+        spark=charts.family_rates(snapshot, "models", lambda point: point.count),
     )
 
 
