@@ -19,7 +19,7 @@ from werkzeug.test import Client
 
 from fanlight import Fanlight, settings
 from fanlight.capture import logs, websocket
-from fanlight.cli import demo, lifeline, run, serve, serving, supervisor
+from fanlight.cli import demo, lifeline, run, serve, serving, supervisor, threaded
 from fanlight.core import fold, frame, metrics, recorder, timeline
 from fanlight.core.pulse import Pulse
 from fanlight.faces.api import openapi
@@ -344,6 +344,7 @@ NUMBERS = (
     ("commands.md", f"up to {supervisor.LONGEST_DELAY:g} s"),
     ("commands.md", f"served for {supervisor.STABLE_SECONDS:g} s"),
     ("commands.md", f"get SIGTERM and {supervisor.GRACE_SECONDS:g} s"),
+    ("commands.md", f"served in {threaded.THREADS} threads"),
     ("commands.md", f"Open requests get {serving.GRACEFUL_SECONDS:g} s"),
     ("commands.md", f"| {serving.FAILED_STATUS} | the application's own start-up failed |"),
     ("commands.md", f"| `1` | Processes that serve, 1 to {run.MOST_WORKERS}"),
