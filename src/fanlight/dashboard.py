@@ -194,6 +194,7 @@ class Fanlight(Declaring, Readings):
         """
         if self.settings.enabled:
             self.engine.start()
+            self._watch_again()
             _close_at_exit(self)
             if self.settings.port:
                 self._sidecar.start()
@@ -204,6 +205,7 @@ class Fanlight(Declaring, Readings):
 
     def close(self) -> None:
         """Stop recording, end all live views and write what is left. Idempotent; `start` begins again."""
+        self._unwatch()
         face, engine = self.__dict__.pop("face", None), self.__dict__.pop("engine", None)
         beside = self.__dict__.pop("_sidecar", None)
         if beside is not None:
