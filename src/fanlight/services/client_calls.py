@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextvars import Context, copy_context
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from fanlight.core.context import call as current
 from fanlight.core.facts import Fact, error_type
@@ -15,6 +15,10 @@ from fanlight.services.registry import Registry
 
 Failed = Callable[[str, Exception], None]
 """Counts a failure of Fanlight's own: (where, error)."""
+
+
+QUOTING: Final = ("database", "cache")
+"""Kinds of services whose error messages quote the values they were sent: only the name of the error is kept."""
 
 
 class Described(Protocol):
@@ -66,6 +70,12 @@ class ClientCall(Call):
         context, self.context = self.context, None
         if context is not None:
             context.run(self.__exit__, type(error) if error is not None else None, error, None)
+
+    def _judged(self, error: BaseException | None) -> tuple[str, str | None]:
+        outcome, said = Call._judged(self, error)
+        if error is not None and self.kind in QUOTING:
+            said = type(error).__name__
+        return outcome, said
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -15,6 +15,10 @@ LIBRARIES: Final = {
         Library("aiohttp"),
         Library("requests"),
         Library("redis"),
+        Library("pymongo", "mongo"),
+        Library("sqlalchemy", "sql"),
+        Library("openai"),
+        Library("anthropic"),
     )
 }
 """The libraries that can be watched, by the name they are imported by."""

@@ -131,7 +131,7 @@ class Library:
         return undo
 
     def unwatch(self, watcher: Watcher) -> None:
-        """Tell this watcher no more. Never waits: finalizers call it, and those run at any place, inside `watch` too."""
+        """Tell this watcher no more. Never waits: finalizers call it, which run anywhere, inside `watch` too."""
         self._gone.append(watcher)
         self._sweep()
 
