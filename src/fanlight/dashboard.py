@@ -49,6 +49,8 @@ class Fanlight:
         self._database: Callable[[], Any] | None = None
         self._caches: dict[str, Cache] = {}
         self._owner: Any = None
+        self.run_key = ""
+        """Lets the command that runs this process in as operator; set before the face is first used."""
 
     @functools.cached_property
     def engine(self) -> Engine:
@@ -108,8 +110,10 @@ class Fanlight:
             actions=_Actions(self),
             clock=self._clock,
             access=self._access,
+            run_key=self.run_key,
         )
-        return WebFace(context, api.routes(context))
+        streams = api.Streams(context)
+        return WebFace(context, api.routes(context, streams), closing=streams.close)
 
     def install(self, app: Any) -> None:
         """Put the dashboard around a FastAPI or Starlette application, outside all its middleware.

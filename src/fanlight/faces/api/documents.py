@@ -13,8 +13,10 @@ from fanlight.core import rules
 from fanlight.core.frame import Record
 from fanlight.core.snapshot import Snapshot
 from fanlight.faces.api import items
+from fanlight.faces.api.pages import Pages
 from fanlight.faces.errors import NotFound, shown
 from fanlight.faces.figures import hit_percent, milliseconds, percent
+from fanlight.faces.tui.document import PageDocument
 from fanlight.pages.listing import chosen_requests
 from fanlight.pages.logs import LEVELS
 from fanlight.panels import Panel, Slot, State, View
@@ -27,7 +29,8 @@ _HEALTH: Final[Mapping[str, Health]] = {"ok": "healthy", "warn": "degraded", "er
 
 @dataclass(frozen=True)
 class Asked:
-    """What a document is made of: the snapshot, what the query said, the path's values, the panels there are."""
+    """What a document is made of: the snapshot, what the query said, the path's values, the panels and pages there are,
+    and the role of who asks."""
 
     snapshot: Snapshot
     view: View
@@ -35,6 +38,8 @@ class Asked:
     path: Mapping[str, str]
     panels: Mapping[str, Slot]
     breathe: Callable[[], None]
+    pages: Pages
+    role: str
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -307,6 +312,11 @@ def services(asked: Asked) -> Services:
 def models(asked: Asked) -> Models:
     """`GET /api/models`: nothing calls a model yet."""
     return Models(timestamp=formats.moment(asked.snapshot.at), count=0, models=[])
+
+
+def one_page(asked: Asked) -> PageDocument:
+    """`GET /api/pages/{name}`; raises NotFound for a page there is not."""
+    return asked.pages.document(asked.view, role=asked.role, after=asked.values["after"])
 
 
 def one_panel(asked: Asked) -> OnePanel:

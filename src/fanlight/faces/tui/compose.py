@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from fanlight.core import rules
@@ -18,11 +18,21 @@ from fanlight.panels import LogLine, Panel, Slot, Text, View
 OVERLAP_SECONDS: Final = 5.0
 """How far before the asked time lines are sent again: other workers' may come that much later."""
 
+NONE_KNOWN: Final[Mapping[str, Panel]] = {}
 
-def page_document(context: FaceContext, view: View, *, role: str = "viewer", after: float = 0.0) -> PageDocument:
+
+def page_document(
+    context: FaceContext,
+    view: View,
+    *,
+    role: str = "viewer",
+    after: float = 0.0,
+    known: Mapping[str, Panel] = NONE_KNOWN,
+) -> PageDocument:
     """The page of a view with all its panels, and the kept log lines from shortly before `after` (Unix seconds) on.
 
-    A panel that fails is counted and shows so in its place. Raises NotFound, naming the pages there are.
+    Panels that are `known` by their slot's name are taken as they are. A panel that fails is counted and shows so in
+    its place. Raises NotFound, naming the pages there are.
     """
     spec = context.pages.get(view.page)
     if spec is None:
@@ -47,7 +57,7 @@ def page_document(context: FaceContext, view: View, *, role: str = "viewer", aft
         cost=own.cpu_percent,
         history=own.history,
         dropped=sum(own.dropped.values()),
-        slots=tuple(_slot(context, slot, snapshot, view) for slot in page.slots),
+        slots=tuple(_slot(context, slot, snapshot, view, known.get(slot.name)) for slot in page.slots),
         lines=newest_lines(snapshot, after),
         lines_dropped=own.dropped.get("logs", 0),
     )
@@ -71,8 +81,8 @@ def _ranges() -> Iterator[RangeLink]:
         yield RangeLink(name=name, title=title, refused=refused.get(name, ""))
 
 
-def _slot(context: FaceContext, slot: Slot, snapshot: Snapshot, view: View) -> SlotDocument:
-    panel = _panel(context, slot, snapshot, view)
+def _slot(context: FaceContext, slot: Slot, snapshot: Snapshot, view: View, known: Panel | None) -> SlotDocument:
+    panel = known or _panel(context, slot, snapshot, view)
     context.pulse.pacer.breathe()
     return SlotDocument(name=slot.name, span=slot.span, rows=slot.rows, pace=slot.pace, panel=panel)
 

@@ -63,3 +63,11 @@ class PageDocument(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int = 0
     lines: tuple[LogLine, ...] = ()
     lines_dropped: int = 0
+
+
+class PageUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """A page's next state as it is streamed: of a `whole` one the page's slots are all there are, in their order; of
+    another only those whose panel has changed, and its lines are those that were not sent before."""
+
+    whole: bool
+    page: PageDocument

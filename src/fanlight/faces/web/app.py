@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
@@ -42,8 +42,13 @@ class WebFace:
     """
 
     def __init__(
-        self, context: FaceContext, extra_routes: Sequence[BaseRoute] = (), renderer: Renderer | None = None
+        self,
+        context: FaceContext,
+        extra_routes: Sequence[BaseRoute] = (),
+        renderer: Renderer | None = None,
+        closing: Callable[[], None] = lambda: None,
     ) -> None:
+        self._closing = closing
         self._context = context
         self._gate = Gate(context)
         rendering = Rendering(context, renderer)
@@ -72,6 +77,7 @@ class WebFace:
 
     def close(self) -> None:
         """End all live streams; from any thread, any number of times."""
+        self._closing()
         self.hub.close()
 
     async def _serve(self, scope: Scope, caller: Caller, root: str, receive: Receive, send: Send) -> None:
