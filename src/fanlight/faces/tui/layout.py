@@ -1,0 +1,152 @@
+"""Where the panels of a page stand: the browser's grid of 12 columns, scaled to the terminal.
+
+Pure arithmetic, done when the page, the size or the room a panel wants changes; never because a number did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+COLUMNS: Final = 12
+DENSE_WIDTH: Final = 100
+"""Below so many cells panels have no boxes and stand under one another."""
+
+DENSE_HEIGHT: Final = 28
+LEAST: Final = (60, 15)
+"""Below so many cells and lines there is room for the log only."""
+
+FRAME: Final = 2
+"""Lines a box takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a panel asks for: its place in the browser's grid, the lines it needs inside its box, and how many more
+    it could use if there is room. `boxed` False needs no frame."""
+
+    name: str
+    span: int
+    rows: int
+    lines: int
+    more: int = 0
+    boxed: bool = True
+
+    @property
+    def height(self) -> int:
+        return self.lines + (FRAME if self.boxed else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a panel stands, in cells and lines."""
+
+    name: str
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Zones:
+    """The lines of the screen from above: header, page, log, footer. `dense` pages have no boxes."""
+
+    header: int
+    page: int
+    log: int
+    dense: bool
+    footer: int = 1
+
+
+def zones(width: int, height: int, *, log: bool, alone: bool) -> Zones:
+    """How the screen is shared out; `log` wants the log under the page, `alone` instead of it."""
+    if width < LEAST[0] or height < LEAST[1]:
+        return Zones(header=1, page=0, log=max(height - 2, 0), dense=True, footer=min(height - 1, 1))
+    dense = width < DENSE_WIDTH or height < DENSE_HEIGHT
+    header = 2 if height < DENSE_HEIGHT else 3
+    room = height - header - 1
+    if alone:
+        return Zones(header=header, page=0, log=room, dense=dense)
+    wanted = max(room * 2 // 5, 5) if dense else min(max(room // 5, 7), 14)
+    taken = wanted if log else 0
+    return Zones(header=header, page=room - taken, log=taken, dense=dense)
+
+
+@dataclass(slots=True)
+class _Cell:
+    """A panel in the grid: its first column and row."""
+
+    wish: Wish
+    column: int
+    row: int
+
+
+def arrange(wishes: Sequence[Wish], width: int, height: int) -> list[Place]:
+    """The panels in the grid, row by row; rows grow into the room that is left where panels can use it."""
+    cells = _flow(wishes)
+    heights = _heights(cells)
+    _grow(cells, heights, height)
+    tops = [sum(heights[:row]) for row in range(len(heights) + 1)]
+    return [
+        Place(
+            cell.wish.name,
+            x := cell.column * width // COLUMNS,
+            tops[cell.row],
+            (cell.column + _span(cell.wish)) * width // COLUMNS - x,
+            tops[cell.row + cell.wish.rows] - tops[cell.row],
+        )
+        for cell in cells
+    ]
+
+
+def _span(wish: Wish) -> int:
+    return min(max(wish.span, 1), COLUMNS)
+
+
+def _flow(wishes: Sequence[Wish]) -> list[_Cell]:
+    """Each panel at the first free place after the one before, as CSS grids do."""
+    taken: set[tuple[int, int]] = set()
+    cells: list[_Cell] = []
+    row = column = 0
+    for wish in wishes:
+        span = _span(wish)
+        while column + span > COLUMNS or any((row, each) in taken for each in range(column, column + span)):
+            column += 1
+            if column + span > COLUMNS:
+                row, column = row + 1, 0
+        taken |= {(row + down, column + across) for down in range(wish.rows) for across in range(span)}
+        cells.append(_Cell(wish, column, row))
+        column += span
+    return cells
+
+
+def _heights(cells: Sequence[_Cell]) -> list[int]:
+    """Each row as high as its panels need; one over several rows has the last of them grow."""
+    heights = [0] * max((cell.row + cell.wish.rows for cell in cells), default=0)
+    for cell in cells:
+        if cell.wish.rows == 1:
+            heights[cell.row] = max(heights[cell.row], cell.wish.height)
+    for cell in cells:
+        if cell.wish.rows > 1:
+            last = cell.row + cell.wish.rows
+            heights[last - 1] += max(cell.wish.height - sum(heights[cell.row : last]), 0)
+    return heights
+
+
+def _grow(cells: Sequence[_Cell], heights: list[int], height: int) -> None:
+    """Hand out the lines that are left, one at a time, to the rows whose panels could show more."""
+    spare = height - sum(heights)
+    while spare > 0:
+        needy = [cell for cell in cells if _lacking(cell, heights) > 0]
+        if not needy:
+            return
+        neediest = max(needy, key=lambda cell: _lacking(cell, heights))
+        heights[neediest.row + neediest.wish.rows - 1] += 1
+        spare -= 1
+
+
+def _lacking(cell: _Cell, heights: Sequence[int]) -> int:
+    wish = cell.wish
+    return wish.height + wish.more - sum(heights[cell.row : cell.row + wish.rows]) if wish.more else 0
