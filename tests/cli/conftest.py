@@ -16,6 +16,7 @@ from typing import IO
 
 import psutil
 import pytest
+from tests.cli.terminal import CHATTY, Start, Terminal
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 PATIENCE = 40.0
@@ -158,6 +159,22 @@ def command(folder: Path, environ: dict[str, str]) -> Iterator[Command]:
                 process.kill()
             running.popen.kill()
         running.end()
+
+
+@pytest.fixture
+def start(folder: Path, environ: dict[str, str]) -> Iterator[Start]:
+    """Starts `fanlight WORDS...` in a terminal of its own, for the chatty service; ends it after the test."""
+    (folder / "chatty.py").write_text(CHATTY)
+    started: list[Terminal] = []
+
+    def begin(*words: str, rate: float = 0, before: tuple[str, ...] = (), **variables: str) -> Terminal:
+        line = [*before, sys.executable, "-m", "fanlight", *words]
+        started.append(Terminal(line, {**environ, "RATE": str(rate), **variables}, str(folder)))
+        return started[-1]
+
+    yield begin
+    for terminal in started:
+        terminal.clean()
 
 
 @pytest.fixture

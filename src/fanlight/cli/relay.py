@@ -48,6 +48,10 @@ class Relay:
         if text:
             self._backlog.put(self.err if stream is None else stream, f"{text}\n".encode())
 
+    def pass_on(self, stream: int, data: bytes) -> None:
+        """Something that is no line, in order with the lines."""
+        self._backlog.put(stream, data)
+
     def close(self, seconds: float = 2.0) -> None:
         """Pass on what has come, then stop.
 

@@ -8,8 +8,8 @@ from tests.faces.service import ScriptedService, busy_service
 
 from fanlight.faces.api.encoding import encode
 from fanlight.faces.errors import NotFound
-from fanlight.faces.tui.compose import OVERLAP_SECONDS, page_document
-from fanlight.faces.tui.document import PageDocument
+from fanlight.faces.tui.compose import page_document
+from fanlight.faces.tui.document import OVERLAP_SECONDS, PageDocument
 from fanlight.pages import PAGES
 from fanlight.panels import View
 

@@ -23,8 +23,8 @@ PERIOD: Final = 0.25
 RETRY: Final = 1.0
 """Seconds between two tries of a lost connection."""
 
-Ending = Literal["quit", "logs", "detached"]
-"""Why it ended: stop the server, show the plain log, leave the server alone."""
+Ending = Literal["quit", "logs", "detached", "suspend"]
+"""Why it ended: stop the server, show the plain log, leave the server alone, be stopped by the shell for a while."""
 
 
 def _no_output() -> Sequence[str]:
@@ -91,6 +91,10 @@ class TerminalDashboard(App[Ending]):
             return
         await super().on_event(event)
 
+    def hear(self) -> None:
+        """The source has something new: draw it now, not at the next turn."""
+        self._hurry.set()
+
     def _now(self) -> float:
         return self._clock.monotonic_ns() / 1e9
 
@@ -106,8 +110,8 @@ class TerminalDashboard(App[Ending]):
     def _do(self, effect: Effect) -> None:
         if effect.kind == "quit":
             self.exit("detached" if self._attached else "quit")
-        elif effect.kind == "logs":
-            self.exit("logs")
+        elif effect.kind == "logs" or effect.kind == "suspend":
+            self.exit(effect.kind)
         elif effect.kind == "fetch":
             self._hurry.set()
         else:

@@ -9,14 +9,11 @@ from fanlight.core import rules
 from fanlight.core.snapshot import Snapshot
 from fanlight.faces.context import FaceContext
 from fanlight.faces.errors import NotFound
-from fanlight.faces.tui.document import PageDocument, PageLink, RangeLink, SlotDocument
+from fanlight.faces.tui.document import OVERLAP_SECONDS, PageDocument, PageLink, RangeLink, SlotDocument
 from fanlight.faces.web.chrome import RANGE_TITLES
 from fanlight.faces.web.surroundings import badges, page_address, refused_ranges
 from fanlight.pages.logs import log_line
 from fanlight.panels import LogLine, Panel, Slot, Text, View
-
-OVERLAP_SECONDS: Final = 5.0
-"""How far before the asked time lines are sent again: other workers' may come that much later."""
 
 NONE_KNOWN: Final[Mapping[str, Panel]] = {}
 

@@ -27,7 +27,7 @@ FILTER_LIMIT: Final = 100
 class Effect(NamedTuple):
     """What a key asks for beyond the terminal itself."""
 
-    kind: Literal["quit", "logs", "fetch", "act"]
+    kind: Literal["quit", "logs", "suspend", "fetch", "act"]
     action: str = ""
 
 
@@ -139,6 +139,9 @@ class Desk:
 
     def do_leave(self) -> Effect:
         return Effect("logs")
+
+    def do_suspend(self) -> Effect:
+        return Effect("suspend")
 
     def do_quit(self) -> Effect | None:
         """Stop, unless something is open that is closed first."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from fanlight.panels import LogLine, Panel, Verdict
+
+OVERLAP_SECONDS: Final = 5.0
+"""How far before the asked time lines are sent again: other workers' may come that much later."""
 
 
 class PageLink(msgspec.Struct, frozen=True, kw_only=True):

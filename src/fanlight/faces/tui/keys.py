@@ -21,6 +21,7 @@ class Key(NamedTuple):
 KEYS: Final = (
     Key(("d",), "d", "leave", "leave the dashboard for the plain log, and come back", "logs", toggles=True),
     Key(("q", "escape", "ctrl+c"), "q Esc Ctrl+C", "quit", "stop the server; when attached, leave it alone and go", ""),
+    Key(("ctrl+z",), "Ctrl+Z", "suspend", "back to the shell for a while; the server goes on, fg comes back"),
     Key(("question_mark", "h"), "? h", "help", "this help", "help"),
     Key(("tab", "right"), "Tab →", "next_page", "the next page", "page"),
     Key(("shift+tab", "left"), "Shift+Tab ←", "previous_page", "the page before"),
