@@ -24,6 +24,9 @@ MOST_ROWS: Final = 12
 MOST_LINES: Final = 24
 """Lines any panel asks for at most."""
 
+SLOW_SECONDS: Final = 0.9
+"""Seconds of data between two drawings of a panel of slow pace: a second, with room for early ticks."""
+
 CHART_MORE: Final = 8
 """Lines a chart could use beyond what it needs."""
 
@@ -38,11 +41,12 @@ class _Drawn:
 
     panel: Panel
     shape: Shape
+    at: float
     lines: list[Line]
 
 
 class Sheet:
-    """Draws the documents of one terminal, one after the other."""
+    """Draws the documents of one terminal, one after the other; panels of slow pace once a second."""
 
     def __init__(self) -> None:
         self._drawn: dict[str, _Drawn] = {}
@@ -71,6 +75,10 @@ class Sheet:
         inner = max(height - FRAME, 1 if isinstance(slot.panel, TimeSeries) else kind.ideal(slot.panel, width - 4))
         return box(slot.panel, width, inner + FRAME, number, look)
 
+    def forget(self) -> None:
+        """Draw everything anew the next time, whatever its pace: something was chosen."""
+        self._drawn.clear()
+
     def _turn(self, document: PageDocument, look: Look) -> None:
         """Forget what was drawn of another page or for another kind of terminal."""
         if self._page != document.page or self._look is None or self._look.glyphs is not look.glyphs:
@@ -93,23 +101,26 @@ class Sheet:
             label = Label(number, clean(slot.panel.title or slot.name), slot.panel.note)
             return [fit_line(line, cells) for line in kind_of(slot.panel).brief(slot.panel, label, cells, look)]
 
-        return self._remembered(slot.name, slot.panel, (cells, 0, number), draw)
+        return self._remembered(slot, (cells, 0, number), look.at, draw)
 
-    def _remembered(self, name: str, panel: Panel, shape: Shape, draw: Callable[[], list[Line]]) -> list[Line]:
+    def _remembered(self, slot: SlotDocument, shape: Shape, at: float, draw: Callable[[], list[Line]]) -> list[Line]:
         """A panel's lines as they were last drawn, if it is the same and in the same shape; else drawn now."""
-        known = self._drawn.get(name)
-        if known is None or known.shape != shape or known.panel != panel:
-            known = self._drawn[name] = _Drawn(panel, shape, draw())
+        known = self._drawn.get(slot.name)
+        if known is not None and known.shape == shape:
+            early = slot.pace == "slow" and 0 <= at - known.at < SLOW_SECONDS
+            if early or known.panel == slot.panel:
+                return known.lines
+        known = self._drawn[slot.name] = _Drawn(slot.panel, shape, at, draw())
         return known.lines
 
     def _gridded(self, slots: Sequence[SlotDocument], cells: int, height: int, look: Look) -> list[Line]:
         places = self._arrange(slots, cells, height)
-        panels = {slot.name: slot.panel for slot in slots}
+        named = {slot.name: slot for slot in slots}
         given = numbers(slots, dense=False)
         bottom = max((place.y + place.height for place in places), default=0)
         rows: list[list[tuple[int, int, Line]]] = [[] for _ in range(bottom)]
         for place in places:
-            for down, line in enumerate(self._boxed(panels[place.name], place, given.get(place.name, ""), look)):
+            for down, line in enumerate(self._boxed(named[place.name], place, given.get(place.name, ""), look)):
                 rows[place.y + down].append((place.x, place.width, line))
         return [_joined(row, cells) for row in rows]
 
@@ -133,9 +144,9 @@ class Sheet:
             slot.name, slot.span, max(slot.rows, 1), lines, more, boxed=not isinstance(panel, Section | Verdict)
         )
 
-    def _boxed(self, panel: Panel, place: Place, number: str, look: Look) -> list[Line]:
+    def _boxed(self, slot: SlotDocument, place: Place, number: str, look: Look) -> list[Line]:
         shape = (place.width, place.height, number)
-        return self._remembered(place.name, panel, shape, lambda: box(panel, place.width, place.height, number, look))
+        return self._remembered(slot, shape, look.at, lambda: box(slot.panel, place.width, place.height, number, look))
 
 
 def kind_of(panel: Panel) -> Kind:

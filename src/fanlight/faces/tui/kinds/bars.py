@@ -87,7 +87,7 @@ def _brief(
     panel: Bars | Donut, bars: Sequence[Bar], said: Sequence[str], label: Label, cells: int, look: Look
 ) -> list[Line]:
     room = cells - LABEL - 1
-    instead = message(panel, room, 1, look, empty=not bars)
+    instead = message(panel, room, 2, look, empty=not bars)
     if instead is not None:
         return labelled(label, instead)
     lines: list[list[tuple[str, str]]] = [[]]

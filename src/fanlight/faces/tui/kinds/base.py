@@ -10,7 +10,7 @@ from fanlight.faces.tui.cells import Line, clean, cut, fit, spread, wrapped
 from fanlight.faces.tui.look import Look
 from fanlight.panels import PanelBase
 
-LABEL: Final = 16
+LABEL: Final = 18
 """Cells of the column of titles that brief panels have at their left."""
 
 MOST_EMPTY_LINES: Final = 3

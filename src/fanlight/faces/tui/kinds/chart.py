@@ -61,7 +61,9 @@ def newest(panel: TimeSeries) -> int:
 
 
 def _top(value: float, unit: str) -> float:
-    """The upper end of an axis; bytes are round in steps of 1024."""
+    """The upper end of an axis; bytes are round in steps of 1024, counts can be cut in four."""
+    if unit == "integer":
+        return math.ceil(nice(value) / 4) * 4.0
     if unit != "bytes" or value < 1024:
         return nice(value)
     step = 1024.0 ** int(math.log(value, 1024))
@@ -278,7 +280,7 @@ def ideal(panel: TimeSeries, cells: int) -> int:
 def brief(panel: TimeSeries, label: Label, cells: int, look: Look) -> list[Line]:
     """A spark line for each line."""
     room = cells - LABEL - 1
-    instead = message(panel, room, 1, look, empty=not panel.lines)
+    instead = message(panel, room, 2, look, empty=not panel.lines)
     return labelled(label, instead or [spark_line(panel, curve, room, look) for curve in panel.lines[:6]])
 
 
