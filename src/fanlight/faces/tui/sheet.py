@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from fanlight.faces.tui.cells import Line, clean, cut, fit_line, width
+from fanlight.faces.tui.cells import Line, clean, cut, fit_line, width, wrapped
 from fanlight.faces.tui.document import PageDocument, SlotDocument
 from fanlight.faces.tui.kinds import KINDS, Kind, Label
 from fanlight.faces.tui.kinds.stat import pack
@@ -71,8 +71,7 @@ class Sheet:
         slot = next((slot for slot in document.slots if slot.name == name), None)
         if slot is None:
             return []
-        kind = kind_of(slot.panel)
-        inner = max(height - FRAME, 1 if isinstance(slot.panel, TimeSeries) else kind.ideal(slot.panel, width - 4))
+        inner = max(height - FRAME, 1 if isinstance(slot.panel, TimeSeries) else ideal_lines(slot.panel, width - 4))
         return box(slot.panel, width, inner + FRAME, number, look)
 
     def forget(self) -> None:
@@ -99,7 +98,9 @@ class Sheet:
     def _brief(self, slot: SlotDocument, number: str, cells: int, look: Look) -> list[Line]:
         def draw() -> list[Line]:
             label = Label(number, clean(slot.panel.title or slot.name), slot.panel.note)
-            return [fit_line(line, cells) for line in kind_of(slot.panel).brief(slot.panel, label, cells, look)]
+            panel = slot.panel
+            made = drawn(panel, lambda: kind_of(panel).brief(panel, label, cells, look), cells, look)
+            return [fit_line(line, cells) for line in made]
 
         return self._remembered(slot, (cells, 0, number), look.at, draw)
 
@@ -135,7 +136,7 @@ class Sheet:
     def _wish(self, slot: SlotDocument, cells: int) -> Wish:
         panel = slot.panel
         inner = max(min(max(slot.span, 1), 12) * cells // 12 - 2 * BESIDES, 1)
-        ideal = max(kind_of(panel).ideal(panel, inner), self._wanted.get(slot.name, 1))
+        ideal = max(ideal_lines(panel, inner), self._wanted.get(slot.name, 1))
         self._wanted[slot.name] = ideal
         listed = isinstance(panel, Table | Feed | Log | Waterfall)
         lines = min(ideal, MOST_ROWS if listed else MOST_LINES)
@@ -152,6 +153,23 @@ class Sheet:
 def kind_of(panel: Panel) -> Kind:
     """How a panel is drawn."""
     return KINDS[type(panel)]
+
+
+def drawn(panel: Panel, draw: Callable[[], list[Line]], cells: int, look: Look) -> list[Line]:
+    """A drawing, or what went wrong with it: one panel's data must not end the terminal."""
+    try:
+        return draw()
+    except Exception as error:
+        said = f"{look.mark('error')} {panel.title or 'This panel'} cannot be drawn: {type(error).__name__}: {error}"
+        return wrapped(said, max(cells, 1), "error", 2)
+
+
+def ideal_lines(panel: Panel, cells: int) -> int:
+    """The lines a panel would like inside its box."""
+    try:
+        return kind_of(panel).ideal(panel, cells)
+    except Exception:  # drawing it will say what is wrong
+        return 2
 
 
 def shown_slots(document: PageDocument) -> list[SlotDocument]:
@@ -200,13 +218,12 @@ def _joined(pieces: Sequence[tuple[int, int, Line]], cells: int) -> Line:
 
 def box(panel: Panel, cells: int, height: int, number: str, look: Look) -> list[Line]:
     """A panel in its box: title, note and number in the upper edge, how much is left out in the lower one."""
-    kind = kind_of(panel)
     if isinstance(panel, Section | Verdict):
-        lines = [(("  ", "text"), *line) for line in kind.full(panel, cells - 3, height, look)]
+        lines = [(("  ", "text"), *line) for line in kind_of(panel).full(panel, cells - 3, height, look)]
         return [fit_line(line, cells) for line in (*lines, *[()] * height)][:height]
     inner = cells - 2 * BESIDES
     room = height - FRAME
-    content = kind.full(panel, inner, room, look)[:room]
+    content = drawn(panel, lambda: kind_of(panel).full(panel, inner, room, look), inner, look)[:room]
     beyond = left_out(panel, len(content) - 1) if isinstance(panel, Table) and panel.rows and not panel.error else 0
     left, right = ((f"{look.glyphs.down} ", "faint"),), ((f" {look.glyphs.down}", "faint"),)
     body = [(*left, *fit_line(line, inner), *right) for line in (*content, *[()] * (room - len(content)))]
