@@ -20,6 +20,9 @@ from fanlight.panels import View
 PERIOD: Final = 0.25
 """Seconds between two frames."""
 
+LEAST_PAUSE: Final = 0.05
+"""Seconds between two frames at least, however long one took: the keys have their turn."""
+
 RETRY: Final = 1.0
 """Seconds between two tries of a lost connection."""
 
@@ -131,11 +134,13 @@ class TerminalDashboard(App[Ending]):
 
     async def _follow(self) -> None:
         """Ask for the page, draw it, wait a little; for ever."""
+        loop = asyncio.get_running_loop()
         while True:
+            began = loop.time()
             pause = await self._fetch()
             self.draw()
             try:
-                await asyncio.wait_for(self._hurry.wait(), pause)
+                await asyncio.wait_for(self._hurry.wait(), max(began + pause - loop.time(), LEAST_PAUSE))
             except TimeoutError:
                 continue
             finally:

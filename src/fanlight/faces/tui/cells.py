@@ -150,3 +150,14 @@ def wrapped(text: str, cells: int, role: str, most: int) -> list[Line]:
     if len(lines) > most:
         lines = [*lines[: most - 1], cut(" ".join(lines[most - 1 :]), cells)] if most > 0 else []
     return [((line, role),) for line in lines]
+
+
+def differing(before: Line, after: Line) -> tuple[int, int]:
+    """Where two lines of one width begin to differ, and for how many cells."""
+    start = end = 0
+    fewer = min(len(before), len(after))
+    while start < fewer and before[start] == after[start]:
+        start += 1
+    while end < fewer - start and before[-1 - end] == after[-1 - end]:
+        end += 1
+    return line_width(after[:start]), line_width(after[start : len(after) - end])

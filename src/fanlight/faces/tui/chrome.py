@@ -46,8 +46,8 @@ def _narrow(document: PageDocument, cells: int) -> Line:
     names = [link.name for link in document.pages]
     place = f" {names.index(document.page) + 1}/{len(names)}" if document.page in names else ""
     left = [(" ", "text"), (clean(document.service), "brand"), ("  ", "text"), ("  ".join(_about(document)), "muted")]
-    other = sum(link.badge for link in document.pages)
-    badge = [(f"{other} ! ", "error")] if other else []
+    urgent = max(document.pages, key=lambda link: link.badge, default=None)
+    badge = [(f"{clean(urgent.title)} {urgent.badge}  ", "error")] if urgent is not None and urgent.badge else []
     return spread(left, [*badge, (clean(document.title), "tab"), (place, "muted"), (" ", "text")], cells)
 
 

@@ -50,7 +50,7 @@ class Desk:
         self.notice = ""
         self.notice_until = 0.0
         self.page_room = self.log_room = 1
-        self.dense = False
+        self.dense = self.chosen = False
         self.now = 0.0
 
     def take(self, document: PageDocument, now: float) -> None:
@@ -61,6 +61,9 @@ class Desk:
         self.received = now
         if self.document is None or self.document.page != document.page:
             self.top, self.enlarged = 0, ""
+        if self.chosen:
+            self.sheet.forget()
+            self.chosen = False
         self.document = document
         self.backlog.add(document.lines)
 
@@ -274,7 +277,7 @@ class Desk:
 
     def _changed(self, **changes: str) -> Effect:
         self.view = msgspec.structs.replace(self.view, **changes)
-        self.paused = False
+        self.paused, self.chosen = False, True
         return Effect("fetch")
 
     def do_act(self) -> None:

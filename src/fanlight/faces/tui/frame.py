@@ -36,7 +36,7 @@ class Frame(NamedTuple):
 
 
 def frame(desk: Desk, width: int, height: int, now: float, output: Sequence[str] = ()) -> Frame:
-    """The desk at a moment (monotonic seconds); `output` stands in the log before there is any document."""
+    """The desk at a moment (monotonic seconds); `output` stands in the log's place while nothing else comes."""
     shared = _zones(desk, width, height)
     desk.dense = shared.dense
     desk.page_room, desk.log_room = shared.page, max(shared.log - 1, 0)
@@ -109,14 +109,14 @@ def _rows(desk: Desk, width: int, shared: Zones, look: Look) -> list[Line]:
 
 
 def _log(desk: Desk, width: int, height: int, look: Look, output: Sequence[str]) -> list[Line]:
-    """The log with its title line."""
+    """The log with its title line; without a connection what the server itself last wrote, if that is at hand."""
     if height <= 0:
         return []
     backlog = desk.backlog
     room = height - 1
-    if not len(backlog):
+    if output and (desk.lost or not len(backlog)):
         raw: list[Line] = [((f" {cut(clean(text), width - 2)}", "text"),) for text in output[-room:]] if room else []
-        return [_log_title(desk, width, look), *_filled(raw, width, room)]
+        return [chrome.title_line("Output", "of the server", "", width, look), *_filled(raw, width, room)]
     seen = backlog.window(room) if room else []
     lines = [((" ", "text"), *log_line(line, width - 2, look)) for line in seen]
     return [_log_title(desk, width, look), *_filled(lines, width, room)]

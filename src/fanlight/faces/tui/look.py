@@ -74,12 +74,14 @@ STATE_WORDS: Final[Mapping[str, str]] = {"ok": "ok", "warn": "warning", "error":
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What every drawing is told. `at` is the moment shown (Unix seconds), `span` the seconds charts reach back."""
+    """What every drawing is told. `at` is the moment shown (Unix seconds), `span` the seconds charts reach back;
+    `coarse` times of day are without milliseconds."""
 
     glyphs: Glyphs = UNICODE
     zone: tzinfo | None = None
     at: float = 0.0
     span: float = 900.0
+    coarse: bool = False
 
     def mark(self, state: State | str) -> str:
         """A state's own shape."""
@@ -105,13 +107,13 @@ class Look:
     def phrase(self, raw: object, unit: str) -> str:
         """A raw value in its unit, as one text; times in the viewer's zone."""
         if unit == "time" and isinstance(raw, int | float):
-            return self.clock_ms(raw)
+            return self.value(raw, unit)[0]
         return cells.clean(formats.phrase(raw, unit))
 
     def value(self, raw: object, unit: str) -> tuple[str, str]:
         """A raw value in its unit as (text, suffix)."""
         if unit == "time" and isinstance(raw, int | float):
-            return self.clock_ms(raw), ""
+            return self.clock(raw) if self.coarse else self.clock_ms(raw), ""
         text, suffix = formats.value(raw, unit)
         return cells.clean(text), suffix
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from fanlight.faces.tui.cells import Line, clean, cut, fit_line, width
+from fanlight.faces.tui.cells import Line, clean, cut, fit_line, width, wrapped
 from fanlight.faces.tui.document import PageDocument, SlotDocument
 from fanlight.faces.tui.kinds import KINDS, Kind, Label
 from fanlight.faces.tui.kinds.stat import pack
@@ -24,6 +24,9 @@ MOST_ROWS: Final = 12
 MOST_LINES: Final = 24
 """Lines any panel asks for at most."""
 
+SLOW_SECONDS: Final = 0.9
+"""Seconds of data between two drawings of a panel of slow pace: a second, with room for early ticks."""
+
 CHART_MORE: Final = 8
 """Lines a chart could use beyond what it needs."""
 
@@ -38,11 +41,12 @@ class _Drawn:
 
     panel: Panel
     shape: Shape
+    at: float
     lines: list[Line]
 
 
 class Sheet:
-    """Draws the documents of one terminal, one after the other."""
+    """Draws the documents of one terminal, one after the other; panels of slow pace once a second."""
 
     def __init__(self) -> None:
         self._drawn: dict[str, _Drawn] = {}
@@ -67,9 +71,12 @@ class Sheet:
         slot = next((slot for slot in document.slots if slot.name == name), None)
         if slot is None:
             return []
-        kind = kind_of(slot.panel)
-        inner = max(height - FRAME, 1 if isinstance(slot.panel, TimeSeries) else kind.ideal(slot.panel, width - 4))
+        inner = max(height - FRAME, 1 if isinstance(slot.panel, TimeSeries) else ideal_lines(slot.panel, width - 4))
         return box(slot.panel, width, inner + FRAME, number, look)
+
+    def forget(self) -> None:
+        """Draw everything anew the next time, whatever its pace: something was chosen."""
+        self._drawn.clear()
 
     def _turn(self, document: PageDocument, look: Look) -> None:
         """Forget what was drawn of another page or for another kind of terminal."""
@@ -91,25 +98,30 @@ class Sheet:
     def _brief(self, slot: SlotDocument, number: str, cells: int, look: Look) -> list[Line]:
         def draw() -> list[Line]:
             label = Label(number, clean(slot.panel.title or slot.name), slot.panel.note)
-            return [fit_line(line, cells) for line in kind_of(slot.panel).brief(slot.panel, label, cells, look)]
+            panel = slot.panel
+            made = drawn(panel, lambda: kind_of(panel).brief(panel, label, cells, look), cells, look)
+            return [fit_line(line, cells) for line in made]
 
-        return self._remembered(slot.name, slot.panel, (cells, 0, number), draw)
+        return self._remembered(slot, (cells, 0, number), look.at, draw)
 
-    def _remembered(self, name: str, panel: Panel, shape: Shape, draw: Callable[[], list[Line]]) -> list[Line]:
+    def _remembered(self, slot: SlotDocument, shape: Shape, at: float, draw: Callable[[], list[Line]]) -> list[Line]:
         """A panel's lines as they were last drawn, if it is the same and in the same shape; else drawn now."""
-        known = self._drawn.get(name)
-        if known is None or known.shape != shape or known.panel != panel:
-            known = self._drawn[name] = _Drawn(panel, shape, draw())
+        known = self._drawn.get(slot.name)
+        if known is not None and known.shape == shape:
+            early = slot.pace == "slow" and 0 <= at - known.at < SLOW_SECONDS
+            if early or known.panel == slot.panel:
+                return known.lines
+        known = self._drawn[slot.name] = _Drawn(slot.panel, shape, at, draw())
         return known.lines
 
     def _gridded(self, slots: Sequence[SlotDocument], cells: int, height: int, look: Look) -> list[Line]:
         places = self._arrange(slots, cells, height)
-        panels = {slot.name: slot.panel for slot in slots}
+        named = {slot.name: slot for slot in slots}
         given = numbers(slots, dense=False)
         bottom = max((place.y + place.height for place in places), default=0)
         rows: list[list[tuple[int, int, Line]]] = [[] for _ in range(bottom)]
         for place in places:
-            for down, line in enumerate(self._boxed(panels[place.name], place, given.get(place.name, ""), look)):
+            for down, line in enumerate(self._boxed(named[place.name], place, given.get(place.name, ""), look)):
                 rows[place.y + down].append((place.x, place.width, line))
         return [_joined(row, cells) for row in rows]
 
@@ -124,7 +136,7 @@ class Sheet:
     def _wish(self, slot: SlotDocument, cells: int) -> Wish:
         panel = slot.panel
         inner = max(min(max(slot.span, 1), 12) * cells // 12 - 2 * BESIDES, 1)
-        ideal = max(kind_of(panel).ideal(panel, inner), self._wanted.get(slot.name, 1))
+        ideal = max(ideal_lines(panel, inner), self._wanted.get(slot.name, 1))
         self._wanted[slot.name] = ideal
         listed = isinstance(panel, Table | Feed | Log | Waterfall)
         lines = min(ideal, MOST_ROWS if listed else MOST_LINES)
@@ -133,14 +145,31 @@ class Sheet:
             slot.name, slot.span, max(slot.rows, 1), lines, more, boxed=not isinstance(panel, Section | Verdict)
         )
 
-    def _boxed(self, panel: Panel, place: Place, number: str, look: Look) -> list[Line]:
+    def _boxed(self, slot: SlotDocument, place: Place, number: str, look: Look) -> list[Line]:
         shape = (place.width, place.height, number)
-        return self._remembered(place.name, panel, shape, lambda: box(panel, place.width, place.height, number, look))
+        return self._remembered(slot, shape, look.at, lambda: box(slot.panel, place.width, place.height, number, look))
 
 
 def kind_of(panel: Panel) -> Kind:
     """How a panel is drawn."""
     return KINDS[type(panel)]
+
+
+def drawn(panel: Panel, draw: Callable[[], list[Line]], cells: int, look: Look) -> list[Line]:
+    """A drawing, or what went wrong with it: one panel's data must not end the terminal."""
+    try:
+        return draw()
+    except Exception as error:
+        said = f"{look.mark('error')} {panel.title or 'This panel'} cannot be drawn: {type(error).__name__}: {error}"
+        return wrapped(said, max(cells, 1), "error", 2)
+
+
+def ideal_lines(panel: Panel, cells: int) -> int:
+    """The lines a panel would like inside its box."""
+    try:
+        return kind_of(panel).ideal(panel, cells)
+    except Exception:  # drawing it will say what is wrong
+        return 2
 
 
 def shown_slots(document: PageDocument) -> list[SlotDocument]:
@@ -189,13 +218,12 @@ def _joined(pieces: Sequence[tuple[int, int, Line]], cells: int) -> Line:
 
 def box(panel: Panel, cells: int, height: int, number: str, look: Look) -> list[Line]:
     """A panel in its box: title, note and number in the upper edge, how much is left out in the lower one."""
-    kind = kind_of(panel)
     if isinstance(panel, Section | Verdict):
-        lines = [(("  ", "text"), *line) for line in kind.full(panel, cells - 3, height, look)]
+        lines = [(("  ", "text"), *line) for line in kind_of(panel).full(panel, cells - 3, height, look)]
         return [fit_line(line, cells) for line in (*lines, *[()] * height)][:height]
     inner = cells - 2 * BESIDES
     room = height - FRAME
-    content = kind.full(panel, inner, room, look)[:room]
+    content = drawn(panel, lambda: kind_of(panel).full(panel, inner, room, look), inner, look)[:room]
     beyond = left_out(panel, len(content) - 1) if isinstance(panel, Table) and panel.rows and not panel.error else 0
     left, right = ((f"{look.glyphs.down} ", "faint"),), ((f" {look.glyphs.down}", "faint"),)
     body = [(*left, *fit_line(line, inner), *right) for line in (*content, *[()] * (room - len(content)))]

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from fanlight.errors import FanlightError
-from fanlight.faces.tui.cells import Line, clean, plain_ascii
+from fanlight.faces.tui.cells import Line, clean, differing, plain_ascii
 from fanlight.faces.tui.themes import Theme, face
 
 
@@ -52,6 +52,12 @@ def style_of(theme: Theme, role: str, faded: bool) -> Style:
     )
 
 
+def _region(before: Line, after: Line, y: int) -> Region:
+    """The cells of a row that may differ."""
+    x, across = differing(before, after)
+    return Region(x, y, across, 1)
+
+
 class Lines(Widget):
     """Lines of pieces in roles, drawn as they are; only lines that have changed are sent to the terminal.
 
@@ -81,7 +87,7 @@ class Lines(Widget):
         for y in changed:
             self._strips.pop(y, None)
         if changed:
-            self.refresh(*(Region(0, y, self.size.width, 1) for y in changed))
+            self.refresh(*(_region(before[y], self._rows[y], y) for y in changed))
         return len(changed)
 
     def dress(self, theme: Theme) -> None:

@@ -49,7 +49,7 @@ def _bars(bars: Sequence[Bar], said: Sequence[str], cells: int, look: Look) -> l
     figures = max(map(width, said))
     detailed = cells >= DETAIL + names + figures and any(bar.detail for bar in bars)
     aside = min(max(width(clean(bar.detail)) for bar in bars) + 2, cells // 3) if detailed else 0
-    room = max(cells - names - figures - aside - 3, 0)
+    room = max(cells - names - figures - aside - 2, 0)
     peak = max((bar.value for bar in bars), default=0.0)
     return [_bar(bar, text, (names, figures, aside, room), peak, look) for bar, text in zip(bars, said, strict=False)]
 
@@ -87,7 +87,7 @@ def _brief(
     panel: Bars | Donut, bars: Sequence[Bar], said: Sequence[str], label: Label, cells: int, look: Look
 ) -> list[Line]:
     room = cells - LABEL - 1
-    instead = message(panel, room, 1, look, empty=not bars)
+    instead = message(panel, room, 2, look, empty=not bars)
     if instead is not None:
         return labelled(label, instead)
     lines: list[list[tuple[str, str]]] = [[]]

@@ -10,7 +10,7 @@ from fanlight.faces.tui.cells import Line, clean, cut, fit, spread, wrapped
 from fanlight.faces.tui.look import Look
 from fanlight.panels import PanelBase
 
-LABEL: Final = 16
+LABEL: Final = 18
 """Cells of the column of titles that brief panels have at their left."""
 
 MOST_EMPTY_LINES: Final = 3
@@ -22,8 +22,8 @@ class Kind:
 
     `full(panel, width, height, look)` gives at most `height` lines for the inside of a box, `ideal(panel, width)` says
     how many it would like, `brief(panel, label, width, look)` gives few lines of their own that begin with the label
-    or with a heading. Lines may be shorter than the width and must not be longer. `rank` orders brief pages, the most
-    telling first. `enlarges` says that more room shows more.
+    or with a heading. Lines may be shorter than the width and are cut when they are longer. `rank` orders brief pages,
+    the most telling first. `enlarges` says that more room shows more.
     """
 
     full: Callable[[Any, int, int, Look], list[Line]]
@@ -93,6 +93,7 @@ def message_lines(panel: PanelBase, width: int, *, empty: bool) -> int | None:
 def meter(share: float, width: int, look: Look, role: str) -> Line:
     """A level of 0 to 1 as a bar of so many cells: what is full and what is not differ by shape, too."""
     glyphs = look.glyphs
+    share = share if share == share else 0.0  # not a number
     halves = round(min(max(share, 0.0), 1.0) * width * 2) if width > 0 else 0
     if share > 0 and not halves:
         halves = 1

@@ -61,7 +61,9 @@ def newest(panel: TimeSeries) -> int:
 
 
 def _top(value: float, unit: str) -> float:
-    """The upper end of an axis; bytes are round in steps of 1024."""
+    """The upper end of an axis; bytes are round in steps of 1024, counts can be cut in four."""
+    if unit == "integer":
+        return math.ceil(nice(value) / 4) * 4.0
     if unit != "bytes" or value < 1024:
         return nice(value)
     step = 1024.0 ** int(math.log(value, 1024))
@@ -91,9 +93,13 @@ def scales(panel: TimeSeries) -> dict[str, Scale]:
     return {unit: Scale(unit, _top(top, unit)) for unit, top in found.items()}
 
 
+def _empty(panel: TimeSeries) -> bool:
+    return not any(curve.values for curve in panel.lines)
+
+
 def full(panel: TimeSeries, cells: int, height: int, look: Look) -> list[Line]:
     """A chart with its axes; every line is named, with its newest value, where it ends."""
-    instead = message(panel, cells, height, look, empty=not panel.lines)
+    instead = message(panel, cells, height, look, empty=_empty(panel))
     if instead is not None:
         return instead
     if height < LEAST_HEIGHT or cells < LEAST_WIDTH:
@@ -117,6 +123,7 @@ class Plot:
         self.across = max(cells - self.left - self.right, 4)
         self.dots = curves.Dots(self.across, self.high, look.glyphs)
         self.count = max(len(curve.values) for curve in panel.lines)
+        self.step = panel.step if panel.step > 0 else 1.0
         self.last = newest(panel)
 
     def lines(self) -> list[Line]:
@@ -187,7 +194,7 @@ class Plot:
 
     def _column(self, at: float) -> int:
         """The cell a moment falls into; outside of the chart for others."""
-        steps, number = self.dots.columns, int(at // self.panel.step)
+        steps, number = self.dots.columns, int(at // self.step)
         end = max((self.last + 1) * steps // self.count, self.last * steps // self.count + 1)
         return (number * steps // self.count - end + steps) // self.dots.across
 
@@ -228,15 +235,15 @@ class Plot:
         """The time axis: round times of day under their columns."""
         text = [" "] * self.across
         for at, column in self._ticks():
-            form = "%H:%M:%S" if self.panel.step * self.count < 300 else "%H:%M"
-            said = self.look.clock(at, form if self.panel.step * self.count <= 172_800 else "%d %b")
+            form = "%H:%M:%S" if self.step * self.count < 300 else "%H:%M"
+            said = self.look.clock(at, form if self.step * self.count <= 172_800 else "%d %b")
             start = min(max(column - len(said) // 2, 0), max(self.across - len(said), 0))
             if all(character == " " for character in text[max(start - 1, 0) : start + len(said) + 1]):
                 text[start : start + len(said)] = said[: self.across]
         return ((" " * self.left, "text"), ("".join(text), "muted"))
 
     def _ticks(self) -> Iterator[tuple[float, int]]:
-        span = self.panel.step * self.count
+        span = self.step * self.count
         apart = next((each for each in _TICKS if span / each * 8 <= self.across), _TICKS[-1])
         first = math.ceil(self.panel.start / apart)
         for number in range(first, int((self.panel.start + span) / apart) + 1):
@@ -272,13 +279,13 @@ def _alike(panel: TimeSeries, unit: str) -> list[Curve]:
 
 
 def ideal(panel: TimeSeries, cells: int) -> int:
-    return message_lines(panel, cells, empty=not panel.lines) or (9 if cells < 70 else 10)
+    return message_lines(panel, cells, empty=_empty(panel)) or (9 if cells < 70 else 10)
 
 
 def brief(panel: TimeSeries, label: Label, cells: int, look: Look) -> list[Line]:
     """A spark line for each line."""
     room = cells - LABEL - 1
-    instead = message(panel, room, 1, look, empty=not panel.lines)
+    instead = message(panel, room, 2, look, empty=_empty(panel))
     return labelled(label, instead or [spark_line(panel, curve, room, look) for curve in panel.lines[:6]])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from fanlight.faces.tui.cells import Line, clean, fit, width
-from fanlight.faces.tui.kinds.base import Kind, Label, labelled, message, message_lines, meter, state_role
+from fanlight.faces.tui.kinds.base import LABEL, Kind, Label, labelled, message, message_lines, meter, state_role
 from fanlight.faces.tui.look import Look
 from fanlight.panels import Gauge, Meter
 
@@ -46,8 +46,8 @@ def ideal(panel: Gauge, cells: int) -> int:
 
 def brief(panel: Gauge, label: Label, cells: int, look: Look) -> list[Line]:
     """As many levels on a line as have room."""
-    room = cells - len(label.cell[0][0]) - len(label.cell[1][0]) - 2
-    instead = message(panel, room, 1, look, empty=not panel.meters)
+    room = cells - LABEL - 1
+    instead = message(panel, room, 2, look, empty=not panel.meters)
     if instead is not None:
         return labelled(label, instead)
     across = max(room // BESIDE, 1)

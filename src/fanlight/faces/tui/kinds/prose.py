@@ -14,6 +14,10 @@ MOST_PROSE: Final = 40
 FACT: Final = 24
 """The least cells a property takes where several stand on a line."""
 
+BESIDE: Final = 34
+"""The same in a box."""
+
+GAP: Final = 3
 BRIEF_CODE: Final = 8
 
 
@@ -27,7 +31,7 @@ def text(panel: Text, cells: int, height: int, look: Look) -> list[Line]:
     if instead is not None:
         return instead
     lines = wrapped(panel.text, cells, "text", MOST_PROSE) if panel.text else []
-    lines += [_fact(fact, cells, look) for fact in panel.facts]
+    lines += _packed(panel.facts, cells, look, BESIDE)
     lines += [((cut(clean(line), cells), "muted" if line.startswith("#") else "text"),) for line in _code(panel)]
     return lines[:height]
 
@@ -55,7 +59,8 @@ def fact_value(fact: Fact, look: Look) -> tuple[str, str]:
 def ideal_text(panel: Text, cells: int) -> int:
     empty = message_lines(panel, cells, empty=_empty(panel))
     prose = len(wrapped(panel.text, cells, "text", MOST_PROSE)) if panel.text else 0
-    return empty or prose + len(panel.facts) + len(_code(panel))
+    facts = len(_packed(panel.facts, cells, Look(), BESIDE))
+    return empty or prose + facts + len(_code(panel))
 
 
 def brief_text(panel: Text, label: Label, cells: int, look: Look) -> list[Line]:
@@ -65,22 +70,24 @@ def brief_text(panel: Text, label: Label, cells: int, look: Look) -> list[Line]:
     if instead is not None:
         return labelled(label, instead)
     lines = wrapped(panel.text, room, "text", 4) if panel.text else []
-    lines += _packed(panel.facts, room, look)
+    lines += _packed(panel.facts, room, look, FACT)
     lines += [((cut(clean(line), room), "muted"),) for line in _code(panel)[:BRIEF_CODE]]
     return labelled(label, lines)
 
 
-def _packed(facts: tuple[Fact, ...], room: int, look: Look) -> list[Line]:
-    short = [fact for fact in facts if width(fact_value(fact, look)[0]) + width(clean(fact.name)) < FACT + 6]
-    across = max(room // (FACT + 3), 1)
-    each = (room - 3 * (across - 1)) // across
+def _packed(facts: tuple[Fact, ...], room: int, look: Look, least: int) -> list[Line]:
+    """Properties in columns of at least so many cells; one that is too long for a column has a line of its own."""
+    across = max((room + GAP) // (least + GAP), 1)
+    each = (room - GAP * (across - 1)) // across
+    long = [fact for fact in facts if width(fact_value(fact, look)[0]) + width(clean(fact.name)) >= each]
+    short = [fact for fact in facts if fact not in long]
     lines: list[Line] = []
     for start in range(0, len(short), across):
         line: list[tuple[str, str]] = []
         for fact in short[start : start + across]:
-            line += [*_fact(fact, each, look), ("   ", "text")]
+            line += [*_fact(fact, each, look), (" " * GAP, "text")]
         lines.append(tuple(line[:-1]))
-    return [*lines, *(_fact(fact, room, look) for fact in facts if fact not in short)]
+    return [*lines, *(_fact(fact, room, look) for fact in long)]
 
 
 def verdict(panel: Verdict, cells: int, height: int, look: Look) -> list[Line]:

@@ -31,7 +31,7 @@ def value_line(panel: Stat, look: Look) -> Line:
 
 
 def full(panel: Stat, cells: int, height: int, look: Look) -> list[Line]:
-    """Value, spark line, detail; with little room the value and the spark line share a line."""
+    """Value, spark line, detail; with more room the spark line is a small chart."""
     failed = message(panel, cells, height, look, empty=False)
     if failed is not None:
         return failed
@@ -39,9 +39,24 @@ def full(panel: Stat, cells: int, height: int, look: Look) -> list[Line]:
     detail = ((cut(clean(panel.detail), cells), "muted"),)
     if height == 1:
         return [spread(value, detail, cells) if line_width(value) + line_width(detail) < cells else value]
-    spark = curves.spark(panel.spark, last_number(panel.spark, look), cells, look.glyphs)
-    drawn: Line = ((spark, tone_role(panel.tone)),)
-    return [value, drawn, detail][:height] if panel.spark else [value, detail][:height]
+    return (
+        [value, *_course(panel, cells, height - 2, look), detail][:height] if panel.spark else [value, detail][:height]
+    )
+
+
+def _course(panel: Stat, cells: int, height: int, look: Look) -> list[Line]:
+    """The spark line in so many lines, one at least."""
+    last, role = last_number(panel.spark, look), tone_role(panel.tone)
+    if height < 2:
+        return [((curves.spark(panel.spark, last, cells, look.glyphs), role),)]
+    dots = curves.Dots(cells, height, look.glyphs)
+    found = curves.columns(panel.spark, last, dots.columns)
+    top = max((value for value in found if value is not None), default=0.0) or 1.0
+    scaled = [
+        None if value is None else min(max(round(value / top * (dots.rows - 1)), 0), dots.rows - 1) for value in found
+    ]
+    dots.curve(scaled, role, look.glyphs.lines[:1] or "*")
+    return [tuple(dots.cell(x, y) or (" ", "text") for x in range(cells)) for y in range(height)]
 
 
 def ideal(panel: Stat, cells: int) -> int:

@@ -43,7 +43,7 @@ def ideal(panel: Status, cells: int) -> int:
 def brief(panel: Status, label: Label, cells: int, look: Look) -> list[Line]:
     """As many things on a line as have room, those in trouble first."""
     room = cells - LABEL - 1
-    instead = message(panel, room, 1, look, empty=not panel.items)
+    instead = message(panel, room, 2, look, empty=not panel.items)
     if instead is not None:
         return labelled(label, instead)
     order = {"error": 0, "warn": 1}

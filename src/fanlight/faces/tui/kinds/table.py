@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from fanlight.faces.tui.cells import Align, Line, clean, cut, cut_left, fit, width
 from fanlight.faces.tui.kinds.base import Kind, Label, message, message_lines, meter, state_role
 from fanlight.faces.tui.look import Look
-from fanlight.faces.web.words import state_of, status_state
+from fanlight.faces.web.words import STATES_BY_WORD, status_state
 from fanlight.panels import Column, Row, Table
 
 NUMERIC: Final = frozenset({"integer", "number", "rate", "per_minute", "seconds", "bytes", "ratio", "percent", "bar"})
@@ -17,17 +17,20 @@ NUMERIC: Final = frozenset({"integer", "number", "rate", "per_minute", "seconds"
 
 LEAST: Final = {
     "integer": 5, "number": 5, "rate": 6, "per_minute": 8, "seconds": 7, "bytes": 7, "ratio": 6, "percent": 6,
-    "bar": 7, "time": 12, "status": 6, "method": 6, "score": 9,
+    "bar": 7, "time": 8, "status": 6, "method": 6, "score": 9,
 }  # fmt: skip
 """Cells a column has at least, so that it does not jump about while its values change."""
 
-WIDE: Final = 18
+WIDE: Final = 14
 """Cells of the widest text column before it gives way to others."""
 
 BAR: Final = 8
 NARROW_BAR: Final = 4
 LONGEST: Final = 28
 """Cells of a column that is not the wide one at most."""
+
+FINE: Final = 60
+"""Cells of a table from which times have milliseconds."""
 
 DETAIL: Final = 14
 """Cells a row's detail needs to be shown."""
@@ -56,6 +59,7 @@ def full(panel: Table, cells: int, height: int, look: Look) -> list[Line]:
     instead = message(panel, cells, height, look, empty=not panel.rows)
     if instead is not None:
         return instead
+    look = replace(look, coarse=cells < FINE)
     rows = panel.rows[: max(height - 1, 0)]
     marked = any(row.state in ("warn", "error") for row in panel.rows)
     room = cells - (2 if marked else 0)
@@ -75,8 +79,12 @@ def arrange(panel: Table, rows: Sequence[Row], room: int, look: Look) -> list[He
     while len(heads) > 1 and _least(heads) > room:
         if any(head.bar > NARROW_BAR for head in heads):
             heads = [_rebarred(head, NARROW_BAR) for head in heads]
-            continue
-        heads.remove(_least_telling(heads))
+        elif (dispensable := _dispensable(heads)) is not None:
+            heads.remove(dispensable)
+        elif any(head.bar for head in heads):
+            heads = [_rebarred(head, 0) for head in heads]
+        else:
+            heads.pop()
     return _widened(heads, room)
 
 
@@ -93,10 +101,11 @@ def _wide(heads: Sequence[Head]) -> Head | None:
     )
 
 
-def _least_telling(heads: Sequence[Head]) -> Head:
-    kept = {"status", "bar", "state"}
-    candidates = [head for head in heads[1:] if head.column.unit not in kept and head is not _wide(heads)]
-    return (candidates or list(heads[1:]))[-1]
+def _dispensable(heads: Sequence[Head]) -> Head | None:
+    """The column furthest to the right that tells least; neither the first nor the wide one."""
+    wide = _wide(heads)
+    found = [head for head in heads[1:] if head.column.unit not in ("status", "bar", "state") and head is not wide]
+    return found[-1] if found else None
 
 
 def _widened(heads: list[Head], room: int) -> list[Head]:
@@ -174,7 +183,7 @@ def _cell(value: Any, head: Head, row: Row, look: Look) -> Line:
     if unit == "score":
         return _score(value, head, look)
     if unit == "state":
-        state = state_of(value)
+        state = STATES_BY_WORD.get(str(value).lower(), row.state or "idle")
         return ((fit(f"{look.mark(state)} {text}", head.cells), state_role(state)),)
     if unit == "status":
         state = status_state(value)
