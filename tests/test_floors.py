@@ -22,6 +22,7 @@ FLOORS = {
     "faces": 3,
     "dashboard": 4,
     "engine": 4,
+    "presence": 4,
     "sample": 4, "gateway": 4, "": 4,
     "cli": 5, "__main__": 5,
 }  # fmt: skip

@@ -21,6 +21,7 @@ from fanlight.core.sections import Supplied
 from fanlight.core.snapshot import Snapshot
 from fanlight.core.window import SPAN
 from fanlight.faces.prometheus import expose
+from fanlight.presence import announce
 from fanlight.services.actions import CLEAR_CACHE, Cache, clearable
 from fanlight.services.supplier import LoopCaller, Supplier
 from fanlight.settings import Settings
@@ -77,6 +78,7 @@ class Engine:
         self._store_turn = threading.Event()
         self._store_thread: threading.Thread | None = None
         self._uninstall_logging: Any = None
+        self._withdraw: Any = None
 
     def info(self) -> InstanceInfo:
         """How this instance describes itself now."""
@@ -103,6 +105,7 @@ class Engine:
             if self.settings.sample_data and not self.shared:
                 self._fill()
             self.pulse.start()
+            self._withdraw = announce(self.settings.name, self.recorder.instance, self.settings.prefix)
             if self.shared:
                 self._store_thread = threading.Thread(
                     target=_follow, args=(weakref.ref(self), self._store_turn), name="fanlight-follow", daemon=True
@@ -135,6 +138,7 @@ class Engine:
         self.store.close()
 
     def _stop(self) -> None:
+        self._withdraw()
         self._store_turn.set()
         if self._store_thread is not None:
             self._store_thread.join(STORE_TURN_SECONDS)

@@ -128,6 +128,7 @@ Command = Callable[..., Running]
 def folder(tmp_path: Path) -> Path:
     """A user's folder with an application in it."""
     (tmp_path / "tmp").mkdir()
+    (tmp_path / "run").mkdir()
     (tmp_path / "plain.py").write_text(APPLICATION)
     return tmp_path
 
@@ -140,7 +141,8 @@ def environ(folder: Path) -> dict[str, str]:
         str(SOURCE),
         *(os.path.abspath(place) for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place),
     ]
-    return {**kept, "PYTHONPATH": os.pathsep.join(places), "TMPDIR": str(folder / "tmp"), "NO_COLOR": "1"}
+    own = {"TMPDIR": str(folder / "tmp"), "XDG_RUNTIME_DIR": str(folder / "run"), "NO_COLOR": "1"}
+    return {**kept, "PYTHONPATH": os.pathsep.join(places), **own}
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import click
 from fanlight.errors import FanlightError
 
 USAGE_STATUS: Final = 2
-COMMANDS: Final = {"run": "fanlight.cli.run", "demo": "fanlight.cli.demo"}
+COMMANDS: Final = {"run": "fanlight.cli.run", "top": "fanlight.cli.top", "demo": "fanlight.cli.demo"}
 HIDDEN: Final = {"_worker": "fanlight.cli.run", "_traffic": "fanlight.cli.demo"}
 
 
@@ -94,7 +94,9 @@ def main(ctx: click.Context) -> None:
     Put it on your own application, with no change to it:
         fanlight run module:app
         fanlight run module:app --workers 4 --store sqlite:////var/lib/app/fanlight.db
-    Then open /dashboard. In code: Fanlight("my-service").install(app)
+    Then open /dashboard, or press d. Look from another terminal:
+        fanlight top
+    In code: Fanlight("my-service").install(app)
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -19,7 +19,7 @@ import msgspec
 from fanlight.cli.keyboard import ESCAPE, ESCAPE_SECONDS, Keyboard, Keys
 from fanlight.cli.plan import Ready
 from fanlight.cli.relay import written
-from fanlight.cli.signals import STOP_SIGNALS, handled
+from fanlight.cli.signals import STOP_SIGNALS, be_stopped, handled
 from fanlight.cli.supervisor import ending, exit_status
 from fanlight.cli.wire import READY, ConsoleEnd
 from fanlight.errors import FanlightError
@@ -42,8 +42,8 @@ HINT: Final = "fanlight: d shows the dashboard here, q stops"
 class Show(Protocol):
     """What can be shown instead of lines."""
 
-    async def run(self, ready: Ready) -> str:
-        """Show it until it ends: "quit", "logs", "suspend", or "" when it was told to leave."""
+    async def run(self, prefix: str) -> str:
+        """Show the dashboard under a prefix until it ends: "quit", "logs", "suspend", or "" when it was told to."""
 
     def leave(self) -> None:
         """End it soon, from its own loop."""
@@ -185,7 +185,7 @@ class Console:
         self._wanted, self._showing = False, True
         try:
             assert self._ready is not None, "asked for before the service served"
-            outcome = await self._show.run(self._ready) if self._status is None and not self._stopping else ""
+            outcome = await self._show.run(self._ready.prefix) if self._status is None and not self._stopping else ""
         except Exception as error:  # drawing is no reason for a service to end, or to go unwatched
             outcome = "logs"
             self._say(f"{_story(error)}; the service goes on, and so do its lines")
@@ -213,9 +213,7 @@ class Console:
         """Be stopped as Ctrl+Z asks, the terminal as it was found; returns when the shell lets it go on."""
         if self._keyboard is not None:
             self._keyboard.release()
-        handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTSTP)
-        signal.signal(signal.SIGTSTP, handler)
+        be_stopped()
         self._loop.call_soon_threadsafe(self._again)
 
     def _resumed(self, number: int, frame: FrameType | None) -> None:

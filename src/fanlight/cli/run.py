@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Literal, TextIO, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import click
 import msgspec
@@ -22,7 +22,7 @@ from fanlight.cli.lifeline import Lifeline, leave_terminal
 from fanlight.cli.listening import bind, is_loopback, url
 from fanlight.cli.loading import service_name, split
 from fanlight.cli.plan import Orders, Plan, Ready
-from fanlight.cli.screening import Screening, require_terminal_extra
+from fanlight.cli.screening import Screening, no_terminals, only_ascii, require_terminal_extra
 from fanlight.cli.supervisor import Supervisor
 from fanlight.errors import FanlightError, SettingsError
 
@@ -168,7 +168,7 @@ def screen_wanted(*, dashboard: bool, keys: bool) -> Screen:
 
     Raises FanlightError when the dashboard is to be shown and cannot be.
     """
-    missing = [name for name, stream in (("stdin", sys.stdin), ("stdout", sys.stdout)) if not _is_terminal(stream)]
+    missing = no_terminals()
     if dashboard:
         if missing:
             raise FanlightError(
@@ -180,10 +180,6 @@ def screen_wanted(*, dashboard: bool, keys: bool) -> Screen:
         require_terminal_extra()
         return "dashboard"
     return "keys" if keys and not missing else "none"
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    return stream is not None and stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def admit(sockets: list[socket.socket]) -> None:
@@ -237,7 +233,7 @@ def _attended(
     for each in sockets:
         each.close()
     theme = table.load("service", {}).theme
-    show = Screening(address, key, theme if theme in ("dark", "light") else "dark", ascii=False)
+    show = Screening(address, key, theme=theme if theme in ("dark", "light") else "dark", ascii=only_ascii())
     return Console(console_end, supervisor, show, at_once=screen == "dashboard").run()
 
 

@@ -1,20 +1,19 @@
-"""The dashboard in this terminal: the drawing half over the HTTP API of the very service this command runs."""
+"""The dashboard in this terminal: the drawing half over a service's HTTP API."""
 
 from __future__ import annotations
 
 import importlib.util
 import locale
+import os
+import sys
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from fanlight.cli.plan import Ready
 from fanlight.errors import FanlightError
 from fanlight.panels import View
 
 if TYPE_CHECKING:
     from fanlight.faces.tui.app import TerminalDashboard
-
-SUSPEND_KEY: Final = "ctrl+z"
 
 
 def require_terminal_extra() -> None:
@@ -26,38 +25,54 @@ def require_terminal_extra() -> None:
         )
 
 
+def no_terminals() -> list[str]:
+    """Which of stdin and stdout are no terminal a dashboard can be drawn in."""
+    drawable = os.environ.get("TERM", "dumb") != "dumb"
+    streams = (("stdin", sys.stdin), ("stdout", sys.stdout))
+    return [name for name, stream in streams if stream is None or not (stream.isatty() and drawable)]
+
+
 def only_ascii() -> bool:
     """Whether this terminal is told in something less than UTF-8."""
     return locale.getpreferredencoding(False).lower().replace("-", "") != "utf8"
 
 
 class Screening:
-    """What a console shows instead of lines; remembers from one time to the next what was looked at, and how.
+    """A dashboard in this terminal; remembers from one time to the next what was looked at, and how.
 
-    `key` opens the service's door: it was made for this run, and nobody else has it.
+    `key` opens the service's door and is not shown. An `attached` one ends without ending the service.
     """
 
-    def __init__(self, address: str, key: str, theme: str, *, ascii: bool) -> None:
+    def __init__(
+        self, address: str, key: str, *, theme: str, ascii: bool, attached: bool = False, page: str = "overview"
+    ) -> None:
         self._address = address
         self._key = key
         self._theme = theme
         self._ascii = ascii
-        self._view = View()
+        self._attached = attached
+        self._view = View(page=page)
         self._app: TerminalDashboard | None = None
 
     def warm_up(self) -> None:
         """Have what is slow to import imported by the time it is wanted, on a thread."""
         threading.Thread(target=_import_drawing, name="fanlight-warm-up", daemon=True).start()
 
-    async def run(self, ready: Ready) -> str:
-        """Show the dashboard until it ends: "quit", "logs", "suspend", or "" when it was told to leave."""
+    async def run(self, prefix: str) -> str:
+        """Show the dashboard under the prefix until it ends: "quit", "logs", "detached", "suspend", or "" when it was
+        told to leave."""
         require_terminal_extra()
         from fanlight.faces.tui.app import TerminalDashboard
         from fanlight.faces.tui.client import HttpSource
 
-        source = HttpSource(self._address + ready.prefix, self._key)
+        source = HttpSource(self._address + prefix, self._key)
         self._app = app = TerminalDashboard(
-            source, view=self._view, theme=self._theme, ascii=self._ascii or only_ascii(), toggles=True
+            source,
+            view=self._view,
+            theme=self._theme,
+            ascii=self._ascii,
+            toggles=not self._attached,
+            attached=self._attached,
         )
         source.on_news = app.hear
         try:

@@ -60,6 +60,10 @@ class _Refused(msgspec.Struct):
     error: _Refusal
 
 
+class TokenNeeded(SourceRefused):
+    """The dashboard lets in whoever has its token, and none or a wrong one was sent."""
+
+
 class HttpSource:
     """The dashboard at a root such as http://127.0.0.1:8000/dashboard; belongs to one loop. `token` is never shown.
 
@@ -260,6 +264,6 @@ def _no(response: http_client.HTTPResponse) -> SourceLost | SourceRefused:
     except (msgspec.MsgspecError, http_client.HTTPException, OSError):
         said = _Refusal(f"it answered {response.status} {response.reason}")
     text = " ".join(part for part in (said.message, said.detail) if part)
-    if response.status in (401, 403):
-        return SourceRefused(f"{text} Give a token with --token or FANLIGHT_TOKEN.")
+    if response.status == 401:
+        return TokenNeeded(text)
     return SourceLost(text) if response.status in TRY_LATER else SourceRefused(text)
