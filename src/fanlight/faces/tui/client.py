@@ -250,6 +250,8 @@ def translated(root: str) -> Iterator[None]:
     """What can go wrong on the way, as SourceLost."""
     try:
         yield
+    except msgspec.MsgspecError:  # a ValueError, too, but nothing of the way's
+        raise
     except TimeoutError as error:
         raise SourceLost(f"{root} does not answer") from error
     except (OSError, http_client.HTTPException, ValueError, AttributeError) as error:
