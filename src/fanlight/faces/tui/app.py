@@ -53,7 +53,7 @@ class TerminalDashboard(App[Ending]):
         source: Source,
         *,
         view: View | None = None,
-        theme: str = "dark",
+        theme: str = "auto",
         ascii: bool = False,
         toggles: bool = False,
         attached: bool = False,
