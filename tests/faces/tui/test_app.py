@@ -14,6 +14,7 @@ from fanlight.clock import ManualClock
 from fanlight.faces.context import ActionResult
 from fanlight.faces.tui.app import TerminalDashboard
 from fanlight.faces.tui.source import SourceLost, SourceRefused
+from fanlight.faces.tui.toolkit import events
 from fanlight.panels import View
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -256,3 +257,18 @@ def test_ascii_draws_no_other_character(source: SampleSource) -> None:
             await until(pilot, lambda page=page: app.desk.document.page != page)  # type: ignore[misc,union-attr]
 
     drive(source, script, ascii=True)
+
+
+def test_pasted_text_is_only_ever_text(source: SampleSource) -> None:
+    """X-6: into the filter as typed; elsewhere a pasted "q" does not stop the server."""
+
+    async def script(app: TerminalDashboard, pilot: Any, clock: ManualClock) -> None:
+        app.post_message(events.Paste("q\nd"))
+        await pilot.pause()
+        assert app.is_running
+        await pilot.press("slash")
+        app.post_message(events.Paste("routellm\n"))
+        await until(pilot, lambda: app.desk.backlog.words == "routellm")
+        assert len(app.desk.backlog.shown) == 1
+
+    assert drive(source, script).return_value is None

@@ -13,6 +13,7 @@ from fanlight.faces.tui.cells import (
     differing,
     fit,
     fit_line,
+    folded,
     line_width,
     plain_ascii,
     spread,
@@ -86,6 +87,14 @@ def test_words_are_kept_whole_where_they_fit() -> None:
     assert list(words("one two three", 7)) == ["one two", "three"]
     assert wrapped("one two three four", 7, "muted", 2) == [(("one two", "muted"),), (("three …", "muted"),)]
     assert wrapped("", 7, "muted", 2) == []
+
+
+@given(st.text().map(clean), st.integers(min_value=2, max_value=40))
+def test_folding_loses_nothing(text: str, cells: int) -> None:
+    """TTY-3: a long line on several rows is still all of it."""
+    pieces = list(folded(text, cells))
+    assert "".join(pieces) == text
+    assert all(width(piece) <= cells for piece in pieces)
 
 
 def test_only_the_cells_that_differ_are_named() -> None:

@@ -14,7 +14,7 @@ from fanlight.faces.tui.desk import NOTICE_SECONDS, Desk, Effect
 from fanlight.faces.tui.document import PageDocument, RangeLink, SlotDocument
 from fanlight.faces.tui.frame import frame
 from fanlight.faces.tui.look import Look
-from fanlight.faces.tui.themes import ANSI, DARK, LIGHT, PLAIN
+from fanlight.faces.tui.themes import ANSI, DARK, LIGHT, PLAIN, TERMINAL
 from fanlight.panels import Column, LogLine, Table, View
 
 
@@ -165,13 +165,13 @@ def test_an_enlarged_panel_that_goes_leaves_the_page() -> None:
 
 
 def test_themes_go_round_and_no_color_has_none() -> None:
-    """TTY-4: dark, light, the terminal's own; without colours the key says so."""
+    """TTY-4: dark, light, green, the terminal's own; without colours the key says so."""
     made = desk()
     seen = []
-    for _ in range(3):
+    for _ in range(4):
         press(made, "t")
         seen.append(made.theme)
-    assert seen == [LIGHT, ANSI, DARK]
+    assert seen == [LIGHT, TERMINAL, ANSI, DARK]
     plain = Desk(View(), Look(), PLAIN)
     press(plain, "t")
     assert plain.theme is PLAIN
@@ -192,3 +192,15 @@ def test_without_a_connection_the_servers_own_output_is_shown() -> None:
     shown = "".join(text for row in frame(made, 80, 24, 0.0, ["Traceback", "\x1b[31mBoom"]).log for text, _ in row)
     assert "Output of the server" in shown
     assert "·[31mBoom" in shown
+
+
+def test_the_log_alone_shows_long_lines_whole() -> None:
+    """TTY-3: a traceback can be read where it was logged; under a page a line stays one line."""
+    message = "failed\n" + "x" * 150 + " end"
+    long = (LogLine(key="1", at=1.0, level="ERROR", logger="l", message=message), *lines(3)[2:])
+    made = desk(msgspec.structs.replace(every_kind(), lines=long))
+    press(made, "l")
+    shown = ["".join(text for text, _ in row).rstrip() for row in frame(made, 80, 24, 0.0).log]
+    assert shown[1].endswith("failed")
+    assert "".join(row.strip() for row in shown[2:7]) == "x" * 150 + " end"
+    assert shown[7].endswith("m2")

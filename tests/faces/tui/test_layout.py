@@ -54,6 +54,8 @@ def test_lines_that_are_left_go_to_panels_that_can_use_them() -> None:
     assert [place.height for place in arrange(wishes, 120, 28)] == [13, 5, 10]
     assert [place.height for place in arrange(wishes, 120, 100)] == [14, 5, 12]
     assert [place.height for place in arrange(wishes, 120, 5)] == [10, 5, 10]
+    beside = [Wish("chart", 6, 1, 8, more=4), Wish("figure", 6, 1, 3)]
+    assert [place.height for place in arrange(beside, 120, 100)] == [10, 10]
 
 
 @pytest.mark.parametrize("log", [True, False])

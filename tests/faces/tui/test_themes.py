@@ -11,12 +11,12 @@ from tests.faces.tui.documents import NOW, every_kind
 from fanlight.faces.tui.desk import Desk
 from fanlight.faces.tui.frame import frame
 from fanlight.faces.tui.look import Look
-from fanlight.faces.tui.themes import ANSI, DARK, LIGHT, PLAIN, THEMES, Theme, chosen, face
+from fanlight.faces.tui.themes import DARK, LIGHT, PLAIN, TERMINAL, THEMES, Theme, chosen, face
 from fanlight.faces.tui.toolkit import style_of
 from fanlight.panels import View
 
 
-@pytest.mark.parametrize("theme", [DARK, LIGHT, ANSI, PLAIN], ids=lambda theme: theme.name)
+@pytest.mark.parametrize("theme", [*THEMES.values(), PLAIN], ids=lambda theme: theme.name)
 def test_every_role_that_is_drawn_has_a_face(theme: Theme) -> None:
     """TTY-4: no role falls back to plain text unseen, in boxes and in brief, dialogs included."""
     for size in ((80, 24), (200, 60)):
@@ -36,7 +36,10 @@ def test_no_color_wins_and_has_attributes_alone() -> None:
     assert chosen("light", {"NO_COLOR": "1"}) is PLAIN
     assert chosen("light", {"NO_COLOR": ""}) is LIGHT
     assert chosen("light", {}) is LIGHT
-    assert chosen("no such theme", {}) is DARK
+    assert chosen("auto", {}) is DARK
+    assert chosen("auto", {"COLORFGBG": "0;15"}) is LIGHT
+    assert chosen("dark", {"COLORFGBG": "0;15"}) is DARK
+    assert chosen("auto", {"COLORFGBG": "15;0"}) is DARK
     assert not any(each.colour for each in PLAIN.faces.values())
 
 
@@ -53,7 +56,7 @@ def _luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+@pytest.mark.parametrize("theme", [DARK, LIGHT, TERMINAL], ids=lambda theme: theme.name)
 def test_what_is_read_has_contrast(theme: Theme) -> None:
     """TTY-4: 4.5 to 1 for every role that words are written in (WCAG 2.2, 1.4.3)."""
     ground = _luminance(theme.background)

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from fanlight.clock import Clock, SystemClock
 from fanlight.faces.tui import themes
-from fanlight.faces.tui.desk import Desk, Effect
+from fanlight.faces.tui.desk import FILTER_LIMIT, Desk, Effect
 from fanlight.faces.tui.frame import Frame, frame
 from fanlight.faces.tui.look import ASCII, UNICODE, Look
 from fanlight.faces.tui.source import Source, SourceLost, SourceRefused
@@ -53,7 +53,7 @@ class TerminalDashboard(App[Ending]):
         source: Source,
         *,
         view: View | None = None,
-        theme: str = "dark",
+        theme: str = "auto",
         ascii: bool = False,
         toggles: bool = False,
         attached: bool = False,
@@ -90,7 +90,10 @@ class TerminalDashboard(App[Ending]):
     async def on_event(self, event: events.Event) -> None:
         """Keys are ours alone, whatever Textual would make of them."""
         if isinstance(event, events.Key):
-            self._pressed(event)
+            self._pressed(event.key, event.character)
+            return
+        if isinstance(event, events.Paste):
+            self._pasted(event.text)
             return
         await super().on_event(event)
 
@@ -101,9 +104,16 @@ class TerminalDashboard(App[Ending]):
     def _now(self) -> float:
         return self._clock.monotonic_ns() / 1e9
 
-    def _pressed(self, event: events.Key) -> None:
+    def _pasted(self, text: str) -> None:
+        """Pasted text is typed where text is typed, and nowhere else: it must not run what its letters are keys of."""
+        if self.desk.prompt is not None:
+            for character in text[:FILTER_LIMIT]:
+                self.desk.press("", character, self._now())
+            self.draw()
+
+    def _pressed(self, key: str, character: str | None) -> None:
         theme = self.desk.theme
-        effect = self.desk.press(event.key, event.character, self._now())
+        effect = self.desk.press(key, character, self._now())
         if self.desk.theme is not theme:
             self._dress()
         if effect is not None:

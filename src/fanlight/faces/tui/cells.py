@@ -144,6 +144,18 @@ def words(text: str, cells: int) -> Iterator[str]:
         yield line
 
 
+def folded(text: str, cells: int) -> Iterator[str]:
+    """A cleaned text cut into pieces of at most so many cells; nothing of it is lost."""
+    piece, taken = "", 0
+    for character in text:
+        more = _cell_width(character)
+        if piece and taken + more > cells:
+            yield piece
+            piece, taken = "", 0
+        piece, taken = piece + character, taken + more
+    yield piece
+
+
 def wrapped(text: str, cells: int, role: str, most: int) -> list[Line]:
     """A text as at most so many lines."""
     lines = list(words(clean(text), max(cells, 1)))

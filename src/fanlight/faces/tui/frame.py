@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from fanlight.faces.tui import chrome, keys
 from fanlight.faces.tui.cells import Line, clean, cut, fit_line
 from fanlight.faces.tui.desk import Desk
-from fanlight.faces.tui.kinds.listing import log_line
+from fanlight.faces.tui.kinds.listing import log_line, log_lines
 from fanlight.faces.tui.layout import LEAST, Zones, zones
 from fanlight.faces.tui.look import Look
 from fanlight.faces.tui.sheet import numbers, shown_slots
@@ -118,8 +118,11 @@ def _log(desk: Desk, width: int, height: int, look: Look, output: Sequence[str])
         raw: list[Line] = [((f" {cut(clean(text), width - 2)}", "text"),) for text in output[-room:]] if room else []
         return [chrome.title_line("Output", "of the server", "", width, look), *_filled(raw, width, room)]
     seen = backlog.window(room) if room else []
-    lines = [((" ", "text"), *log_line(line, width - 2, look)) for line in seen]
-    return [_log_title(desk, width, look), *_filled(lines, width, room)]
+    if desk.log_alone or desk.log_page:
+        drawn = [row for line in seen for row in log_lines(line, width - 2, look)][-room:]
+    else:
+        drawn = [log_line(line, width - 2, look) for line in seen]
+    return [_log_title(desk, width, look), *_filled([((" ", "text"), *row) for row in drawn], width, room)]
 
 
 def _log_title(desk: Desk, width: int, look: Look) -> Line:

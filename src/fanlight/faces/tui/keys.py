@@ -35,7 +35,7 @@ KEYS: Final = (
     Key(("pagedown",), "PgDn", "log_page_down", "a screen of the log down"),
     Key(("home", "g"), "Home g", "log_top", "the oldest line"),
     Key(("end", "G"), "End G", "log_end", "the newest line, and follow"),
-    Key(("l",), "l", "log_alone", "the log alone, and back", "log"),
+    Key(("l",), "l", "log_alone", "the log alone, with long lines whole, and back", "log"),
     Key(("slash",), "/", "filter", "show only log lines with these words; empty shows all", "filter"),
     Key(("p", "space"), "p Space", "pause", "hold the display still; recording goes on", "pause"),
     Key(("s",), "s", "sort", "sort the table by its next column", "sort"),
@@ -43,7 +43,7 @@ KEYS: Final = (
     Key(("left_square_bracket",), "[", "range_shorter", "a shorter range"),
     Key(("right_square_bracket", "r"), "] r", "range_longer", "a longer range; after the longest the shortest"),
     Key(("a",), "a", "act", "the actions of this page; each is asked for again before it runs", "actions"),
-    Key(("t",), "t", "theme", "the next theme: dark, light, the terminal's own colours", "theme"),
+    Key(("t",), "t", "theme", "the next theme: dark, light, green, the terminal's own colours", "theme"),
 )  # fmt: skip
 """Every key, in the order of the help."""
 

@@ -136,10 +136,12 @@ def _heights(cells: Sequence[_Cell]) -> list[int]:
 
 
 def _grow(cells: Sequence[_Cell], heights: list[int], height: int) -> None:
-    """Hand out the lines that are left, one at a time, to the rows whose panels could show more."""
+    """Hand out the lines that are left, one at a time, to the rows whose panels could all show more."""
     spare = height - sum(heights)
+    full = {cell.row for cell in cells if cell.wish.rows == 1 and not cell.wish.more}
+    able = [cell for cell in cells if cell.wish.rows > 1 or cell.row not in full]
     while spare > 0:
-        needy = [cell for cell in cells if _lacking(cell, heights) > 0]
+        needy = [cell for cell in able if _lacking(cell, heights) > 0]
         if not needy:
             return
         neediest = max(needy, key=lambda cell: _lacking(cell, heights))

@@ -59,6 +59,13 @@ LIGHT: Final = Theme(
     background="#ffffff",
     faces=_hues("#1b2430", "#5c6878", "#c9d0d9", "#2468d8", "#7346c8", "#1d7f55", "#9a6400", "#c5322b", "#cfdff7"),
 )
+TERMINAL: Final = Theme(
+    name="terminal",
+    background="#0a0a0a",
+    faces=_hues("#00ff00", "#00b800", "#245c24", "#00ffff", "#00d7af", "#00ff00", "#ffaa00", "#ff4040", "#0b3d3d"),
+)
+"""The green one, as in the browser."""
+
 ANSI: Final = Theme(
     name="ansi",
     background="",
@@ -85,13 +92,17 @@ PLAIN: Final = Theme(
 )
 """For NO_COLOR: attributes alone."""
 
-THEMES: Final[Mapping[str, Theme]] = {theme.name: theme for theme in (DARK, LIGHT, ANSI)}
+THEMES: Final[Mapping[str, Theme]] = {theme.name: theme for theme in (DARK, LIGHT, TERMINAL, ANSI)}
 """The themes that can be chosen, in the order the key goes through them."""
 
 
 def chosen(name: str, environ: Mapping[str, str]) -> Theme:
-    """A theme by its name; NO_COLOR, set to anything, wins (no-color.org)."""
-    return PLAIN if environ.get("NO_COLOR") else THEMES.get(name, DARK)
+    """A theme by its name; NO_COLOR, set to anything, wins (no-color.org). For "auto", and any name that is none, the
+    one that suits the background of which the terminal speaks in COLORFGBG ("0;15"), else dark."""
+    if environ.get("NO_COLOR"):
+        return PLAIN
+    ground = environ.get("COLORFGBG", "").rpartition(";")[2]
+    return THEMES.get(name) or (LIGHT if ground in ("7", "15") else DARK)
 
 
 def following(theme: Theme) -> Theme:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fanlight.faces.tui.cells import Line, clean, cut, cut_left, fit, width
+from fanlight.faces.tui.cells import Line, clean, cut, cut_left, fit, folded, width
 from fanlight.faces.tui.kinds.base import Kind, Label, message, message_lines, state_role
 from fanlight.faces.tui.look import Look
 from fanlight.faces.web.words import level_state
@@ -15,6 +15,10 @@ TYPE: Final = 16
 ROOMY: Final = 100
 """Cells from which a log line has room for milliseconds and long names."""
 
+FOLDS: Final = 40
+"""Lines that one log line takes at most."""
+
+LEAST_MESSAGE: Final = 20
 DEPTH: Final = 8
 SHORT: Final = {"WARNING": "WARN", "CRITICAL": "CRIT"}
 
@@ -43,6 +47,20 @@ def log(panel: Log, cells: int, height: int, look: Look) -> list[Line]:
 
 def log_line(line: LogLine, cells: int, look: Look) -> Line:
     """Time, level, logger, file and line, message; columns of fixed width, so that messages begin at one place."""
+    head, taken, role = _log_head(line, cells, look)
+    return (*head, (cut(clean(line.message), max(cells - taken, 0)), role))
+
+
+def log_lines(line: LogLine, cells: int, look: Look) -> list[Line]:
+    """As `log_line` with all of the message, on as many lines as it takes, at most FOLDS."""
+    head, taken, role = _log_head(line, cells, look)
+    room = max(cells - taken, LEAST_MESSAGE)
+    pieces = [piece for text in line.message.split("\n") for piece in folded(clean(text), room)][:FOLDS]
+    return [(*head, (pieces[0], role)), *(((" " * taken, "text"), (piece, role)) for piece in pieces[1:])]
+
+
+def _log_head(line: LogLine, cells: int, look: Look) -> tuple[Line, int, str]:
+    """What stands before the message, its width, and the message's role."""
     roomy = cells >= ROOMY
     time = look.clock_ms(line.at) if roomy else look.clock(line.at)
     logger, source = (20, 18) if roomy else (12, 14)
@@ -54,8 +72,7 @@ def log_line(line: LogLine, cells: int, look: Look) -> Line:
         (f" {fit(cut_left(clean(line.logger), logger), logger)} ", "text"),
         (f"{fit(cut_left(clean(line.source), source), source)} ", "muted"),
     )
-    taken = sum(width(text) for text, _ in head)
-    return (*head, (cut(clean(line.message), max(cells - taken, 0)), state_role(state) if state == "error" else "text"))
+    return head, sum(width(text) for text, _ in head), state_role(state) if state == "error" else "text"
 
 
 def waterfall(panel: Waterfall, cells: int, height: int, look: Look) -> list[Line]:
