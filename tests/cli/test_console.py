@@ -25,6 +25,9 @@ importlib.util.find_spec = lambda name, package=None: None if name == "textual" 
 """
 """Has textual look as if it were not installed."""
 
+BASH = ("bash", "--norc", "-i", "-c", "exec bash --norc -i", "--")
+"""A shell with job control; the words after it are not run."""
+
 SERVE = ("run", "chatty:app", "--port", "0", "--no-access-log")
 
 
@@ -155,7 +158,7 @@ def test_a_server_that_cannot_start_says_so_in_plain_lines(start: Start, folder:
 
 def test_ctrl_z_and_fg(start: Start, eventually: Eventually) -> None:
     """TTY-2: Ctrl+Z gives the shell back from either screen, the service answers on, fg goes on, no line lost."""
-    shell = start("--version", before=("bash", "--norc", "-i", "-c", 'PS1="shell> "; exec bash --norc -i', "--"))
+    shell = start("--version", before=BASH)
     shell.until("bash-.*[#$] ")
     command = " ".join([sys.executable, "-m", "fanlight", *SERVE])
     shell.type(f"RATE=100 {command}\r")
@@ -212,6 +215,46 @@ def test_a_terminal_that_stops_reading_stops_nothing(start: Start, eventually: E
     assert terminal.end() == 0
     found = numbers(terminal.rest())
     assert found == list(range(len(found)))
+
+
+@pytest.mark.parametrize("dashboard", [False, True], ids=["lines", "dashboard"])
+def test_a_terminal_that_is_never_read_again_keeps_nothing_alive(
+    start: Start, eventually: Eventually, dashboard: bool
+) -> None:
+    """TTY-2: a signal ends everything also when the terminal takes no more bytes; its modes are restored."""
+    terminal = start(*SERVE, *(["--dashboard"] if dashboard else []), rate=2_000, PAD="100")
+    place = served(terminal)
+    if dashboard:
+        terminal.until("chatty", terminal.until(DRAWN).end())
+    family = terminal.family()
+    terminal.reading.clear()
+    begun = int(ask(place, "/number"))
+    eventually(lambda: int(ask(place, "/number")) > begun + 5_000)
+    terminal.popen.send_signal(signal.SIGTERM)
+    assert terminal.end() == 0
+    assert not any(_alive(process) for process in family)
+    assert terminal.modes() == terminal.modes_before
+
+
+def test_in_the_background_the_terminal_is_left_to_the_shell(start: Start) -> None:
+    """TTY-2: started with & it serves and prints without being stopped by the terminal; fg gives it the keys."""
+    shell = start("--version", before=BASH)
+    shell.until("bash-.*[#$] ")
+    shell.type(f"RATE=20 {' '.join([sys.executable, '-m', 'fanlight', *SERVE])} &\r")
+    place = served(shell)
+    begun = len(shell.text)
+    shell.type("jobs\r")
+    shell.until(r"Running", begun)
+    assert ask(place).isdigit()
+    begun = len(shell.text)
+    shell.type("fg\r")
+    begun = shell.until(r"chatty:app", begun).end()
+    shell.type("q")
+    shell.until("bash-.*[#$] ", begun)
+    shell.type("echo status $?\r")
+    shell.until(r"status 0\r", begun)
+    shell.type("exit\r")
+    shell.end()
 
 
 CRASH = """
