@@ -14,7 +14,7 @@ from fanlight.faces.tui.dialogs import Dialog
 from fanlight.faces.tui.document import PageDocument
 from fanlight.faces.tui.kinds.table import NUMERIC
 from fanlight.faces.tui.look import Look
-from fanlight.faces.tui.sheet import Sheet, numbers, shown_slots
+from fanlight.faces.tui.sheet import Sheet, shown_slots
 from fanlight.panels import RANGES, ActionButton, Actions, Log, Table, View
 
 NOTICE_SECONDS: Final = 6.0
@@ -50,7 +50,7 @@ class Desk:
         self.notice = ""
         self.notice_until = 0.0
         self.page_room = self.log_room = 1
-        self.dense = self.chosen = False
+        self.chosen = False
         self.now = 0.0
 
     def take(self, document: PageDocument, now: float) -> None:
@@ -169,18 +169,15 @@ class Desk:
         self.log_alone, self.paused = False, False
         return Effect("fetch")
 
-    def _numbers(self) -> dict[str, str]:
-        return numbers(shown_slots(self.document), dense=self.dense) if self.document else {}
-
     def _enlarge_number(self, digit: str) -> None:
-        name = next((name for name, number in self._numbers().items() if number == digit), "")
+        name = next((name for name, number in self.sheet.numbers.items() if number == digit), "")
         if name:
             self.enlarged, self.top = ("" if self.enlarged == name else name), 0
         else:
             self.say(f"There is no panel {digit} on this page.")
 
     def do_enlarge_next(self) -> None:
-        names = ["", *self._numbers()]
+        names = ["", *self.sheet.numbers]
         place = names.index(self.enlarged) if self.enlarged in names else 0
         self.enlarged, self.top = names[(place + 1) % len(names)], 0
 

@@ -11,7 +11,6 @@ from fanlight.faces.tui.desk import Desk
 from fanlight.faces.tui.kinds.listing import log_line, log_lines
 from fanlight.faces.tui.layout import LEAST, Zones, zones
 from fanlight.faces.tui.look import Look
-from fanlight.faces.tui.sheet import numbers, shown_slots
 from fanlight.faces.web.chrome import RANGE_TITLES
 from fanlight.panels import RANGES
 
@@ -38,7 +37,6 @@ class Frame(NamedTuple):
 def frame(desk: Desk, width: int, height: int, now: float, output: Sequence[str] = ()) -> Frame:
     """The desk at a moment (monotonic seconds); `output` stands in the log's place while nothing else comes."""
     shared = _zones(desk, width, height)
-    desk.dense = shared.dense
     desk.page_room, desk.log_room = shared.page, max(shared.log - 1, 0)
     look = _look(desk)
     page, scrolled = _page(desk, width, shared, look)
@@ -100,8 +98,7 @@ def _rows(desk: Desk, width: int, shared: Zones, look: Look) -> list[Line]:
     document = desk.document
     assert document is not None
     if desk.enlarged:
-        number = numbers(shown_slots(document), dense=shared.dense).get(desk.enlarged, "")
-        rows = desk.sheet.alone(document, desk.enlarged, width, shared.page, look, number)
+        rows = desk.sheet.alone(document, desk.enlarged, width, shared.page, look)
         if rows:
             return rows
         desk.enlarged = ""  # it is no longer on the page
