@@ -71,7 +71,9 @@ def _header(desk: Desk, width: int, height: int, shared: Zones, look: Look) -> l
         return [chrome.too_small(width, look)]
     if desk.document is None:
         return _filled([((" Fanlight", "brand"),)], width, shared.header)
-    chosen = RANGE_TITLES.get(desk.view.range, desk.view.range)
+    chosen = " · ".join(
+        (RANGE_TITLES.get(desk.view.range, desk.view.range), *(f"{name} {value}" for name, value in desk.view.filters))
+    )
     return chrome.header(desk.document, shared.header, width, look, chosen)
 
 
@@ -98,7 +100,7 @@ def _rows(desk: Desk, width: int, shared: Zones, look: Look) -> list[Line]:
     document = desk.document
     assert document is not None
     if desk.enlarged:
-        rows = desk.sheet.alone(document, desk.enlarged, width, shared.page, look)
+        rows = desk.sheet.alone(document, desk.enlarged, width, shared.page, look, desk.chosen_line())
         if rows:
             return rows
         desk.enlarged = ""  # it is no longer on the page

@@ -68,13 +68,19 @@ class Sheet:
             return list(self._stacked(slots, width, look))
         return self._gridded(slots, width, height, look)
 
-    def alone(self, document: PageDocument, name: str, width: int, height: int, look: Look) -> list[Line]:
-        """One panel with all the room, and all its lines if they are more."""
+    def alone(
+        self, document: PageDocument, name: str, width: int, height: int, look: Look, chosen: int = -1
+    ) -> list[Line]:
+        """One panel with all the room, and all its lines if they are more; the chosen line in the box stands out."""
         slot = next((slot for slot in document.slots if slot.name == name), None)
         if slot is None:
             return []
         inner = max(height - FRAME, 1 if isinstance(slot.panel, TimeSeries) else ideal_lines(slot.panel, width - 4))
-        return box(slot.panel, width, inner + FRAME, self.numbers.get(name, ""), look)
+        lines = box(slot.panel, width, inner + FRAME, self.numbers.get(name, ""), look)
+        if 0 <= chosen < inner:
+            left, *pieces, right = lines[chosen + 1]
+            lines[chosen + 1] = (left, *((text, "chosen") for text, _ in pieces), right)
+        return lines
 
     def forget(self) -> None:
         """Draw everything anew the next time, whatever its pace: something was chosen."""
