@@ -7,20 +7,23 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.faces.tui.documents import every_kind
+from tests.faces.service import ScriptedService
+from tests.faces.tui.documents import document, every_kind
 
 from fanlight.faces.context import ActionResult
+from fanlight.faces.tui.compose import page_document
 from fanlight.faces.tui.desk import NOTICE_SECONDS, Desk, Effect
 from fanlight.faces.tui.document import PageDocument, RangeLink, SlotDocument
 from fanlight.faces.tui.frame import frame
+from fanlight.faces.tui.links import view_of
 from fanlight.faces.tui.look import Look
 from fanlight.faces.tui.themes import ANSI, DARK, LIGHT, PLAIN, TERMINAL
-from fanlight.panels import Column, LogLine, Table, View
+from fanlight.panels import Column, LogLine, Table, Verdict, View
 
 
-def desk(document: PageDocument | None = None, **options: Any) -> Desk:
+def desk(given: PageDocument | None = None, **options: Any) -> Desk:
     made = Desk(View(page="hub"), Look(zone=UTC), DARK, **{"toggles": True, **options})
-    made.take(document or every_kind(), 0.0)
+    made.take(given or every_kind(), 0.0)
     frame(made, 120, 40, 0.0)
     return made
 
@@ -109,6 +112,85 @@ def test_an_action_that_is_disabled_is_not_run() -> None:
     assert press(made, "a", "1", "n") is None
     made.told(ActionResult("running", "it goes on"))
     assert "▲ running: it goes on" in footer(made)
+
+
+def sampled_desk(service: ScriptedService, page: str = "overview") -> Desk:
+    made = Desk(View(page=page), Look(zone=UTC), DARK)
+    made.take(document(page, service), 0.0)
+    frame(made, 120, 40, 0.0)
+    return made
+
+
+def test_a_row_leads_to_its_request_and_back(watched: ScriptedService) -> None:
+    """X-4: enlarge the table, choose a row, Enter; what is opened is the page the browser would open."""
+    made = sampled_desk(watched)
+    press(made, made.sheet.numbers["activity"], "down", "down")
+    chosen = [row for row in frame(made, 120, 40, 0.0).page if any(role == "chosen" for _, role in row)]
+    assert len(chosen) == 1
+    assert made.document is not None
+    table = next(slot.panel for slot in made.document.slots if slot.name == "activity")
+    assert isinstance(table, Table)
+    assert press(made, "enter") == Effect("fetch")
+    assert made.view == View(page="request", path=(("id", table.rows[2].href.removeprefix("requests/")),))
+    made.take(page_document(watched.context, made.view), 0.0)
+    assert "Timing" in "".join(text for row in frame(made, 120, 40, 0.0).page for text, _ in row)
+    assert press(made, "backspace") == Effect("fetch")
+    assert made.view == View()
+    assert press(made, "backspace") is None
+    assert "nothing to go back to" in footer(made)
+
+
+def test_the_chosen_row_stays_in_sight(watched: ScriptedService) -> None:
+    """TTY-4: in a table longer than the screen the page follows the choice, to its end and back."""
+    made = sampled_desk(watched)
+    press(made, made.sheet.numbers["activity"])
+    for name in ("down",) * 60 + ("home", "end", "pageup", "up", "home"):
+        press(made, name)
+        shown = frame(made, 120, 40, 0.0).page
+        assert sum(any(role == "chosen" for _, role in row) for row in shown) == 1, name
+    assert (made.row, made.top) == (0, 0)
+
+
+def test_the_verdict_leads_to_its_requests() -> None:
+    """X-4: one key from "Degraded." to just those requests; the header says what is filtered by."""
+    made = desk()
+    assert press(made, "v") == Effect("fetch")
+    assert made.view == View(page="requests", filters=(("status", "slow"),))
+    assert "15 min · status slow" in "".join(text for text, _ in frame(made, 120, 40, 0.0).header[0])
+
+
+@pytest.mark.parametrize(
+    ("href", "view"),
+    [
+        ("requests?status=error&range=1h", View(page="requests", range="1h", filters=(("status", "error"),))),
+        ("services/desktop-commander", View(page="service", path=(("name", "desktop-commander"),))),
+        ("./", View()),
+        ("requests?status=%1b", None),
+        ("models/a/b", None),
+        ("https://example.org/requests", None),
+        ("//example.org/", None),
+    ],
+)
+def test_addresses_mean_views(href: str, view: View | None) -> None:
+    """X-6: an address of a page of this dashboard and nothing else."""
+    assert view_of(href, View(page="hub")) == view
+
+
+def test_a_row_without_an_address_says_so() -> None:
+    """TTY-2: and so does Enter where nothing is chosen."""
+    made = desk()
+    press(made, "enter")
+    assert "Enlarge a panel" in footer(made)
+    made.take(msgspec.structs.replace(every_kind(), verdict=Verdict(state="ok", phrases=())), 0.0)
+    press(made, "v")
+    assert "leads nowhere" in footer(made)
+
+
+def test_a_correlation_id_filters_the_log() -> None:
+    """API-3: the address of a request's log lines shows just those in the terminal's own log."""
+    made = desk(msgspec.structs.replace(every_kind(), lines=lines(30)))
+    made._follow("logs?q=m29")
+    assert [line.message for line in made.backlog.shown] == ["m29"]
 
 
 def test_typing_filters_the_log() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,10 @@ WISHES = st.lists(
         rows=st.integers(min_value=1, max_value=4),
         lines=st.integers(min_value=1, max_value=20),
         more=st.integers(min_value=0, max_value=10),
+        boxed=st.sampled_from([True, True, True, False]),
+        widens=st.booleans(),
+        rank=st.integers(min_value=0, max_value=9),
+        glance=st.booleans(),
     ),
     max_size=12,
 )
@@ -24,9 +30,12 @@ WISHES = st.lists(
 @given(WISHES, st.integers(min_value=60, max_value=300), st.integers(min_value=0, max_value=200))
 def test_panels_never_overlap_and_have_what_they_need(wishes: list[Wish], width: int, height: int) -> None:
     """TTY-4: whatever a page asks for, every panel has its place inside the width and its lines."""
-    places = arrange(wishes, width, height)
+    wishes = [replace(wish, name=str(number)) for number, wish in enumerate(wishes)]
+    places = {place.name: place for place in arrange(wishes, width, height)}
     taken: set[tuple[int, int]] = set()
-    for wish, place in zip(wishes, places, strict=True):
+    assert len(places) == len(wishes)
+    for wish in wishes:
+        place = places[wish.name]
         cells = {(x, y) for x in range(place.x, place.x + place.width) for y in range(place.y, place.y + place.height)}
         assert cells
         assert not taken & cells
@@ -46,6 +55,26 @@ def test_it_is_the_browsers_grid() -> None:
         Place("d", 80, 10, 40, 5),
         Place("e", 80, 15, 40, 7),
     ]
+
+
+def test_levels_are_seen_without_scrolling() -> None:
+    """TTY-3: CPU and memory are on the first screen, the most telling panels before the others; with room to spare and
+    under headings the order is the browser's."""
+    wishes = [
+        Wish("chart", 12, 1, 8, rank=3),
+        Wish("table", 8, 1, 8, rank=6),
+        Wish("levels", 4, 1, 4, rank=2, glance=True),
+    ]
+    assert [place.name for place in arrange(wishes, 120, 14)] == ["levels", "chart", "table"]
+    assert [place.name for place in arrange(wishes, 120, 40)] == ["chart", "table", "levels"]
+    heading = Wish("heading", 12, 1, 1, boxed=False)
+    assert [place.name for place in arrange([heading, *wishes], 120, 14)][:2] == ["heading", "chart"]
+
+
+def test_no_room_beside_a_panel_stays_empty() -> None:
+    """TTY-4: a panel takes the columns nobody has; figures keep their size."""
+    wishes = [Wish("figure", 2, 1, 3, widens=False), Wish("chart", 6, 1, 8), Wish("table", 8, 1, 8)]
+    assert [(place.x, place.width) for place in arrange(wishes, 120, 0)] == [(0, 20), (20, 100), (0, 120)]
 
 
 def test_lines_that_are_left_go_to_panels_that_can_use_them() -> None:

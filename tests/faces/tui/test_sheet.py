@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC
 from typing import Any
 
@@ -12,7 +13,7 @@ from fanlight.faces.tui import kinds
 from fanlight.faces.tui.cells import Line, line_width
 from fanlight.faces.tui.document import PageDocument, SlotDocument
 from fanlight.faces.tui.look import Look
-from fanlight.faces.tui.sheet import Sheet, numbers, shown_slots
+from fanlight.faces.tui.sheet import Sheet
 from fanlight.panels import Bar, Bars, Stat, Table, Text, Verdict
 
 LOOK = Look(zone=UTC, at=NOW)
@@ -98,14 +99,16 @@ def test_a_panel_that_cannot_be_drawn_says_so_in_its_place(monkeypatch: pytest.M
     assert "still here" in shown
 
 
-def test_the_first_nine_panels_have_numbers_in_the_order_they_are_seen() -> None:
+@pytest.mark.parametrize("dense", [True, False])
+def test_the_first_nine_panels_have_numbers_in_the_order_they_are_seen(dense: bool) -> None:
     """TTY-2: 1-9 enlarge what stands there; figures and actions have nothing to enlarge."""
-    slots = shown_slots(every_kind())
-    boxed, dense = numbers(slots, dense=False), numbers(slots, dense=True)
-    assert list(boxed.values())[:10] == [*map(str, range(1, 10)), ""]
-    assert set(boxed) == set(dense)
-    assert boxed["throughput"] == dense["throughput"] == "1"
-    assert not {"requests", "system", "actions", "more"} & set(boxed)
+    sheet = Sheet()
+    shown = rows(sheet, every_kind(), dense=dense)
+    assert list(sheet.numbers.values())[:10] == [*map(str, range(1, 10)), ""]
+    assert list(sheet.numbers)[:2] == (["types", "throughput"] if dense else ["throughput", "latency"])
+    assert not {"requests", "system", "actions", "more"} & set(sheet.numbers)
+    found = re.findall(r"^(\d) ", shown, re.MULTILINE) if dense else re.findall(r"─ (\d) ─╮", shown)
+    assert found == [*map(str, range(1, 10))]
 
 
 def test_an_enlarged_panel_shows_all_it_has() -> None:

@@ -38,7 +38,7 @@ def _who(document: PageDocument, cells: int, look: Look, chosen: str) -> Line:
     right = " · ".join(each for each in (dropped, cost, views, clean(document.history)) if each)
     at = look.clock(document.at)
     return spread(
-        left, [(right, "muted"), ("  ", "text"), (chosen, "text"), ("  ", "text"), (f"{at} ", "muted")], cells
+        left, [(right, "muted"), ("  ", "text"), (clean(chosen), "text"), ("  ", "text"), (f"{at} ", "muted")], cells
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
@@ -13,12 +14,19 @@ from fanlight.faces.tui.backlog import Backlog
 from fanlight.faces.tui.dialogs import Dialog
 from fanlight.faces.tui.document import PageDocument
 from fanlight.faces.tui.kinds.table import NUMERIC
+from fanlight.faces.tui.links import targets, view_of
 from fanlight.faces.tui.look import Look
-from fanlight.faces.tui.sheet import Sheet, numbers, shown_slots
+from fanlight.faces.tui.sheet import Sheet, shown_slots
 from fanlight.panels import RANGES, ActionButton, Actions, Log, Table, View
 
 NOTICE_SECONDS: Final = 6.0
 """How long the footer says what has just happened."""
+
+BACK_LIMIT: Final = 20
+"""Views that one can go back to."""
+
+FAR: Final = 1_000_000
+"""Lines: more than any page has."""
 
 FILTER_LIMIT: Final = 100
 """Characters of a filter."""
@@ -43,6 +51,8 @@ class Desk:
         self.dialog: Dialog | None = None
         self.prompt: str | None = None
         self.enlarged = ""
+        self.row = 0
+        self._came_from: deque[View] = deque(maxlen=BACK_LIMIT)
         self.paused = self.log_alone = False
         self.lost = ""
         self.received = 0.0
@@ -50,7 +60,7 @@ class Desk:
         self.notice = ""
         self.notice_until = 0.0
         self.page_room = self.log_room = 1
-        self.dense = self.chosen = False
+        self.chosen = False
         self.now = 0.0
 
     def take(self, document: PageDocument, now: float) -> None:
@@ -60,7 +70,7 @@ class Desk:
             return
         self.received = now
         if self.document is None or self.document.page != document.page:
-            self.top, self.enlarged = 0, ""
+            self._enlarge("")
         if self.chosen:
             self.sheet.forget()
             self.chosen = False
@@ -149,7 +159,8 @@ class Desk:
     def do_quit(self) -> Effect | None:
         """Stop, unless something is open that is closed first."""
         if self.enlarged or self.log_alone:
-            self.enlarged, self.log_alone, self.top = "", False, 0
+            self._enlarge("")
+            self.log_alone = False
             return None
         return Effect("quit")
 
@@ -168,24 +179,71 @@ class Desk:
             return None
         place = names.index(self.view.page) if self.view.page in names else 0
         page = names[(place + step) % len(names)]
-        self.view = View(page=page, scope=self.view.scope, range=self.view.range)
-        self.log_alone, self.paused = False, False
-        return Effect("fetch")
-
-    def _numbers(self) -> dict[str, str]:
-        return numbers(shown_slots(self.document), dense=self.dense) if self.document else {}
+        return self._go(View(page=page, scope=self.view.scope, range=self.view.range))
 
     def _enlarge_number(self, digit: str) -> None:
-        name = next((name for name, number in self._numbers().items() if number == digit), "")
+        name = next((name for name, number in self.sheet.numbers.items() if number == digit), "")
         if name:
-            self.enlarged, self.top = ("" if self.enlarged == name else name), 0
+            self._enlarge("" if self.enlarged == name else name)
         else:
             self.say(f"There is no panel {digit} on this page.")
 
     def do_enlarge_next(self) -> None:
-        names = ["", *self._numbers()]
+        names = ["", *self.sheet.numbers]
         place = names.index(self.enlarged) if self.enlarged in names else 0
-        self.enlarged, self.top = names[(place + 1) % len(names)], 0
+        self._enlarge(names[(place + 1) % len(names)])
+
+    def _enlarge(self, name: str) -> None:
+        self.enlarged, self.top, self.row = name, 0, 0
+
+    def _targets(self) -> tuple[int, tuple[str, ...]]:
+        """Where the enlarged panel's rows begin, and where they lead."""
+        slots = self.document.slots if self.document and self.enlarged else ()
+        return next((targets(slot.panel) for slot in slots if slot.name == self.enlarged), (0, ()))
+
+    def chosen_line(self) -> int:
+        """The line inside the enlarged panel's box that is chosen; -1 for none."""
+        first, hrefs = self._targets()
+        return first + min(self.row, len(hrefs) - 1) if any(hrefs) else -1
+
+    def _choose(self, lines: int) -> None:
+        """Choose another row, and keep it in sight."""
+        _, hrefs = self._targets()
+        self.row = min(max(self.row + lines, 0), len(hrefs) - 1)
+        line = self.chosen_line() + 1
+        self.top = min(max(self.top, line - self.page_room + 2), max(line - 2, 0))
+
+    def do_open(self) -> Effect | None:
+        _, hrefs = self._targets()
+        if not any(hrefs):
+            self.say("Enlarge a panel with rows first; Enter opens the chosen one.")
+            return None
+        return self._follow(hrefs[min(self.row, len(hrefs) - 1)])
+
+    def do_verdict(self) -> Effect | None:
+        return self._follow(self.document.verdict.href if self.document else "")
+
+    def _follow(self, href: str) -> Effect | None:
+        """Go where an address leads."""
+        view = view_of(href, self.view) if href else None
+        if view is None:
+            self.say("That leads nowhere.")
+            return None
+        self._came_from.append(self.view)
+        return self._go(view)
+
+    def do_back(self) -> Effect | None:
+        if not self._came_from:
+            self.say("There is nothing to go back to.")
+            return None
+        return self._go(self._came_from.pop())
+
+    def _go(self, view: View) -> Effect:
+        self.view, self.log_alone, self.paused, self.chosen = view, False, False, True
+        self._enlarge("")
+        if view.page == "logs":
+            self.backlog.filter(view.filter("q"))
+        return Effect("fetch")
 
     def do_page_down(self) -> None:
         self.top += max(self.page_room // 2, 1)
@@ -197,6 +255,8 @@ class Desk:
         """Move the log; where there is none the page."""
         if self.log_room > 0 and not self.enlarged:
             self.backlog.move(lines, self.log_room)
+        elif self.chosen_line() >= 0:
+            self._choose(lines)
         else:
             self.top = max(self.top + lines, 0)
 
@@ -216,10 +276,10 @@ class Desk:
         self._scroll(self._screen())
 
     def do_log_top(self) -> None:
-        self._scroll(-len(self.backlog) - 1) if self.log_room > 0 else self._scroll(-self.top)
+        self._scroll(-FAR)
 
     def do_log_end(self) -> None:
-        self._scroll(len(self.backlog) + 1 if self.log_room > 0 and not self.enlarged else 10_000)
+        self._scroll(FAR)
 
     def do_log_alone(self) -> None:
         self.log_alone, self.enlarged = not self.log_alone, ""

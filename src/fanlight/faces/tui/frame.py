@@ -11,7 +11,6 @@ from fanlight.faces.tui.desk import Desk
 from fanlight.faces.tui.kinds.listing import log_line, log_lines
 from fanlight.faces.tui.layout import LEAST, Zones, zones
 from fanlight.faces.tui.look import Look
-from fanlight.faces.tui.sheet import numbers, shown_slots
 from fanlight.faces.web.chrome import RANGE_TITLES
 from fanlight.panels import RANGES
 
@@ -38,7 +37,6 @@ class Frame(NamedTuple):
 def frame(desk: Desk, width: int, height: int, now: float, output: Sequence[str] = ()) -> Frame:
     """The desk at a moment (monotonic seconds); `output` stands in the log's place while nothing else comes."""
     shared = _zones(desk, width, height)
-    desk.dense = shared.dense
     desk.page_room, desk.log_room = shared.page, max(shared.log - 1, 0)
     look = _look(desk)
     page, scrolled = _page(desk, width, shared, look)
@@ -73,7 +71,9 @@ def _header(desk: Desk, width: int, height: int, shared: Zones, look: Look) -> l
         return [chrome.too_small(width, look)]
     if desk.document is None:
         return _filled([((" Fanlight", "brand"),)], width, shared.header)
-    chosen = RANGE_TITLES.get(desk.view.range, desk.view.range)
+    chosen = " · ".join(
+        (RANGE_TITLES.get(desk.view.range, desk.view.range), *(f"{name} {value}" for name, value in desk.view.filters))
+    )
     return chrome.header(desk.document, shared.header, width, look, chosen)
 
 
@@ -100,8 +100,7 @@ def _rows(desk: Desk, width: int, shared: Zones, look: Look) -> list[Line]:
     document = desk.document
     assert document is not None
     if desk.enlarged:
-        number = numbers(shown_slots(document), dense=shared.dense).get(desk.enlarged, "")
-        rows = desk.sheet.alone(document, desk.enlarged, width, shared.page, look, number)
+        rows = desk.sheet.alone(document, desk.enlarged, width, shared.page, look, desk.chosen_line())
         if rows:
             return rows
         desk.enlarged = ""  # it is no longer on the page

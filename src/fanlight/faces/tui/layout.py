@@ -24,7 +24,8 @@ FRAME: Final = 2
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a panel asks for: its place in the browser's grid, the lines it needs inside its box, and how many more
-    it could use if there is room. `boxed` False needs no frame."""
+    it could use if there is room. `boxed` False needs no frame, `widens` False leaves room at its right empty; `rank`
+    says how telling it is, `glance` that it must be seen without scrolling."""
 
     name: str
     span: int
@@ -32,6 +33,9 @@ class Wish:
     lines: int
     more: int = 0
     boxed: bool = True
+    widens: bool = True
+    rank: int = 5
+    glance: bool = False
 
     @property
     def height(self) -> int:
@@ -76,17 +80,25 @@ def zones(width: int, height: int, *, log: bool, alone: bool) -> Zones:
 
 @dataclass(slots=True)
 class _Cell:
-    """A panel in the grid: its first column and row."""
+    """A panel in the grid: its first column, its row, its columns."""
 
     wish: Wish
     column: int
     row: int
+    span: int
 
 
 def arrange(wishes: Sequence[Wish], width: int, height: int) -> list[Place]:
-    """The panels in the grid, row by row; rows grow into the room that is left where panels can use it."""
+    """The panels in the grid, row by row; rows grow into the room that is left where panels can use it.
+
+    Where levels would be below the first screen, the most telling panels come first, unless headings order the page.
+    """
     cells = _flow(wishes)
     heights = _heights(cells)
+    if height and all(wish.boxed for wish in wishes) and _hidden(cells, heights, height):
+        cells = _flow(sorted(wishes, key=lambda wish: wish.rank))
+        heights = _heights(cells)
+    _widen(cells)
     _grow(cells, heights, height)
     tops = [sum(heights[:row]) for row in range(len(heights) + 1)]
     return [
@@ -94,7 +106,7 @@ def arrange(wishes: Sequence[Wish], width: int, height: int) -> list[Place]:
             cell.wish.name,
             x := cell.column * width // COLUMNS,
             tops[cell.row],
-            (cell.column + _span(cell.wish)) * width // COLUMNS - x,
+            (cell.column + cell.span) * width // COLUMNS - x,
             tops[cell.row + cell.wish.rows] - tops[cell.row],
         )
         for cell in cells
@@ -117,9 +129,27 @@ def _flow(wishes: Sequence[Wish]) -> list[_Cell]:
             if column + span > COLUMNS:
                 row, column = row + 1, 0
         taken |= {(row + down, column + across) for down in range(wish.rows) for across in range(span)}
-        cells.append(_Cell(wish, column, row))
+        cells.append(_Cell(wish, column, row, span))
         column += span
     return cells
+
+
+def _hidden(cells: Sequence[_Cell], heights: Sequence[int], height: int) -> bool:
+    """Whether what must be seen at a glance does not end on the first screen."""
+    return any(cell.wish.glance and sum(heights[: cell.row + cell.wish.rows]) > height for cell in cells)
+
+
+def _widen(cells: Sequence[_Cell]) -> None:
+    """Panels take the columns at their right that nobody has."""
+    for cell in cells:
+        rows = range(cell.row, cell.row + cell.wish.rows)
+        right = [each.column for each in cells if each.column > cell.column and _shares(each, rows)]
+        if cell.wish.widens:
+            cell.span = min(right, default=COLUMNS) - cell.column
+
+
+def _shares(cell: _Cell, rows: range) -> bool:
+    return cell.row < rows.stop and cell.row + cell.wish.rows > rows.start
 
 
 def _heights(cells: Sequence[_Cell]) -> list[int]:

@@ -13,7 +13,7 @@ from fanlight.faces.tui.kinds.stat import pack
 from fanlight.faces.tui.kinds.table import left_out
 from fanlight.faces.tui.layout import FRAME, Place, Wish, arrange
 from fanlight.faces.tui.look import Look
-from fanlight.panels import Feed, Log, Panel, Section, Stat, Table, TimeSeries, Verdict, Waterfall
+from fanlight.panels import Feed, Gauge, Log, Panel, Section, Stat, Table, TimeSeries, Verdict, Waterfall
 
 BESIDES: Final = 2
 """Cells a box takes at each side: its border and a space."""
@@ -46,12 +46,16 @@ class _Drawn:
 
 
 class Sheet:
-    """Draws the documents of one terminal, one after the other; panels of slow pace once a second."""
+    """Draws the documents of one terminal, one after the other; panels of slow pace once a second.
+
+    `numbers` has the panels that can be enlarged, in the order they were last seen, with the digits of the first nine.
+    """
 
     def __init__(self) -> None:
         self._drawn: dict[str, _Drawn] = {}
         self._wanted: dict[str, int] = {}
         self._places: list[Place] = []
+        self.numbers: dict[str, str] = {}
         self._arranged: tuple[object, ...] = ()
         self._look: Look | None = None
         self._page = ""
@@ -65,14 +69,18 @@ class Sheet:
         return self._gridded(slots, width, height, look)
 
     def alone(
-        self, document: PageDocument, name: str, width: int, height: int, look: Look, number: str = ""
+        self, document: PageDocument, name: str, width: int, height: int, look: Look, chosen: int = -1
     ) -> list[Line]:
-        """One panel with all the room, and all its lines if they are more."""
+        """One panel with all the room, and all its lines if they are more; the chosen line in the box stands out."""
         slot = next((slot for slot in document.slots if slot.name == name), None)
         if slot is None:
             return []
         inner = max(height - FRAME, 1 if isinstance(slot.panel, TimeSeries) else ideal_lines(slot.panel, width - 4))
-        return box(slot.panel, width, inner + FRAME, number, look)
+        lines = box(slot.panel, width, inner + FRAME, self.numbers.get(name, ""), look)
+        if 0 <= chosen < inner:
+            left, *pieces, right = lines[chosen + 1]
+            lines[chosen + 1] = (left, *((text, "chosen") for text, _ in pieces), right)
+        return lines
 
     def forget(self) -> None:
         """Draw everything anew the next time, whatever its pace: something was chosen."""
@@ -86,14 +94,15 @@ class Sheet:
 
     def _stacked(self, slots: Sequence[SlotDocument], cells: int, look: Look) -> Iterator[Line]:
         """Panels in brief under one another, the most telling first; figures share lines."""
-        given = numbers(slots, dense=True)
-        for ordered in _telling(slots):
+        groups = list(_telling(slots))
+        self.numbers = numbers([slot for group in groups for slot in group])
+        for ordered in groups:
             figures = [slot.panel for slot in ordered if isinstance(slot.panel, Stat)]
             if figures:
                 yield from (fit_line(line, cells) for line in pack(figures, cells, look))
             for slot in ordered:
                 if not isinstance(slot.panel, Stat):
-                    yield from self._brief(slot, given.get(slot.name, ""), cells, look)
+                    yield from self._brief(slot, self.numbers.get(slot.name, ""), cells, look)
 
     def _brief(self, slot: SlotDocument, number: str, cells: int, look: Look) -> list[Line]:
         def draw() -> list[Line]:
@@ -117,11 +126,11 @@ class Sheet:
     def _gridded(self, slots: Sequence[SlotDocument], cells: int, height: int, look: Look) -> list[Line]:
         places = self._arrange(slots, cells, height)
         named = {slot.name: slot for slot in slots}
-        given = numbers(slots, dense=False)
+        self.numbers = numbers([named[place.name] for place in places])
         bottom = max((place.y + place.height for place in places), default=0)
         rows: list[list[tuple[int, int, Line]]] = [[] for _ in range(bottom)]
         for place in places:
-            for down, line in enumerate(self._boxed(named[place.name], place, given.get(place.name, ""), look)):
+            for down, line in enumerate(self._boxed(named[place.name], place, self.numbers.get(place.name, ""), look)):
                 rows[place.y + down].append((place.x, place.width, line))
         return [_joined(row, cells) for row in rows]
 
@@ -130,7 +139,8 @@ class Sheet:
         wishes = tuple(self._wish(slot, cells) for slot in slots)
         asked = (wishes, cells, height)
         if asked != self._arranged:
-            self._arranged, self._places = asked, arrange(wishes, cells, height)
+            self._arranged = asked
+            self._places = sorted(arrange(wishes, cells, height), key=lambda place: (place.y, place.x))
         return self._places
 
     def _wish(self, slot: SlotDocument, cells: int) -> Wish:
@@ -142,7 +152,15 @@ class Sheet:
         lines = min(ideal, MOST_ROWS if listed else MOST_LINES)
         more = CHART_MORE if isinstance(panel, TimeSeries) else ideal - lines
         return Wish(
-            slot.name, slot.span, max(slot.rows, 1), lines, more, boxed=not isinstance(panel, Section | Verdict)
+            slot.name,
+            slot.span,
+            max(slot.rows, 1),
+            lines,
+            more,
+            boxed=not isinstance(panel, Section | Verdict),
+            widens=not isinstance(panel, Stat),
+            rank=kind_of(panel).rank,
+            glance=isinstance(panel, Gauge),
         )
 
     def _boxed(self, slot: SlotDocument, place: Place, number: str, look: Look) -> list[Line]:
@@ -177,9 +195,8 @@ def shown_slots(document: PageDocument) -> list[SlotDocument]:
     return [slot for slot in document.slots if slot.panel != document.verdict]
 
 
-def numbers(slots: Sequence[SlotDocument], *, dense: bool) -> dict[str, str]:
-    """The panels that can be enlarged, in the order they are seen, with the digits of the first nine."""
-    seen = [slot for group in _telling(slots) for slot in group] if dense else slots
+def numbers(seen: Sequence[SlotDocument]) -> dict[str, str]:
+    """Those of the panels that can be enlarged, with the digits of the first nine."""
     names = [slot.name for slot in seen if kind_of(slot.panel).enlarges]
     return {name: str(place + 1) if place < 9 else "" for place, name in enumerate(names)}
 

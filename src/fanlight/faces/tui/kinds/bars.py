@@ -100,5 +100,5 @@ def _brief(
     return labelled(label, [tuple(line[:-1]) for line in lines[:3]])
 
 
-KIND = Kind(full=full, ideal=ideal, brief=brief, rank=4)
-DONUT = Kind(full=full_donut, ideal=ideal_donut, brief=brief_donut, rank=4)
+KIND = Kind(full=full, ideal=ideal, brief=brief, rank=3)
+DONUT = Kind(full=full_donut, ideal=ideal_donut, brief=brief_donut, rank=3)

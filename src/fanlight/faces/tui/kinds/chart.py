@@ -289,4 +289,4 @@ def brief(panel: TimeSeries, label: Label, cells: int, look: Look) -> list[Line]
     return labelled(label, instead or [spark_line(panel, curve, room, look) for curve in panel.lines[:6]])
 
 
-KIND = Kind(full=full, ideal=ideal, brief=brief, rank=3)
+KIND = Kind(full=full, ideal=ideal, brief=brief, rank=4)

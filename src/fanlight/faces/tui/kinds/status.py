@@ -57,4 +57,4 @@ def brief(panel: Status, label: Label, cells: int, look: Look) -> list[Line]:
     return labelled(label, [tuple(line) for line in lines[:3]])
 
 
-KIND = Kind(full=full, ideal=ideal, brief=brief, rank=4)
+KIND = Kind(full=full, ideal=ideal, brief=brief, rank=3)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from fanlight.faces.tui.cells import Align, Line, clean, cut, cut_left, fit, width
 from fanlight.faces.tui.kinds.base import Kind, Label, message, message_lines, meter, state_role
 from fanlight.faces.tui.look import Look
-from fanlight.faces.web.words import STATES_BY_WORD, status_state
+from fanlight.faces.web.words import state_of, status_state
 from fanlight.panels import Column, Row, Table
 
 NUMERIC: Final = frozenset({"integer", "number", "rate", "per_minute", "seconds", "bytes", "ratio", "percent", "bar"})
@@ -183,7 +183,7 @@ def _cell(value: Any, head: Head, row: Row, look: Look) -> Line:
     if unit == "score":
         return _score(value, head, look)
     if unit == "state":
-        state = STATES_BY_WORD.get(str(value).lower(), row.state or "idle")
+        state = state_of(value)
         return ((fit(f"{look.mark(state)} {text}", head.cells), state_role(state)),)
     if unit == "status":
         state = status_state(value)
