@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,23 @@ import click
 import msgspec
 import pytest
 from starlette.routing import Route
+from tests.capture import django_project
 from tests.documentation import Block, asked, blocks, code_spans, executed, table
+from werkzeug.test import Client
 
 from fanlight import Fanlight, settings
 from fanlight.capture import logs, websocket
-from fanlight.cli import demo, lifeline, run, serving, supervisor, top
+from fanlight.cli import demo, lifeline, run, serve, serving, supervisor, top
 from fanlight.core import fold, frame, metrics, recorder, window
 from fanlight.core.pulse import Pulse
 from fanlight.faces.api import openapi
 from fanlight.faces.api.endpoints import ENDPOINTS
 from fanlight.faces.web import limits, live, session
 from fanlight.pages import PAGES, PANELS
-from fanlight.services import supplier
-from fanlight.stores import writer
+from fanlight.panels import View
+from fanlight.services import redis, supplier
+from fanlight.sidecar import Sidecar
+from fanlight.stores import redis_client, writer
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -35,11 +39,14 @@ TEXTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", EXAMPLE, *sorted(DOCS.glo
 REQUIREMENTS = {"HUB": 11, "ORC": 9, "OBS": 7, "TTY": 7, "API": 10, "X": 9}
 """How many requirements each of the sources has."""
 
-COMMANDS: dict[str, click.Command] = {"run": run.run, "top": top.top, "demo": demo.demo}
+COMMANDS: dict[str, click.Command] = {"run": run.run, "top": top.top, "serve": serve.serve, "demo": demo.demo}
 
 
 PYTHON = [block for block in blocks(*TEXTS) if block.language == "python"]
-RUNNABLE = [block for block in PYTHON if re.search(r"^app = |^async def app", block.text, re.MULTILINE)]
+WSGI = [block for block in PYTHON if "dashboard.wsgi(" in block.text]
+RUNNABLE = [
+    block for block in PYTHON if block not in WSGI and re.search(r"^app = |^async def app", block.text, re.MULTILINE)
+]
 
 
 @pytest.fixture
@@ -70,6 +77,23 @@ def test_examples_run(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
     _, (status, body) = asked(names, ("/no/such/path", {}), (f"{settings.prefix}/api/data", known))
     assert status == 200
     assert json.loads(body)["performance"]["total_requests"] == 1
+
+
+@pytest.mark.usefixtures("still")
+def test_wsgi_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """X-8, API-10: the Flask and the Django example record a request; but for their store and port, as they stand."""
+    monkeypatch.setattr("django.core.wsgi.get_wsgi_application", lambda: django_project.application)
+    monkeypatch.setattr(Sidecar, "start", lambda beside: None)
+    for block in WSGI:
+        names: dict[str, Any] = {"__name__": "example"}
+        exec(compile(block.text.replace("/var/lib/shop", str(tmp_path)), block.place, "exec"), names)
+        app = names.get("application") or names["app"]
+        Client(app).get("/no/such/path").close()
+        dashboard = names["dashboard"]
+        dashboard.pulse.tick()
+        assert dashboard.query.snapshot(View(scope="this")).requests.total.count == 1
+        assert dashboard.settings.port == 9090
+        dashboard.close()
 
 
 @pytest.mark.usefixtures("still")
@@ -116,11 +140,10 @@ def test_files_and_targets_named_exist(path: Path) -> None:
 
 
 def test_every_page_is_reached_from_the_readme() -> None:
-    """API-10: no page of the documentation is hidden: the README leads to each, or to a page that does."""
-    text = (ROOT / "README.md").read_text()
-    linked = set(re.findall(r"\(docs/(\w+\.md)", text))
-    linked |= {name for page in linked for name in re.findall(r"\((\w+\.md)", (DOCS / page).read_text())}
-    assert not [path.name for path in DOCS.glob("*.md") if path.name not in linked]
+    """API-10: no page of the documentation is hidden: the README links it, or a page that the README links."""
+    linked = set(re.findall(r"\(docs/([\w-]+\.md)\)", (ROOT / "README.md").read_text()))
+    further = {name for page in linked for name in re.findall(r"\(([\w-]+\.md)\)", (DOCS / page).read_text())}
+    assert {path.name for path in DOCS.glob("*.md")} <= linked | further
 
 
 def shown_default(field: msgspec.structs.FieldInfo) -> str:
@@ -266,15 +289,16 @@ def _addresses(path: Path) -> set[str]:
     return {address.rstrip(".") for address in found} - {""}
 
 
-def _answered(address: str, patterns: list[tuple[str, re.Pattern[str]]]) -> bool:
-    for path, pattern in patterns:
+def _answered(address: str, patterns: list[re.Pattern[str]]) -> bool:
+    for pattern in patterns:
         values = pattern.match(address)
         if values is None:
             continue
         named = values.groupdict()
-        known = {"page": PAGES, "panel": PANELS, "action": ("clear-cache",)}
+        own = {"panel": {*PANELS, "recent-uploads"}, "action": {"clear-cache", "reindex"}, "own": {"all-uploads"}}
+        known: dict[str, Collection[str]] = {"page": PAGES, **own}
         if all(named[name] in names or "{" in named[name] for name, names in known.items() if name in named):
-            return not path.startswith("/actions/") or address == "/actions/clear-cache"
+            return True
     return False
 
 
@@ -283,7 +307,7 @@ def test_addresses_named_exist(path: Path) -> None:
     """API-10, HUB-8: every address of the dashboard that a page names is answered by a route of it."""
     dashboard = Fanlight("docs")
     routes = [route for route in dashboard.face._router.routes if isinstance(route, Route)]
-    patterns = [(route.path, route.path_regex) for route in routes]
+    patterns = [route.path_regex for route in routes]
     dashboard.close()
     assert not [address for address in _addresses(path) if not _answered(address, patterns)]
 
@@ -323,6 +347,8 @@ NUMBERS = (
     ("commands.md", f"Open requests get {serving.GRACEFUL_SECONDS:g} s"),
     ("commands.md", f"| {serving.FAILED_STATUS} | the application's own start-up failed |"),
     ("commands.md", f"| `1` | Processes that serve, 1 to {run.MOST_WORKERS}"),
+    ("install.md", f"every {redis.WATCHED_SECONDS:g} s while somebody looks, else every {redis.IDLE_SECONDS:g}"),
+    ("install.md", f"timeouts of {redis_client.COMMAND_SECONDS:g} s"),
     ("install.md", f"at most every {supplier.EVERY_SECONDS:g} s"),
     ("install.md", f"a timeout of {supplier.TIMEOUT_SECONDS:g} s"),
     ("json.md", f"newest {window.WINDOW_LIMITS['recent']} are kept"),

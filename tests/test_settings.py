@@ -23,6 +23,7 @@ VALUES: dict[str, tuple[Any, str, str]] = {
     "viewer_token": (SECRET, SECRET, f'"{SECRET}"'),
     "local_role": ("operator", "operator", '"operator"'),
     "allowed_hosts": (("a.example", "b"), "a.example, b", '["a.example", "b"]'),
+    "cors_origins": (("https://a.example",), "https://a.example", '["https://a.example"]'),
     "exclude": (("/healthz",), "/healthz,", '["/healthz"]'),
     "streams": (("/feed",), "/feed", '["/feed"]'),
     "slow_seconds": (0.25, "0.25", "0.25"),
@@ -35,6 +36,7 @@ VALUES: dict[str, tuple[Any, str, str]] = {
     "max_viewers": (3, "3", "3"),
     "theme": ("terminal", "terminal", '"terminal"'),
     "sample_data": (True, "1", "true"),
+    "port": (9090, "9090", "9090"),
 }
 """For each setting: the value meant, its text in a variable, and in fanlight.toml."""
 
@@ -73,6 +75,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("enabled", "perhaps", "true or false"), ("store", 7, "text"), ("token", "short", "16 to 256 characters"),
     ("token", 5, "text"), ("viewer_token", "with space in it all", "16 to 256 characters"),
     ("local_role", "root", "viewer or operator"), ("allowed_hosts", 7, "a list of texts"),
+    ("cors_origins", ("*",), "origins such as"), ("cors_origins", ("https://a.example/x",), "origins such as"),
     ("exclude", [7], "a list of texts"), ("slow_seconds", 0, "above 0"), ("slow_seconds", "soon", "above 0"),
     ("slow_seconds", float("nan"), "above 0"), ("slow_seconds", True, "above 0"),
     ("very_slow_seconds", 0.5, "at least slow_seconds (1.0)"), ("slow_routes", "/a", "routes and seconds"),
@@ -138,11 +141,11 @@ def test_variables_of_others_are_left_alone(tmp_path: Path) -> None:
     others = (
         "FANLIGHT_SERVICE_HOST",
         "FANLIGHT_SERVICE_PORT",
-        "FANLIGHT_PORT",
         "FANLIGHT_PORT_80_TCP_ADDR",
         "FANLIGHT_HOME",
     )
-    assert load("s", {}, dict.fromkeys(others, "1"), tmp_path) == Settings(name="s")
+    environ = dict.fromkeys(others, "1") | {"FANLIGHT_PORT": "tcp://10.0.0.7:80"}
+    assert load("s", {}, environ, tmp_path) == Settings(name="s")
 
 
 def test_tokens_are_never_shown(tmp_path: Path) -> None:

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import weakref
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from anyio import to_thread
-
+from fanlight import sidecar
 from fanlight.capture.asgi import Application, Capture, CaptureOptions
 from fanlight.capture.install import install, owns
 from fanlight.capture.websocket import websocket
+from fanlight.capture.wsgi import WsgiCapture
 from fanlight.clock import Clock, SystemClock
+from fanlight.core.breaker import Policy
 from fanlight.core.context import correlation_id
 from fanlight.core.pulse import Pulse
 from fanlight.core.query import Query
 from fanlight.core.recorder import Recorder
+from fanlight.declared import ActionFace, Declared, Making
 from fanlight.engine import Engine
 from fanlight.errors import FanlightError, SettingsError
 from fanlight.faces import api
-from fanlight.faces.context import AccessCheck, ActionResult, FaceContext, UnknownAction
+from fanlight.faces.context import AccessCheck, FaceContext
+from fanlight.faces.errors import shown
 from fanlight.faces.web.app import WebFace
-from fanlight.pages import PAGES, PANELS
-from fanlight.services.actions import CLEAR_CACHE, Cache, clearable, told
+from fanlight.services.actions import TIMEOUT_SECONDS, Action, UnknownAction
+from fanlight.services.actions import Runs as WhereItRuns
+from fanlight.services.breaker import BREAKERS, Breaker, Breakers
+from fanlight.services.cache import Cache
+from fanlight.services.calls import Call, Nowhere, record_call
+from fanlight.services.names import heading, path_name
 from fanlight.settings import Settings, load
+from fanlight.stores.opening import locate_redis
+
+if TYPE_CHECKING:
+    from fanlight.stores.redis_client import Address
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,21 +56,45 @@ class Fanlight:
         self, name: str, *, access: AccessCheck | None = None, clock: Clock | None = None, **settings: Any
     ) -> None:
         self.settings: Settings = load(name, settings)
+        sidecar.check(self.settings)
         self._access = access
         self._clock = clock or SystemClock()
         self._database: Callable[[], Any] | None = None
-        self._caches: dict[str, Cache] = {}
+        self._redis: Address | None = None
+        self._declared = Declared(self._clock)
+        self._breakers = Breakers(self._clock, lambda: self._sink)
+        self._declared.actions.register(self._breaker_action())
         self._owner: Any = None
         self.run_key = ""
         """Lets the command that runs this process in as operator; set before the face is first used."""
+        self._closes_at_exit = False
+
+    def _breaker_action(self) -> Action:
+        """Trips or resets a breaker on every worker; one that a worker has not used yet is made first, to be open
+        there, too."""
+
+        def change(name: str, change: Literal["trip", "reset"]) -> str:
+            return self._breakers.get(name).change(change, "an operator")
+
+        def check(values: Mapping[str, Any]) -> None:
+            if not self.engine.has_breaker(values["name"]):
+                raise UnknownAction(f"There is no breaker {shown(values['name'])}.")
+
+        confirm = "Change this breaker on every worker?"
+        path = f"{BREAKERS}/{{name}}/{{change}}"
+        return Action(
+            path, "Change a breaker", change, confirm=confirm, runs="everywhere", concurrent=True, check=check
+        )
 
     @functools.cached_property
     def engine(self) -> Engine:
         """The running parts; made at first use, in the process that uses them."""
-        engine = Engine(self.settings, self._clock, self.recorder)
-        engine.caches = self._caches
+        engine = Engine(self.settings, self._clock, self.recorder, self._declared)
+        engine.breakers = self._breakers
         if self._database is not None:
             engine.supplier.declare(self._database)
+        if self._redis is not None:
+            engine.watch_redis(self._redis)
         return engine
 
     @functools.cached_property
@@ -79,6 +115,7 @@ class Fanlight:
         self.recorder.renew()
         engine = self.__dict__.pop("engine", None)
         self.__dict__.pop("face", None)
+        self.__dict__.pop("_sidecar", None)  # it is the parent's
         if engine is not None and engine.abandon():
             self.start()
 
@@ -105,9 +142,9 @@ class Fanlight:
             recorder=self.recorder,
             query=self.query,
             pulse=self.pulse,
-            pages=PAGES,
-            panels=PANELS,
-            actions=_Actions(self),
+            pages=self._declared.all_pages(),
+            panels=self._declared.all_panels(),
+            actions=ActionFace(self._declared.actions, lambda: self.engine.runs, self.pulse.pacer),
             clock=self._clock,
             access=self._access,
             run_key=self.run_key,
@@ -137,6 +174,19 @@ class Fanlight:
         self._claim(app)
         return self._capture(app, app)
 
+    def wsgi(self, app: F) -> F:
+        """A WSGI application that is `app` with recording around it. In Flask wrap, and replace, `app.wsgi_app`.
+
+        Recording starts at the first request of each process. Nothing is served: `fanlight serve` shows what is written
+        to the store, or the setting `port` does.
+        """
+        if not self.settings.enabled:
+            return app
+        self._claim(app)
+        capture = WsgiCapture(app, self.recorder, self._options(), self.start)
+        capture.fanlight_dashboard = self
+        return cast(F, capture)
+
     def _claim(self, owner: Any) -> None:
         if self._owner is not None and self._owner is not owner:
             raise FanlightError(
@@ -146,15 +196,18 @@ class Fanlight:
         self._owner = owner
 
     def _capture(self, inner: Application, owner: Any) -> _Capture:
+        begin = functools.partial(self._begin, owner)
+        return _Capture(self, inner, self.recorder, self._options(), self._serve, begin, self.close)
+
+    def _options(self) -> CaptureOptions:
         settings = self.settings
-        options = CaptureOptions(
+        return CaptureOptions(
             prefix=settings.prefix,
             exclude=settings.exclude,
             stream_routes=settings.streams,
             websocket_group_params=settings.websocket_group_params,
             websocket_user_params=settings.websocket_user_params,
         )
-        return _Capture(self, inner, self.recorder, options, self._serve, lambda: self._begin(owner), self.close)
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         await self.face(scope, receive, send)
@@ -171,14 +224,26 @@ class Fanlight:
     def start(self) -> None:
         """Start recording; called by the server's start-up, or by a worker or script without HTTP. Idempotent.
 
+        What is left is written when the interpreter ends, if not before.
+
         Raises StoreError for a store that cannot be opened.
         """
         if self.settings.enabled:
             self.engine.start()
+            _close_at_exit(self)
+            if self.settings.port:
+                self._sidecar.start()
+
+    @functools.cached_property
+    def _sidecar(self) -> sidecar.Sidecar:
+        return sidecar.Sidecar(self.settings, self.recorder.failed)
 
     def close(self) -> None:
         """Stop recording, end all live views and write what is left. Idempotent; `start` begins again."""
         face, engine = self.__dict__.pop("face", None), self.__dict__.pop("engine", None)
+        beside = self.__dict__.pop("_sidecar", None)
+        if beside is not None:
+            beside.close()
         if face is not None:
             face.close()
         if engine is not None:
@@ -191,6 +256,49 @@ class Fanlight:
         if self.settings.enabled:
             self.recorder.event(type, fields, correlation_id.get())
 
+    @functools.cached_property
+    def _sink(self) -> Recorder | Nowhere:
+        return self.recorder if self.settings.enabled else Nowhere()
+
+    def call(self, service: str, operation: str, /, *, kind: str = "wrapper", **attributes: Any) -> Call:
+        """A call of a service: a context manager (sync and async), or a decorator of functions of every kind.
+
+        `kind`: wrapper, llm, mcp, database, cache or http. Attributes are kept with the call, the first 20 of them,
+        secrets masked; those of a language model's calls are in `docs/calls.md`. Costs about a microsecond.
+        """
+        return Call(self._sink, service, operation, kind, attributes)
+
+    def breaker(
+        self, name: str, /, *, policy: Policy | None = None, ignore: tuple[type[BaseException], ...] = ()
+    ) -> Breaker:
+        """The breaker of that name, around calls of a service: `with dashboard.breaker("ollama"): ...`, or a decorator.
+
+        While it is open entering raises BreakerOpen. `policy` says when it opens and for how long, `ignore` which
+        exceptions are no failure. It works also where the dashboard is switched off; nothing is recorded there.
+        """
+        made = self._breakers.get(name)
+        if policy is not None or ignore:
+            made.declare(policy, ignore)
+        return made
+
+    def record_call(
+        self,
+        service: str,
+        operation: str,
+        /,
+        *,
+        duration: float,
+        kind: str = "wrapper",
+        error: str | BaseException | None = None,
+        error_type: str = "",
+        **attributes: Any,
+    ) -> None:
+        """Record a call that just ended and took `duration` seconds, where nothing can be put around it."""
+        record_call(
+            self._sink, service, operation,
+            duration=duration, kind=kind, error=error, error_type=error_type, attributes=attributes,
+        )  # fmt: skip
+
     def websocket(self, *, group: object = None, user: object = None) -> None:
         """Name the group and user of the WebSocket being served; anywhere in its handler."""
         if self.settings.enabled:
@@ -201,16 +309,91 @@ class Fanlight:
 
         `clear` (sync or async, given 5 s) makes clearing it an action that runs on every worker.
         """
-        known = self._caches.get(name)
-        if known is None:
-            known = self._caches[name] = Cache(name, self._count, clear)
-        elif clear is not None:
-            known.clear = clear
-        return known
+        return self._declared.cache(name, self._count, clear)
 
     def _count(self, name: str, amount: int) -> None:
         if self.settings.enabled:
             self.recorder.count(name, amount)
+
+    def action(
+        self,
+        title: str,
+        /,
+        *,
+        confirm: str = "",
+        role: str = "operator",
+        runs: WhereItRuns = "once",
+        name: str | None = None,
+        concurrent: bool = False,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> Callable[[F], F]:
+        """Decorate a function (sync or async) that an operator can run; what it returns is said, what it raises, too.
+
+        Its parameters (str, int, float, bool, Literal, Enum) become fields. `confirm` is asked before; `runs` "once" on
+        the worker that was asked or "everywhere"; `concurrent` lets a second one begin while one runs; `timeout` is in
+        seconds. It may call `fanlight.progress(done, total, text)`. Raises FanlightError for what cannot be declared.
+        """
+
+        title = heading("action", title)
+
+        def declare(function: F) -> F:
+            path = path_name("action", function, name)
+            action = Action(path, title, function, confirm, role, runs, concurrent, timeout)
+            self._declared.actions.register(action)
+            return function
+
+        return declare
+
+    def panel(
+        self,
+        title: str,
+        /,
+        *,
+        every: float = 10.0,
+        timeout: float = 5.0,
+        page: str | None = "overview",
+        span: int = 4,
+        name: str | None = None,
+    ) -> Callable[[F], F]:
+        """Decorate a function (sync or async) that returns a panel: any of `fanlight.panels`, or rows, a dict, a text.
+
+        It is asked at most every `every` seconds and only while somebody looks; its error, and that it took longer than
+        `timeout` seconds, show in its place. It stands on a built-in `page` (None: on none), `span` of 12 columns wide,
+        and has fragments and JSON under its name. Raises FanlightError for a name that is taken.
+        """
+        title = heading("panel", title)
+
+        def declare(function: F) -> F:
+            made = Making(every, timeout, page, span)
+            self._declared.panel(path_name("panel", function, name), title, function, made)
+            return function
+
+        return declare
+
+    def page(
+        self, title: str, /, *, every: float = 10.0, timeout: float = 5.0, name: str | None = None
+    ) -> Callable[[F], F]:
+        """Decorate a function (sync or async) that returns the panels of a page of its own, `P/pages/{name}`.
+
+        It is asked as a panel's function is. The list may hold whatever a panel's function may return, and Slots.
+        """
+        title = heading("page", title)
+
+        def declare(function: F) -> F:
+            self._declared.page(path_name("page", function, name), title, function, Making(every, timeout))
+            return function
+
+        return declare
+
+    def redis(self, client_or_url: Any) -> None:
+        """Watch a Redis: its latency, memory, keys, clients and hit rate, read every 5 s while somebody looks, else 15.
+
+        Takes a redis:// or rediss:// URL, or a client of the library redis, sync or async, of which only the address
+        is used: readings go over connections of our own with timeouts of 2 s. Raises StoreError for anything else.
+        """
+        self._redis = locate_redis(client_or_url)
+        if "engine" in self.__dict__:
+            self.engine.watch_redis(self._redis)
 
     def database(self, function: F) -> F:
         """Decorate the function (sync or async) that returns the database's figures as a dict.
@@ -244,24 +427,16 @@ def _renew_after_fork(dashboard: Fanlight) -> None:
     os.register_at_fork(after_in_child=renew)
 
 
-class _Actions:
-    """The built-in actions, for the faces."""
+def _close_at_exit(dashboard: Fanlight) -> None:
+    """Have the last second written where nothing else ends the dashboard: a script, a WSGI worker. Once a dashboard."""
+    if dashboard._closes_at_exit:
+        return
+    dashboard._closes_at_exit = True
+    reference = weakref.ref(dashboard)
 
-    def __init__(self, dashboard: Fanlight) -> None:
-        self._dashboard = dashboard
+    def close() -> None:
+        alive = reference()
+        if alive is not None:
+            alive.close()
 
-    def names(self) -> Collection[str]:
-        return (CLEAR_CACHE,)
-
-    async def run(self, name: str, path: Mapping[str, str], role: str) -> ActionResult:
-        engine = self._dashboard.engine
-        if name != CLEAR_CACHE:
-            raise UnknownAction(f"no action {name}")
-        if not clearable(engine.caches.values()):
-            raise UnknownAction('no cache can be cleared; declare one with dashboard.cache("name", clear=...)')
-        try:
-            outcome = await to_thread.run_sync(engine.run_everywhere, CLEAR_CACHE, role)
-        except FanlightError as error:
-            return ActionResult("error", str(error))
-        status, message = told(outcome, "Cleared")
-        return ActionResult("success" if status == "success" else "error", message)
+    atexit.register(close)

@@ -13,8 +13,13 @@ import click
 from fanlight.errors import FanlightError
 
 USAGE_STATUS: Final = 2
-COMMANDS: Final = {"run": "fanlight.cli.run", "top": "fanlight.cli.top", "demo": "fanlight.cli.demo"}
-HIDDEN: Final = {"_worker": "fanlight.cli.run", "_traffic": "fanlight.cli.demo"}
+COMMANDS: Final = {
+    "run": "fanlight.cli.run",
+    "top": "fanlight.cli.top",
+    "serve": "fanlight.cli.serve",
+    "demo": "fanlight.cli.demo",
+}
+HIDDEN: Final = {"_worker": "fanlight.cli.run", "_dashboard": "fanlight.cli.serve", "_traffic": "fanlight.cli.demo"}
 
 
 class Commands(click.Group):
@@ -94,6 +99,8 @@ def main(ctx: click.Context) -> None:
     Put it on your own application, with no change to it:
         fanlight run module:app
         fanlight run module:app --workers 4 --store sqlite:////var/lib/app/fanlight.db
+    The dashboard alone, over the store that a service writes to:
+        fanlight serve --store sqlite:////var/lib/app/fanlight.db
     Then open /dashboard, or press d. Look from another terminal:
         fanlight top
     In code: Fanlight("my-service").install(app)

@@ -38,21 +38,18 @@ LEVELS: Final = ("critical", "error", "warning", "info", "debug", "trace")
 MOST_WORKERS: Final = 64
 
 
-def listening_options(port: int) -> Callable[[Decorated], Decorated]:
+def listening_options(port: int, *, workers: bool = True) -> Callable[[Decorated], Decorated]:
     """The options of every command that serves."""
+    crew = click.option(
+        "--workers", type=click.IntRange(1, MOST_WORKERS), default=1, show_default=True, help="Processes that serve."
+    )
 
     def decorate(command: Decorated) -> Decorated:
         for option in (
             click.option("--debug", is_flag=True, help="Show tracebacks of refusals, and debug lines of the server."),
             click.option("--keys/--no-keys", default=True, help="In a terminal: d shows the dashboard, q stops."),
             click.option("--dashboard", is_flag=True, help="Show the dashboard in this terminal at once."),
-            click.option(
-                "--workers",
-                type=click.IntRange(1, MOST_WORKERS),
-                default=1,
-                show_default=True,
-                help="Processes that serve.",
-            ),
+            *((crew,) if workers else ()),
             click.option(
                 "--port", type=click.IntRange(0, 65_535), default=port, show_default=True, help="0 takes a free one."
             ),
@@ -158,9 +155,20 @@ def serve_all(
         return _attended(replace(plan, colors=sys.stderr.isatty()), sockets, workers, announce, address, screen)
     if workers > 1:
         return _supervise(replace(plan, colors=sys.stderr.isatty()), sockets, workers, announce)
-    from fanlight.cli.serving import serve  # a supervisor has no need of the server
+    return _work(plan, sockets, lambda ready: click.echo(announce(ready)))
 
-    return serve(plan, sockets, lambda ready: click.echo(announce(ready)))
+
+def _work(plan: Plan, sockets: list[socket.socket], on_ready: Callable[[Ready], None], key: str = "") -> int:
+    """Be the worker; what that needs is imported here, a supervisor has no need of it."""
+    if plan.target:
+        from fanlight.cli.serving import serve
+
+        return serve(plan, sockets, on_ready, key)
+    from fanlight.cli.observatory import Observatory, watch
+
+    dashboard = Observatory(plan.name)
+    dashboard.run_key = key
+    return watch(dashboard, plan, sockets, on_ready)
 
 
 def screen_wanted(*, dashboard: bool, keys: bool) -> Screen:
@@ -282,10 +290,8 @@ def worker(orders: str) -> int:
     """One worker of a supervisor."""
     told = msgspec.json.decode(orders, type=Orders)
     lifeline = Lifeline(told.lifeline, told.parent)
-    from fanlight.cli.serving import serve  # the lifeline is tied before the long imports begin
-
     sockets = [socket.socket(fileno=fd) for fd in told.sockets]
     for each in sockets:
         each.set_inheritable(False)
     key = os.environ.pop(RUN_KEY, "")  # no other process needs it
-    return serve(told.plan, sockets, lambda ready: lifeline.tell(msgspec.json.encode(ready)), key)
+    return _work(told.plan, sockets, lambda ready: lifeline.tell(msgspec.json.encode(ready)), key)

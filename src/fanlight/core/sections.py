@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from fanlight.core.frame import Record
 from fanlight.core.series import Summary
@@ -27,10 +27,10 @@ class Instance:
 
 @dataclass(frozen=True)
 class Supplied:
-    """What a function of the application last supplied: its data, or why there is none."""
+    """What a function of the application last supplied: its data (a dict for the database), or why there is none."""
 
     at: float = 0.0
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Any = field(default_factory=dict)
     error: str = ""
     configured: bool = False
 
@@ -113,17 +113,81 @@ class System:
 
 @dataclass(frozen=True)
 class CacheFigures:
-    """One cache since this start; `size` None when it never said."""
+    """One cache since the first start; `size` None when it never said."""
 
     name: str
     hits: int
     misses: int
     size: int | None
+    evictions: int = 0
 
     @property
     def hit_ratio(self) -> float | None:
         asked = self.hits + self.misses
         return self.hits / asked if asked else None
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of a service: the window's figures, and its tally since the first start."""
+
+    service: str
+    operation: str
+    figures: Summary
+    total: Tally
+
+    @property
+    def error_ratio(self) -> float:
+        return self.figures.errors / self.figures.count if self.figures.count else 0.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model of one service. `tokens` and `tokens_window` by type: how many calls told, and the tokens in all, since
+    the first start and over the window; `cost` in US dollars, None where no call told one."""
+
+    service: str
+    model: str
+    figures: Summary
+    total: Tally
+    first_token: Summary
+    speed: Summary
+    tokens: Mapping[str, Tally]
+    tokens_window: Mapping[str, Summary]
+    cost: float | None
+    cost_window: float | None
+
+    @property
+    def error_ratio(self) -> float:
+        return self.figures.errors / self.figures.count if self.figures.count else 0.0
+
+
+SEPARATOR: Final = "\x1f"
+"""Between a name and what is said of it, in the label of a gauge that carries a text."""
+
+
+@dataclass(frozen=True)
+class BreakerFigures:
+    """One breaker over all instances: its worst `state`, the most failures in a row, why and since when it is open.
+
+    `open_on` names the instances that refuse calls, of `instances` that have it. `retry_at` is None while it is closed
+    or held open by hand.
+    """
+
+    name: str
+    state: str
+    failures: int
+    reason: str
+    opened_at: float | None
+    retry_at: float | None
+    last_failure: str
+    last_failure_at: float | None
+    open_on: tuple[str, ...]
+    instances: int
+
+    @property
+    def by_hand(self) -> bool:
+        return self.state == "open" and self.retry_at is None
 
 
 @dataclass(frozen=True)

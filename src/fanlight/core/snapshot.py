@@ -12,12 +12,28 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+from fanlight.core.analytics import Analytics
+from fanlight.core.calls import TOKEN_TYPES
+from fanlight.core.dependencies import breakers
 from fanlight.core.facts import ERROR_TYPES, error_type
 from fanlight.core.frame import Key, Record
-from fanlight.core.sections import CacheFigures, Instance, Own, Requests, Route, Sockets, Supplied, System
+from fanlight.core.sections import (
+    BreakerFigures,
+    CacheFigures,
+    Instance,
+    Model,
+    Operation,
+    Own,
+    Requests,
+    Route,
+    Sockets,
+    Supplied,
+    System,
+)
 from fanlight.core.series import EMPTY, Summary
 from fanlight.core.totals import Tally, Totals
 from fanlight.core.window import Point, View
+from fanlight.panels import ActionButton
 from fanlight.settings import Settings
 
 HTTP_FAMILIES: Final = ("requests", "streams")
@@ -39,12 +55,14 @@ class Inputs:
     this_run: Totals
     instances: tuple[Instance, ...]
     database: Supplied = field(default_factory=Supplied)
-    clearable: tuple[str, ...] = ()
+    actions: tuple[ActionButton, ...] = ()
+    redis: Supplied = field(default_factory=Supplied)
     last_failure: str = ""
     viewers: int = 0
     history: str = ""
     version: int = 0
     exposition: Callable[[Snapshot], str] | None = None
+    analytics: Callable[[], Analytics] | None = None
 
 
 class Snapshot:
@@ -61,7 +79,8 @@ class Snapshot:
         self.this_run = inputs.this_run
         self.instances = inputs.instances
         self.database = inputs.database
-        self.clearable = inputs.clearable
+        self.actions = inputs.actions
+        self.redis = inputs.redis
         self.version = inputs.version
 
     @cached_property
@@ -211,6 +230,11 @@ class Snapshot:
         """The present value of a gauge, None when nothing says it."""
         return self.view.gauges.get((name, label))
 
+    @property
+    def redis_latency(self) -> float | None:
+        """The time of the last PING in seconds, None without a Redis that answers."""
+        return None if self.redis.error else self.level("redis.latency.seconds")
+
     @cached_property
     def system(self) -> System:
         """Process and machine."""
@@ -241,14 +265,82 @@ class Snapshot:
         size = self.level("cache.size", name)
         counters = self.totals.counters
         hits, misses = counters.get(f"cache.hits.{name}", 0), counters.get(f"cache.misses.{name}", 0)
-        return CacheFigures(name, hits, misses, None if size is None else int(size))
+        evictions = counters.get(f"cache.evictions.{name}", 0)
+        return CacheFigures(name, hits, misses, None if size is None else int(size), evictions)
 
     @cached_property
     def cache_total(self) -> CacheFigures:
         """All caches together."""
         sizes = [cache.size for cache in self.caches if cache.size is not None]
         hits, misses = sum(cache.hits for cache in self.caches), sum(cache.misses for cache in self.caches)
-        return CacheFigures("", hits, misses, sum(sizes) if sizes else None)
+        evictions = sum(cache.evictions for cache in self.caches)
+        return CacheFigures("", hits, misses, sum(sizes) if sizes else None, evictions)
+
+    @cached_property
+    def operations(self) -> tuple[Operation, ...]:
+        """Every operation of every service called, the busiest first."""
+        tallies = self.totals.rows.get("calls", {})
+        made = [
+            Operation(key[0], key[1], figures, tallies.get(key, Tally()))
+            for key, figures in self._all_rows("calls").items()
+        ]
+        return tuple(sorted(made, key=lambda row: (-row.figures.count, -row.total.count, row.service, row.operation)))
+
+    @cached_property
+    def models(self) -> tuple[Model, ...]:
+        """Every model called, the busiest first."""
+        made = [self._model(key, figures) for key, figures in self._all_rows("models").items()]
+        return tuple(sorted(made, key=lambda row: (-row.figures.count, -row.total.count, row.service, row.model)))
+
+    def _model(self, key: Key, figures: Summary) -> Model:
+        rows, totals = self.view.rows, self.totals.rows
+        told = totals.get("model_tokens", {})
+        window = rows.get("model_tokens", {})
+        cost, cost_window = totals.get("model_costs", {}).get(key), rows.get("model_costs", {}).get(key)
+        return Model(
+            service=key[0],
+            model=key[1],
+            figures=figures,
+            total=totals.get("models", {}).get(key, Tally()),
+            first_token=rows.get("model_first_tokens", {}).get(key, EMPTY),
+            speed=rows.get("model_speeds", {}).get(key, EMPTY),
+            tokens={kind: told[*key, kind] for kind in TOKEN_TYPES if (*key, kind) in told},
+            tokens_window={kind: window[*key, kind] for kind in TOKEN_TYPES if (*key, kind) in window},
+            cost=None if cost is None else cost.amount,
+            cost_window=None if cost_window is None else cost_window.mean * cost_window.count,
+        )
+
+    @cached_property
+    def calls(self) -> tuple[Record, ...]:
+        """The newest calls, the newest first."""
+        return self._kept("calls")
+
+    @cached_property
+    def slow_calls(self) -> tuple[Record, ...]:
+        """The newest slow calls, the newest first."""
+        return self._kept("slow_calls")
+
+    @cached_property
+    def failed_calls(self) -> tuple[Record, ...]:
+        """The newest failed calls, the newest first."""
+        return self._kept("failed_calls")
+
+    def calls_of(self, correlation_id: str) -> tuple[Record, ...]:
+        """The kept calls made under a correlation ID, by when they began; none for ""."""
+        if not correlation_id:
+            return ()
+        found = {
+            record.id: record
+            for kind in ("calls", "traces", "slow_calls", "failed_calls")
+            for record in self.view.kept.get(kind, ())
+            if record.data["correlation_id"] == correlation_id
+        }
+        return tuple(sorted(found.values(), key=lambda record: record.at - record.data["duration"]))
+
+    @cached_property
+    def breakers(self) -> tuple[BreakerFigures, ...]:
+        """Breakers by name, over all instances."""
+        return breakers(self.view.sources)
 
     @cached_property
     def own(self) -> Own:
@@ -277,3 +369,9 @@ class Snapshot:
     def points(self, family: str) -> tuple[Point, ...]:
         """The chart points of a family, from `view.start` in steps of `window.STEP`; empty when it has none."""
         return self.view.points.get(family, ())
+
+    @cached_property
+    def analytics(self) -> Analytics | None:
+        """What all instances' histograms since the first start tell, made once in a while; None: by nobody."""
+        make = self._inputs.analytics
+        return make() if make else None

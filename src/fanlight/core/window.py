@@ -41,8 +41,12 @@ RATE_SECONDS: Final = 10
 STALE: Final = 6
 """Seconds after which a source of a gauge that says nothing no longer counts."""
 
-WINDOW_LIMITS: Final[Mapping[str, int]] = {**KEPT_LIMITS, "recent": 200}
-"""How many kept facts of each kind the window holds; of the last requests more than any one frame."""
+SOURCED: Final = ("breaker.", "service.")
+"""Beginnings of the names of gauges that are shown by instance, too."""
+
+WINDOW_LIMITS: Final[Mapping[str, int]] = {**KEPT_LIMITS, "recent": 200, "calls": 1000, "traces": 1000}
+"""How many kept facts of each kind the window holds; of the last requests and of their calls more than any one
+frame."""
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):
@@ -74,7 +78,8 @@ class View(NamedTuple):
     `rows[family][key]` and `totals[family]` are figures, `outcomes[family]` counts by result code, `points[family]`
     chart points from `start` (Unix seconds) in steps of STEP, `gauges` the present levels, `levels[name]` their past
     (the highest in each step), `counters` what they went up in the span, `counter_points[name]` the same by the step,
-    `kept` records by kind, oldest first. `recent[family]` counts all and failed in the last `recent_seconds`.
+    `kept` records by kind, oldest first. `sources[(name, label)]` says the level of each source, of those gauges that
+    differ by instance on purpose. `recent[family]` counts all and failed in the last `recent_seconds`.
     """
 
     start: int
@@ -90,6 +95,7 @@ class View(NamedTuple):
     kept: Mapping[str, tuple[Record, ...]]
     recent: Mapping[str, tuple[int, int]] = {}
     recent_seconds: float = 1.0
+    sources: Mapping[tuple[str, str], Mapping[str, float]] = {}
 
 
 class Window:
@@ -210,11 +216,43 @@ class Window:
             if not gauge.sources:
                 del self._gauges[name_label]
 
+    def rewind(self, now: float) -> None:
+        """The clock was set back to `now`: begin anew when that is before everything held."""
+        with self.lock:
+            if now < self._oldest:
+                self._begin(now)
+
+    def frame(self, bucket: int, breathe: Callable[[], None] = unpaced) -> Frame:
+        """The BUCKET seconds from `bucket` (a multiple) as one frame: cells, totals and counters; what is held of them.
+
+        Levels and records are not: a window does not tell by which second they came.
+        """
+        made = Frame(bucket, bucket + BUCKET)
+        with self.lock:
+            for name, family in self._families.items():
+                total = Cell()
+                for second in range(bucket, bucket + BUCKET):
+                    if second in family.seconds:
+                        total.add(family.seconds[second])
+                if not total.count:
+                    continue
+                made.totals[name] = total
+                cells = made.series[name] = {}
+                for key, series in family.series.items():
+                    cell = series.cell(bucket)
+                    if cell is not None:
+                        cells[key] = cell
+                    breathe()
+            for name, steps in self._counters.items():
+                amounts = [steps[step] for step in range(bucket, bucket + BUCKET, STEP) if step in steps]
+                if amounts:
+                    made.counters[name] = sum(amounts)
+        return made
+
     def view(self, now: float, breathe: Callable[[], None] = unpaced) -> View:
         """The window at `now` (Unix seconds)."""
         with self.lock:
-            if now < self._oldest:  # the clock was set back by more than the window holds
-                self._begin(now)
+            self.rewind(now)
             self._expire(int(now), breathe)
             end = int(now) // STEP * STEP + STEP
             start = end - SPAN
@@ -239,6 +277,7 @@ class Window:
                 kept={kind: tuple(made) for kind, made in self._kept.items()},
                 recent=recent,
                 recent_seconds=recent_seconds,
+                sources=self._by_source(),
             )
 
     def _recent(self, now: float) -> tuple[float, dict[str, tuple[int, int]]]:
@@ -273,6 +312,13 @@ class Window:
     def _present(self) -> dict[tuple[str, str], float]:
         values = ((name_label, gauge.value()) for name_label, gauge in self._gauges.items())
         return {name_label: value for name_label, value in values if value is not None}
+
+    def _by_source(self) -> dict[tuple[str, str], dict[str, float]]:
+        return {
+            name_label: {source: reading.value for source, reading in gauge.sources.items()}
+            for name_label, gauge in self._gauges.items()
+            if name_label[0].startswith(SOURCED)
+        }
 
     def _by_step(
         self, named: Mapping[str, Mapping[int, T]], absent: A, start: int, end: int, breathe: Callable[[], None]

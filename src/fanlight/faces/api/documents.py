@@ -9,17 +9,21 @@ from typing import Any, Final, Literal
 import msgspec
 
 from fanlight import formats
-from fanlight.core import rules
+from fanlight.core import rules, sections
 from fanlight.core.frame import Record
+from fanlight.core.series import EMPTY, Summary
 from fanlight.core.snapshot import Snapshot
+from fanlight.core.totals import Tally
 from fanlight.faces.api import items
+from fanlight.faces.api.analytics import Analytics, analytics
 from fanlight.faces.api.pages import Pages
-from fanlight.faces.errors import NotFound, shown
+from fanlight.faces.errors import FaceError, NotFound, shown
 from fanlight.faces.figures import hit_percent, milliseconds, percent
 from fanlight.faces.tui.document import PageDocument
 from fanlight.pages.listing import chosen_requests
 from fanlight.pages.logs import LEVELS
 from fanlight.panels import Panel, Slot, State, View
+from fanlight.services.runs import RunState, UnknownRun
 
 Health = Literal["healthy", "degraded", "down", "idle"]
 
@@ -38,6 +42,7 @@ class Asked:
     path: Mapping[str, str]
     panels: Mapping[str, Slot]
     breathe: Callable[[], None]
+    follow: Callable[[str], RunState]
     pages: Pages
     role: str
 
@@ -87,6 +92,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     cache_entries: int | None
     dashboard_refresh_total: int
     htmx_events_total: int
+    analytics: Analytics | None
     fanlight: OwnFigures
 
 
@@ -129,13 +135,32 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     services: list[Service]
 
 
+class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens of one type: in all since the first start, per call that told them, and in the last 15 minutes."""
+
+    total: int
+    per_call: float
+    last_15_minutes: int
+
+
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A language model's calls."""
+    """A language model of a service: calls, errors and mean since the first start, the rest of the last 15 minutes.
+
+    `tokens` by type: input, output, cached, reasoning, as far as calls told them; costs are US dollars.
+    """
 
     name: str
+    service: str
     calls: int
     errors: int
     average_ms: float | None
+    window: items.Figures
+    time_to_first_token_p50_ms: float | None
+    time_to_first_token_p95_ms: float | None
+    tokens_per_second: float | None
+    tokens: dict[str, Tokens]
+    cost_usd: float | None
+    cost_usd_last_15_minutes: float | None
 
 
 class Models(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +177,21 @@ class OnePanel(msgspec.Struct, frozen=True, kw_only=True):
     timestamp: str
     name: str
     panel: Panel
+
+
+class OneRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of an action: "success" only after it happened everywhere it concerns; `done` of `total` is how far."""
+
+    timestamp: str
+    run: str
+    action: str
+    title: str
+    status: Literal["running", "success", "error"]
+    message: str
+    done: float
+    total: float | None
+    started: str
+    instance: str
 
 
 class SystemHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,6 +246,7 @@ class Liveness(msgspec.Struct, frozen=True, kw_only=True):
 def stats(asked: Asked) -> Stats:
     """`GET /api/stats`."""
     snapshot, requests, cache = asked.snapshot, asked.snapshot.requests, asked.snapshot.cache_total
+    latency = snapshot.redis_latency
     return Stats(
         timestamp=formats.moment(snapshot.at),
         service=snapshot.service,
@@ -222,13 +263,14 @@ def stats(asked: Asked) -> Stats:
         requests_per_second=round(requests.per_second, 2),
         requests_in_flight=requests.in_flight,
         websocket_connections=snapshot.sockets.connections,
-        redis_latency_ms=None,
+        redis_latency_ms=None if latency is None else milliseconds(latency),
         cache_hits_total=cache.hits,
         cache_misses_total=cache.misses,
         cache_hit_rate=hit_percent(cache.hits, cache.misses),
         cache_entries=cache.size,
         dashboard_refresh_total=snapshot.own.refreshes,
         htmx_events_total=snapshot.own.htmx_events,
+        analytics=analytics(snapshot),
         fanlight=_own(snapshot),
     )
 
@@ -310,8 +352,32 @@ def services(asked: Asked) -> Services:
 
 
 def models(asked: Asked) -> Models:
-    """`GET /api/models`: nothing calls a model yet."""
-    return Models(timestamp=formats.moment(asked.snapshot.at), count=0, models=[])
+    """`GET /api/models`."""
+    listed = [_model(row) for row in asked.snapshot.models]
+    return Models(timestamp=formats.moment(asked.snapshot.at), count=len(listed), models=listed)
+
+
+def _model(row: sections.Model) -> Model:
+    first, known = row.first_token, row.first_token.count > 0
+    return Model(
+        name=row.model,
+        service=row.service,
+        calls=row.total.count,
+        errors=row.total.errors,
+        average_ms=milliseconds(row.total.mean) if row.total.count else None,
+        window=items.figures(row.figures),
+        time_to_first_token_p50_ms=milliseconds(first.p50) if known else None,
+        time_to_first_token_p95_ms=milliseconds(first.p95) if known else None,
+        tokens_per_second=round(row.speed.p50, 2) if row.speed.count else None,
+        tokens={kind: _tokens(tally, row.tokens_window.get(kind, EMPTY)) for kind, tally in row.tokens.items()},
+        cost_usd=None if row.cost is None else round(row.cost, 9),
+        cost_usd_last_15_minutes=None if row.cost_window is None else round(row.cost_window, 9),
+    )
+
+
+def _tokens(tally: Tally, window: Summary) -> Tokens:
+    recent = round(window.mean * window.count)
+    return Tokens(total=round(tally.amount), per_call=round(tally.mean, 2), last_15_minutes=recent)
 
 
 def one_page(asked: Asked) -> PageDocument:
@@ -327,6 +393,26 @@ def one_panel(asked: Asked) -> OnePanel:
         raise NotFound("panel", name, asked.panels)
     panel = slot.build(asked.snapshot, asked.view)
     return OnePanel(timestamp=formats.moment(asked.snapshot.at), name=name, panel=panel)
+
+
+def one_run(asked: Asked) -> OneRun:
+    """`GET /api/runs/{id}`; raises NotFound for a run nobody knows."""
+    try:
+        state = asked.follow(asked.path["id"])
+    except UnknownRun as error:
+        raise FaceError(404, "not_found", str(error)) from None
+    return OneRun(
+        timestamp=formats.moment(state.at),
+        run=state.run,
+        action=state.action,
+        title=state.title,
+        status=state.status,
+        message=state.message,
+        done=state.done,
+        total=state.total,
+        started=formats.moment(state.started),
+        instance=state.instance,
+    )
 
 
 def system_health(asked: Asked) -> SystemHealth:

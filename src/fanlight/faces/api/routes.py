@@ -78,7 +78,8 @@ def _documents(context: FaceContext, endpoint: Endpoint, pages: Pages) -> Handle
 
         def asked() -> Asked:
             snapshot, breathe = context.query.snapshot(view), pacer.breathe
-            return Asked(snapshot, view, values, path, context.panels, breathe, pages, role)
+            follow = context.actions.follow
+            return Asked(snapshot, view, values, path, context.panels, breathe, follow, pages, role)
 
         if endpoint.csv and values["format"] == "csv":
             return _csv(context, endpoint.csv(await in_thread(pacer, asked)), values["table"])

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Router
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fanlight.faces.context import VISIT, FaceContext, Visit
 from fanlight.faces.errors import FaceError, Failed
@@ -27,6 +28,12 @@ HEAD_LIMIT: Final = 65_536
 
 HIDDEN_QUERY: Final = b"token=hidden"
 """What the server's access log shows of a login link's query."""
+
+SHARED: Final = ("/api/", "/metrics", "/health")
+"""Beginnings of the paths that pages of other origins may read, where `cors_origins` names them."""
+
+PREFLIGHT_SECONDS: Final = 600
+"""How long a browser may remember that it was let in."""
 
 _KEPT: Final = (
     "type", "asgi", "http_version", "server", "client", "scheme", "method", "query_string", "headers", "extensions",
@@ -55,15 +62,22 @@ class WebFace:
         self.hub = Hub(context, rendering)
         routes = Routes(context, rendering, self.hub, Login(context, self._gate), extra_routes)
         self._router = Router(routes.all, redirect_slashes=False, default=_nothing_there)
+        self._shared = _shared(self._answer, context.settings.cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and addresses.path_below(scope, self._context.settings.prefix).startswith(SHARED):
+            await self._shared(scope, receive, send)
+        else:
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if head_size(scope) > HEAD_LIMIT:
             await _turn_away(scope, secured(send))
             return
         headers = header_texts(scope)
         prefix = self._context.settings.prefix
         root = addresses.root_of(scope, headers, prefix)
-        caller = caller_of(scope, headers, addresses.path_below(scope, prefix))
+        caller = caller_of(scope, headers, addresses.path_below(scope, prefix), self._context.actions.role)
         if scope["type"] == "websocket":
             await self._handshake(scope, caller, root, receive, send)
             return
@@ -120,6 +134,23 @@ class WebFace:
         await response(scope, receive, answer)
 
 
+def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """The application with the CORS headers of the fetch standard for these origins; itself when there are none.
+
+    Cookies are never asked for: who is not let in by the local rule sends a bearer token.
+    """
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=("GET",),
+        allow_headers=("Authorization",),
+        expose_headers=("X-Correlation-ID",),
+        max_age=PREFLIGHT_SECONDS,
+    )
+
+
 class _Answer:
     """A `send` that knows how far the answer has come."""
 
@@ -153,7 +184,9 @@ def head_size(scope: Mapping[str, Any]) -> int:
     return size + sum(len(name) + len(value) + 4 for name, value in scope["headers"])
 
 
-def caller_of(scope: Mapping[str, Any], headers: Mapping[str, str], path: str) -> Caller:
+def caller_of(
+    scope: Mapping[str, Any], headers: Mapping[str, str], path: str, action_role: Callable[[str], str]
+) -> Caller:
     """What a request says of itself."""
     handshake = scope["type"] == "websocket"
     method = str(scope.get("method", "GET"))
@@ -165,16 +198,18 @@ def caller_of(scope: Mapping[str, Any], headers: Mapping[str, str], path: str) -
         http_version=str(scope.get("http_version", "")),
         scheme=str(scope.get("scheme", "http")),
         headers=headers,
-        needs=_role_needed(path, method),
+        needs=_role_needed(path, method, action_role),
         handshake=handshake,
         scope=scope,
     )
 
 
-def _role_needed(path: str, method: str) -> str:
+def _role_needed(path: str, method: str, action_role: Callable[[str], str]) -> str:
     """Our own files and the login are open to all: they say nothing of the service."""
     if path in ("/login", "/logout") or path.startswith("/static/"):
         return ""
+    if method == "POST" and path.startswith("/actions/"):
+        return action_role(path.removeprefix("/actions/"))
     return "viewer" if method in SAFE_METHODS else "operator"
 
 
