@@ -9,10 +9,14 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 from tests.cli.terminal import DRAWN, PLAIN, Start, Terminal, numbers
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Command
 
 Eventually = Callable[[Callable[[], bool]], None]
 
@@ -87,6 +91,17 @@ def test_keys_end_the_server_and_the_terminal_is_as_it_was(start: Start, key: st
     assert terminal.modes() == terminal.modes_before
     assert "Application shutdown complete" in terminal.rest()
     assert not any(process.is_running() for process in family)
+
+
+def test_the_dashboard_has_the_terminals_size_and_follows_it(start: Start) -> None:
+    """TTY-4: whatever the environment says of columns and lines, the last row is drawn on, after a resize too."""
+    terminal = start(*SERVE, "--dashboard", COLUMNS="80", LINES="24")
+    served(terminal)
+    place = terminal.until(r"\x1b\[40;1H", terminal.until(DRAWN).end()).end()
+    terminal.resize(150, 50)
+    terminal.until(r"\x1b\[50;1H", place)
+    terminal.type("q")
+    assert terminal.end() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -327,3 +342,18 @@ def test_several_workers_have_one_terminal(start: Start, eventually: Eventually)
     terminal.type("q")
     assert terminal.end() == 0
     assert "starting it again" in terminal.rest()
+
+
+def test_the_dashboard_alone_has_a_terminal_too(start: Start, command: Command, folder: Path) -> None:
+    """TTY-1, X-8: `fanlight serve` shows, in its own terminal, the service whose store it reads; d and q work."""
+    store = f"sqlite:///{folder}/kept.db"
+    service = command("run", "plain:app", "--port", "0", "--name", "shop", "--store", store)
+    address = service.served()
+    service.get(address, "/")
+    terminal = start("serve", "--store", store, "--name", "shop", "--port", "0", "--dashboard")
+    terminal.until("it shows the service 'shop'")
+    terminal.until("shop", terminal.until(DRAWN).end())
+    toggled(terminal, PLAIN)
+    terminal.type("q")
+    assert terminal.end() == 0
+    assert service.stop() == 0

@@ -62,6 +62,8 @@ class Screening:
         """Show the dashboard under the prefix until it ends: "quit", "logs", "detached", "suspend", or "" when it was
         told to leave."""
         require_terminal_extra()
+        for name in ("COLUMNS", "LINES"):  # they would win over the terminal's own size, and never change with it
+            os.environ.pop(name, None)
         from fanlight.faces.tui.app import TerminalDashboard
         from fanlight.faces.tui.client import HttpSource
 
