@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanlight.faces.tui.cells import (
@@ -23,6 +23,7 @@ from fanlight.faces.tui.cells import (
 )
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_cleaned_text_is_printable_and_one_line(text: str) -> None:
     """X-6: no control, format or bidirectional character of any text reaches a terminal."""
@@ -46,6 +47,7 @@ def test_what_cannot_be_shown_is_replaced(text: str, shown: str) -> None:
     assert clean(text) == shown
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(min_value=0, max_value=40))
 def test_fitted_text_takes_exactly_its_cells(text: str, cells: int) -> None:
     """TTY-4: wide, combining and cut characters included, so that no column is ever pushed out of place."""
@@ -55,6 +57,7 @@ def test_fitted_text_takes_exactly_its_cells(text: str, cells: int) -> None:
     assert width(cut_left(clean(text), cells)) <= cells
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.text().map(clean), st.just("text"))), st.integers(min_value=0, max_value=40))
 def test_fitted_lines_take_exactly_their_cells(pieces: list[tuple[str, str]], cells: int) -> None:
     """TTY-4: lines of several pieces, too."""
@@ -70,6 +73,7 @@ def test_long_text_ends_or_begins_in_an_ellipsis() -> None:
     assert cut("anything", 0) == ""
 
 
+@settings(deadline=None)
 @given(st.text().map(clean))
 def test_ascii_keeps_the_width(text: str) -> None:
     """TTY-4: a terminal without other characters shows the same columns."""
@@ -89,6 +93,7 @@ def test_words_are_kept_whole_where_they_fit() -> None:
     assert wrapped("", 7, "muted", 2) == []
 
 
+@settings(deadline=None)
 @given(st.text().map(clean), st.integers(min_value=2, max_value=40))
 def test_folding_loses_nothing(text: str, cells: int) -> None:
     """TTY-3: a long line on several rows is still all of it."""

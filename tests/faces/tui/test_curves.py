@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanlight.faces.tui.curves import Dots, columns, spark
@@ -20,6 +20,7 @@ def test_values_fall_into_columns_the_newest_at_the_right() -> None:
     assert columns([1, float("nan"), float("inf")], 2, 3) == [1, None, None]
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=1, max_value=240), st.integers(min_value=0, max_value=10_000))
 def test_old_columns_never_shimmer(width: int, first: int) -> None:
     """TTY-4: as time goes on a column moves left and keeps its height, at any width; only the ends change."""

@@ -18,7 +18,7 @@ from fanlight.faces.tui.frame import frame
 from fanlight.faces.tui.links import view_of
 from fanlight.faces.tui.look import Look
 from fanlight.faces.tui.themes import ANSI, DARK, LIGHT, PLAIN, TERMINAL
-from fanlight.panels import Column, LogLine, Table, Verdict, View
+from fanlight.panels import Column, LogLine, Row, Table, Verdict, View
 
 
 def desk(given: PageDocument | None = None, **options: Any) -> Desk:
@@ -149,6 +149,29 @@ def test_the_chosen_row_stays_in_sight(watched: ScriptedService) -> None:
         shown = frame(made, 120, 40, 0.0).page
         assert sum(any(role == "chosen" for _, role in row) for row in shown) == 1, name
     assert (made.row, made.top) == (0, 0)
+
+
+def test_rows_stand_still_while_one_is_chosen() -> None:
+    """X-4: what Enter opens is the row that is seen; leaving the panel shows what came meanwhile."""
+
+    def page(first: int) -> PageDocument:
+        rows = tuple(Row(key=str(n), values=(f"row {n}",), href=f"requests/{n}") for n in range(first, first + 5))
+        slot = SlotDocument(name="t", panel=Table(title="T", columns=(Column(name="n", title="N"),), rows=rows))
+        return msgspec.structs.replace(every_kind(), slots=(slot,))
+
+    made = desk(page(0))
+    press(made, "1", "down")
+    made.take(page(100), 1.0)
+    assert "row 1 " in "".join(text for row in frame(made, 120, 40, 1.0).page for text, _ in row)
+    assert "paused" in footer(made, 2.0)
+    press(made, "enter")
+    assert dict(made.view.path) == {"id": "1"}
+    made = desk(page(0))
+    press(made, "1", "down")
+    made.take(page(100), 1.0)
+    press(made, "escape")
+    assert "row 100" in "".join(text for row in frame(made, 120, 40, 1.0).page for text, _ in row)
+    assert "live" in footer(made)
 
 
 def test_the_verdict_leads_to_its_requests() -> None:

@@ -111,6 +111,16 @@ def test_the_first_nine_panels_have_numbers_in_the_order_they_are_seen(dense: bo
     assert found == [*map(str, range(1, 10))]
 
 
+def test_what_has_no_room_is_counted() -> None:
+    """TTY-4: no row is left out in silence, in a box or in brief."""
+    bars = Bars(title="Errors", bars=tuple(Bar(name=f"type-{number}", value=number) for number in range(60)))
+    document = page(SlotDocument(name="errors", panel=bars))
+    boxed = rows(Sheet(), document)
+    assert f" {60 - boxed.count('type-')} more " in boxed
+    dense = rows(Sheet(), document, dense=True)
+    assert int(dense.rpartition("+")[2]) == 60 - dense.count("type-")
+
+
 def test_an_enlarged_panel_shows_all_it_has() -> None:
     """TTY-4: all rows of a table, though the box had room for few; a chart fills the screen."""
     sheet, document = Sheet(), every_kind()

@@ -53,7 +53,7 @@ class Desk:
         self.enlarged = ""
         self.row = 0
         self._came_from: deque[View] = deque(maxlen=BACK_LIMIT)
-        self.paused = self.log_alone = False
+        self.paused = self.choosing = self.log_alone = False
         self.lost = ""
         self.received = 0.0
         self.top = 0
@@ -195,6 +195,10 @@ class Desk:
 
     def _enlarge(self, name: str) -> None:
         self.enlarged, self.top, self.row = name, 0, 0
+        if self.choosing:
+            self.choosing = False
+            if self.paused:
+                self.do_pause()
 
     def _targets(self) -> tuple[int, tuple[str, ...]]:
         """Where the enlarged panel's rows begin, and where they lead."""
@@ -207,7 +211,10 @@ class Desk:
         return first + min(self.row, len(hrefs) - 1) if any(hrefs) else -1
 
     def _choose(self, lines: int) -> None:
-        """Choose another row, and keep it in sight."""
+        """Choose another row, and keep it in sight; meanwhile the display is held, or rows would move away from under
+        the choice."""
+        self.choosing = self.choosing or not self.paused
+        self.paused = True
         _, hrefs = self._targets()
         self.row = min(max(self.row + lines, 0), len(hrefs) - 1)
         line = self.chosen_line() + 1
@@ -239,7 +246,8 @@ class Desk:
         return self._go(self._came_from.pop())
 
     def _go(self, view: View) -> Effect:
-        self.view, self.log_alone, self.paused, self.chosen = view, False, False, True
+        self.view, self.log_alone, self.chosen = view, False, True
+        self.paused = self.choosing = False
         self._enlarge("")
         if view.page == "logs":
             self.backlog.filter(view.filter("q"))
@@ -290,6 +298,7 @@ class Desk:
     def do_pause(self) -> None:
         self.paused = not self.paused
         if not self.paused and self.fresh is not None:
+            self.chosen = True
             self.take(self.fresh, self.now)
 
     def _sortable(self) -> Table | None:

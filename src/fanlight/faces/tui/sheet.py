@@ -241,10 +241,19 @@ def box(panel: Panel, cells: int, height: int, number: str, look: Look) -> list[
     inner = cells - 2 * BESIDES
     room = height - FRAME
     content = drawn(panel, lambda: kind_of(panel).full(panel, inner, room, look), inner, look)[:room]
-    beyond = left_out(panel, len(content) - 1) if isinstance(panel, Table) and panel.rows and not panel.error else 0
+    beyond = _beyond(panel, inner, len(content))
     left, right = ((f"{look.glyphs.down} ", "faint"),), ((f" {look.glyphs.down}", "faint"),)
     body = [(*left, *fit_line(line, inner), *right) for line in (*content, *[()] * (room - len(content)))]
     return [_top(panel, cells, number, look), *body, _bottom(cells, f"{beyond} more" if beyond else "", look)]
+
+
+def _beyond(panel: Panel, cells: int, shown: int) -> int:
+    """How many lines, or rows of a table, have no room in the box."""
+    if panel.error or isinstance(panel, TimeSeries | Stat):
+        return 0
+    if isinstance(panel, Table):
+        return left_out(panel, shown - 1) if panel.rows else 0
+    return max(ideal_lines(panel, cells) - shown, 0)
 
 
 def _top(panel: Panel, cells: int, number: str, look: Look) -> Line:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from fanlight.faces.tui.cells import Line, clean, cut, fit, line_width, width
-from fanlight.faces.tui.kinds.base import LABEL, Kind, Label, labelled, message, message_lines, meter, tone_role
+from fanlight.faces.tui.cells import Line, clean, cut, fit, width
+from fanlight.faces.tui.kinds.base import LABEL, Kind, Label, flowed, labelled, message, message_lines, meter, tone_role
 from fanlight.faces.tui.look import Look
 from fanlight.panels import Bar, Bars, Donut
 
 NAME: Final = 16
+BRIEF_LINES: Final = 3
 DETAIL: Final = 30
 """Cells of a panel from which the details are shown, too."""
 
@@ -90,14 +91,11 @@ def _brief(
     instead = message(panel, room, 2, look, empty=not bars)
     if instead is not None:
         return labelled(label, instead)
-    lines: list[list[tuple[str, str]]] = [[]]
-    for bar, text in zip(bars, said, strict=True):
-        name = cut(clean(bar.name), NAME)
-        piece = [(f"{name} ", "muted"), (text, f"{tone_role(bar.tone)}!"), ("   ", "text")]
-        if line_width(tuple(lines[-1])) + line_width(tuple(piece)) > room + 3:
-            lines.append([])
-        lines[-1] += piece
-    return labelled(label, [tuple(line[:-1]) for line in lines[:3]])
+    pieces = [
+        ((f"{cut(clean(bar.name), NAME)} ", "muted"), (text, f"{tone_role(bar.tone)}!"))
+        for bar, text in zip(bars, said, strict=True)
+    ]
+    return flowed(label, pieces, room, BRIEF_LINES)
 
 
 KIND = Kind(full=full, ideal=ideal, brief=brief, rank=3)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from fanlight.faces.tui.cells import Line, clean, cut, fit, spread, wrapped
+from fanlight.faces.tui.cells import Line, clean, cut, fit, line_width, spread, wrapped
 from fanlight.faces.tui.look import Look
 from fanlight.panels import PanelBase
 
 LABEL: Final = 18
 """Cells of the column of titles that brief panels have at their left."""
+
+GAP: Final = 3
+"""Cells between what stands side by side."""
 
 MOST_EMPTY_LINES: Final = 3
 
@@ -44,11 +47,11 @@ class Label:
     @property
     def cell(self) -> Line:
         """Exactly LABEL cells."""
-        return ((fit(self.number, 2), "faint"), (fit(self.title, LABEL - 3), "title"), (" ", "text"))
+        return ((fit(self.number, 2), "muted"), (fit(self.title, LABEL - 3), "title"), (" ", "text"))
 
     def heading(self, width: int, end: str = "") -> Line:
         """A line of its own over what follows; `end` stands at its right."""
-        left = [(fit(self.number, 2), "faint"), (clean(self.title), "title"), ("  ", "text")]
+        left = [(fit(self.number, 2), "muted"), (clean(self.title), "title"), ("  ", "text")]
         note = cut(clean(self.note), max(width // 2, 0))
         return spread([*left, (note, "muted")], [(end, "muted"), (" ", "text")] if end else (), width)
 
@@ -60,6 +63,21 @@ BLANK: Final[Line] = ((" " * LABEL, "text"),)
 def labelled(label: Label, lines: list[Line]) -> list[Line]:
     """Lines beside a label: the title at the first, room at the others."""
     return [(*(label.cell if place == 0 else BLANK), *line) for place, line in enumerate(lines)]
+
+
+def flowed(label: Label, pieces: Sequence[Line], cells: int, most: int) -> list[Line]:
+    """Pieces one after the other beside a label, on at most so many lines; how many are left out stands at the end."""
+    lines: list[list[tuple[str, str]]] = [[]]
+    for place, piece in enumerate(pieces):
+        more = f" +{len(pieces) - place}"
+        room = cells - (len(more) if len(lines) == most else 0)
+        if lines[-1] and line_width(tuple(lines[-1])) + GAP + line_width(piece) > room:
+            if len(lines) == most:
+                lines[-1].append((more, "muted"))
+                break
+            lines.append([])
+        lines[-1] += [(" " * GAP, "text"), *piece] if lines[-1] else piece
+    return labelled(label, [tuple(line) for line in lines])
 
 
 def state_role(state: str, neutral: str = "text") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from fanlight.faces.tui.cells import Line, clean, cut, fit, line_width, width, wrapped
-from fanlight.faces.tui.kinds.base import LABEL, Kind, Label, labelled, message, message_lines, state_role
+from fanlight.faces.tui.kinds.base import GAP, LABEL, Kind, Label, labelled, message, message_lines, state_role
 from fanlight.faces.tui.look import STATE_WORDS, Look
 from fanlight.faces.web.words import state_of
 from fanlight.panels import ActionButton, Actions, Fact, Section, Text, Verdict
@@ -17,7 +17,6 @@ FACT: Final = 24
 BESIDE: Final = 34
 """The same in a box."""
 
-GAP: Final = 3
 BRIEF_CODE: Final = 8
 
 

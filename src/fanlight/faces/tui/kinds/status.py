@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from fanlight.faces.tui.cells import Line, clean, cut, fit, line_width, width
-from fanlight.faces.tui.kinds.base import LABEL, Kind, Label, labelled, message, message_lines, state_role
+from fanlight.faces.tui.cells import Line, clean, cut, fit, width
+from fanlight.faces.tui.kinds.base import LABEL, Kind, Label, flowed, labelled, message, message_lines, state_role
 from fanlight.faces.tui.look import STATE_WORDS, Look
 from fanlight.panels import Status, StatusItem
 
 NAME: Final = 24
+BRIEF_LINES: Final = 3
 KIND_CELLS: Final = 12
 
 
@@ -47,14 +48,12 @@ def brief(panel: Status, label: Label, cells: int, look: Look) -> list[Line]:
     if instead is not None:
         return labelled(label, instead)
     order = {"error": 0, "warn": 1}
-    lines: list[list[tuple[str, str]]] = [[]]
-    for item in sorted(panel.items, key=lambda each: order.get(each.state, 2)):
-        piece = [(f"{look.mark(item.state)} ", state_role(item.state)), (cut(clean(item.name), NAME), "text"),
-                 (f" {cut(said(item), 24)}", "muted"), ("   ", "text")]  # fmt: skip
-        if lines[-1] and line_width(tuple(lines[-1])) + line_width(tuple(piece)) > room + 3:
-            lines.append([])
-        lines[-1] += piece
-    return labelled(label, [tuple(line) for line in lines[:3]])
+    pieces = [
+        ((f"{look.mark(item.state)} ", state_role(item.state)), (cut(clean(item.name), NAME), "text"),
+         (f" {cut(said(item), NAME)}", "muted"))
+        for item in sorted(panel.items, key=lambda each: order.get(each.state, 2))
+    ]  # fmt: skip
+    return flowed(label, pieces, room, BRIEF_LINES)
 
 
 KIND = Kind(full=full, ideal=ideal, brief=brief, rank=3)
