@@ -6,43 +6,31 @@ import atexit
 import functools
 import os
 import weakref
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 from fanlight import sidecar
 from fanlight.capture.asgi import Application, Capture, CaptureOptions
 from fanlight.capture.install import install, owns
-from fanlight.capture.websocket import websocket
 from fanlight.capture.wsgi import WsgiCapture
 from fanlight.clock import Clock, SystemClock
-from fanlight.core.breaker import Policy
-from fanlight.core.context import correlation_id
 from fanlight.core.pulse import Pulse
 from fanlight.core.query import Query
 from fanlight.core.recorder import Recorder
-from fanlight.declared import ActionFace, Declared, Making
+from fanlight.declared import ActionFace
+from fanlight.declaring import Declaring
 from fanlight.engine import Engine
 from fanlight.errors import FanlightError, SettingsError
 from fanlight.faces import api
 from fanlight.faces.context import AccessCheck, FaceContext
-from fanlight.faces.errors import shown
 from fanlight.faces.web.app import WebFace
-from fanlight.services.actions import TIMEOUT_SECONDS, Action, UnknownAction
-from fanlight.services.actions import Runs as WhereItRuns
-from fanlight.services.breaker import BREAKERS, Breaker, Breakers
-from fanlight.services.cache import Cache
-from fanlight.services.calls import Call, Nowhere, record_call
-from fanlight.services.names import heading, path_name
+from fanlight.readings import Readings
 from fanlight.settings import Settings, load
-from fanlight.stores.opening import locate_redis
-
-if TYPE_CHECKING:
-    from fanlight.stores.redis_client import Address
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Fanlight:
+class Fanlight(Declaring, Readings):
     """A dashboard for one service. Constructing it reads settings and has no other effect.
 
     `name` is the service's; every keyword is a setting (see `fanlight.settings`), also read from FANLIGHT_* variables
@@ -59,38 +47,18 @@ class Fanlight:
         sidecar.check(self.settings)
         self._access = access
         self._clock = clock or SystemClock()
-        self._database: Callable[[], Any] | None = None
-        self._redis: Address | None = None
-        self._declared = Declared(self._clock)
-        self._breakers = Breakers(self._clock, lambda: self._sink)
-        self._declared.actions.register(self._breaker_action())
+        super().__init__(self._clock)
         self._owner: Any = None
         self.run_key = ""
         """Lets the command that runs this process in as operator; set before the face is first used."""
         self._closes_at_exit = False
-
-    def _breaker_action(self) -> Action:
-        """Trips or resets a breaker on every worker; one that a worker has not used yet is made first, to be open
-        there, too."""
-
-        def change(name: str, change: Literal["trip", "reset"]) -> str:
-            return self._breakers.get(name).change(change, "an operator")
-
-        def check(values: Mapping[str, Any]) -> None:
-            if not self.engine.has_breaker(values["name"]):
-                raise UnknownAction(f"There is no breaker {shown(values['name'])}.")
-
-        confirm = "Change this breaker on every worker?"
-        path = f"{BREAKERS}/{{name}}/{{change}}"
-        return Action(
-            path, "Change a breaker", change, confirm=confirm, runs="everywhere", concurrent=True, check=check
-        )
 
     @functools.cached_property
     def engine(self) -> Engine:
         """The running parts; made at first use, in the process that uses them."""
         engine = Engine(self.settings, self._clock, self.recorder, self._declared)
         engine.breakers = self._breakers
+        engine.registry = self._registry
         if self._database is not None:
             engine.supplier.declare(self._database)
         if self._redis is not None:
@@ -250,160 +218,6 @@ class Fanlight:
             engine.close()
             if engine.shared:
                 self.recorder.renew()  # an instance that said goodbye takes a new name
-
-    def event(self, type: str, /, **fields: Any) -> None:
-        """Something worth a row happened: counted by type and listed with its first 20 fields of 300 characters."""
-        if self.settings.enabled:
-            self.recorder.event(type, fields, correlation_id.get())
-
-    @functools.cached_property
-    def _sink(self) -> Recorder | Nowhere:
-        return self.recorder if self.settings.enabled else Nowhere()
-
-    def call(self, service: str, operation: str, /, *, kind: str = "wrapper", **attributes: Any) -> Call:
-        """A call of a service: a context manager (sync and async), or a decorator of functions of every kind.
-
-        `kind`: wrapper, llm, mcp, database, cache or http. Attributes are kept with the call, the first 20 of them,
-        secrets masked; those of a language model's calls are in `docs/calls.md`. Costs about a microsecond.
-        """
-        return Call(self._sink, service, operation, kind, attributes)
-
-    def breaker(
-        self, name: str, /, *, policy: Policy | None = None, ignore: tuple[type[BaseException], ...] = ()
-    ) -> Breaker:
-        """The breaker of that name, around calls of a service: `with dashboard.breaker("ollama"): ...`, or a decorator.
-
-        While it is open entering raises BreakerOpen. `policy` says when it opens and for how long, `ignore` which
-        exceptions are no failure. It works also where the dashboard is switched off; nothing is recorded there.
-        """
-        made = self._breakers.get(name)
-        if policy is not None or ignore:
-            made.declare(policy, ignore)
-        return made
-
-    def record_call(
-        self,
-        service: str,
-        operation: str,
-        /,
-        *,
-        duration: float,
-        kind: str = "wrapper",
-        error: str | BaseException | None = None,
-        error_type: str = "",
-        **attributes: Any,
-    ) -> None:
-        """Record a call that just ended and took `duration` seconds, where nothing can be put around it."""
-        record_call(
-            self._sink, service, operation,
-            duration=duration, kind=kind, error=error, error_type=error_type, attributes=attributes,
-        )  # fmt: skip
-
-    def websocket(self, *, group: object = None, user: object = None) -> None:
-        """Name the group and user of the WebSocket being served; anywhere in its handler."""
-        if self.settings.enabled:
-            websocket(group=group, user=user)
-
-    def cache(self, name: str, /, *, clear: Callable[[], Any] | None = None) -> Cache:
-        """A counter of one cache's hits, misses and size; one name, one cache.
-
-        `clear` (sync or async, given 5 s) makes clearing it an action that runs on every worker.
-        """
-        return self._declared.cache(name, self._count, clear)
-
-    def _count(self, name: str, amount: int) -> None:
-        if self.settings.enabled:
-            self.recorder.count(name, amount)
-
-    def action(
-        self,
-        title: str,
-        /,
-        *,
-        confirm: str = "",
-        role: str = "operator",
-        runs: WhereItRuns = "once",
-        name: str | None = None,
-        concurrent: bool = False,
-        timeout: float = TIMEOUT_SECONDS,
-    ) -> Callable[[F], F]:
-        """Decorate a function (sync or async) that an operator can run; what it returns is said, what it raises, too.
-
-        Its parameters (str, int, float, bool, Literal, Enum) become fields. `confirm` is asked before; `runs` "once" on
-        the worker that was asked or "everywhere"; `concurrent` lets a second one begin while one runs; `timeout` is in
-        seconds. It may call `fanlight.progress(done, total, text)`. Raises FanlightError for what cannot be declared.
-        """
-
-        title = heading("action", title)
-
-        def declare(function: F) -> F:
-            path = path_name("action", function, name)
-            action = Action(path, title, function, confirm, role, runs, concurrent, timeout)
-            self._declared.actions.register(action)
-            return function
-
-        return declare
-
-    def panel(
-        self,
-        title: str,
-        /,
-        *,
-        every: float = 10.0,
-        timeout: float = 5.0,
-        page: str | None = "overview",
-        span: int = 4,
-        name: str | None = None,
-    ) -> Callable[[F], F]:
-        """Decorate a function (sync or async) that returns a panel: any of `fanlight.panels`, or rows, a dict, a text.
-
-        It is asked at most every `every` seconds and only while somebody looks; its error, and that it took longer than
-        `timeout` seconds, show in its place. It stands on a built-in `page` (None: on none), `span` of 12 columns wide,
-        and has fragments and JSON under its name. Raises FanlightError for a name that is taken.
-        """
-        title = heading("panel", title)
-
-        def declare(function: F) -> F:
-            made = Making(every, timeout, page, span)
-            self._declared.panel(path_name("panel", function, name), title, function, made)
-            return function
-
-        return declare
-
-    def page(
-        self, title: str, /, *, every: float = 10.0, timeout: float = 5.0, name: str | None = None
-    ) -> Callable[[F], F]:
-        """Decorate a function (sync or async) that returns the panels of a page of its own, `P/pages/{name}`.
-
-        It is asked as a panel's function is. The list may hold whatever a panel's function may return, and Slots.
-        """
-        title = heading("page", title)
-
-        def declare(function: F) -> F:
-            self._declared.page(path_name("page", function, name), title, function, Making(every, timeout))
-            return function
-
-        return declare
-
-    def redis(self, client_or_url: Any) -> None:
-        """Watch a Redis: its latency, memory, keys, clients and hit rate, read every 5 s while somebody looks, else 15.
-
-        Takes a redis:// or rediss:// URL, or a client of the library redis, sync or async, of which only the address
-        is used: readings go over connections of our own with timeouts of 2 s. Raises StoreError for anything else.
-        """
-        self._redis = locate_redis(client_or_url)
-        if "engine" in self.__dict__:
-            self.engine.watch_redis(self._redis)
-
-    def database(self, function: F) -> F:
-        """Decorate the function (sync or async) that returns the database's figures as a dict.
-
-        It is asked at most every 10 s while somebody looks, with a timeout of 5 s; its error shows in its place.
-        """
-        self._database = function
-        if "engine" in self.__dict__:
-            self.engine.supplier.declare(function)
-        return function
 
 
 class _Capture(Capture):

@@ -32,6 +32,7 @@ from fanlight.services.cache import Cache
 from fanlight.services.execution import NAME as ACTION
 from fanlight.services.execution import Execution
 from fanlight.services.redis import RedisMonitor
+from fanlight.services.registry import Prober, Registry, under_way
 from fanlight.services.runs import Run, Runs, RunState
 from fanlight.services.snapshot_cache import SnapshotCache
 from fanlight.services.supplier import Supplier
@@ -79,6 +80,8 @@ class Engine:
         if observes:
             declared.can_clear()  # which of the workers' caches, only they know
         self.breakers = Breakers(clock, lambda: recorder)
+        self.registry = Registry()
+        self._prober = Prober(clock)
         self.loop_monitor = LoopMonitor(clock)
         self._gc_monitor = GcMonitor(self.recorder, clock)
         self.observes = observes
@@ -87,7 +90,7 @@ class Engine:
             self.loop_monitor,
             self._gc_monitor,
             declared.sample_caches,
-            lambda: self.breakers.samples(),
+            self._sample_services,
             self._sample_redis,
         ]
         self._samplers = [] if observes else samplers
@@ -338,6 +341,12 @@ class Engine:
     def redis(self) -> Supplied:
         """The last reading of the watched Redis."""
         return self._redis.latest() if self._redis is not None else Supplied()
+
+    def _sample_services(self) -> Iterator[Sample]:
+        yield from self.registry.samples()
+        yield from self._prober.turn(self.registry.declared, self.caller.loop)
+        yield from self.breakers.samples()
+        yield from under_way(self.recorder.open_calls, self.recorder.now_ns())
 
     def database(self) -> Supplied:
         """What the application supplied of its database."""

@@ -43,8 +43,10 @@ def test_it_leaves_no_trace_in_the_store(watcher: Engine, url: str) -> None:
 
 def test_it_shows_the_service_and_its_own_audit(watcher: Engine, url: str) -> None:
     """X-8, X-6: the numbers are the workers', in every scope; whom it refused itself is shown there too."""
-    worker = Fanlight("shop", store=url, clock=ManualClock())
+    clock = ManualClock()
+    worker = Fanlight("shop", store=url, clock=clock)
     worker.event("upload", size=1)
+    clock.advance(1.0)
     worker.engine.tick(second_closed=True)
     assert worker.engine._writer.flush()
     worker.close()

@@ -124,6 +124,7 @@ class Query:
             version=version,
             exposition=around.exposition,
             analytics=around.analytics,
+            series=source.window.series_points,
         )
         return Snapshot(inputs)
 

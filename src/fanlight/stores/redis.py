@@ -1,7 +1,8 @@
 """The store in a Redis or a Redis Cluster, shared by every host that reaches it.
 
-Every key of a service begins with `fanlight:{service}:` and lies in one slot of a cluster; every key expires by itself
-when nobody writes it any more. Reading goes by sorted sets: nothing ever walks over the keys of the server.
+Every key of a service begins with `fanlight:{service}:` and lies in one slot of a cluster; `fanlight:services` alone is
+of all services. Every key expires by itself when nobody writes it any more. Reading goes by sorted sets: nothing ever
+walks over the keys of the server.
 
 A frame's place is `tier:bucket:instance`. The keys: `head:{place}` `series:{place}`, found by `index:head:{tier}` and
 `index:series:{tier}` (by bucket) and by `changes` (by number of writing; the last is in `sequence`); `instances`
@@ -101,6 +102,7 @@ class RedisStore:
         self._client = RedisClient(parse(url))
         self.url = self._client.address.url
         self._written: dict[tuple[str, str], _Written] = {}
+        self._announced: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def write(self, info: InstanceInfo, frames: Sequence[StoredFrame], totals: bytes | None) -> None:
@@ -108,7 +110,10 @@ class RedisStore:
         known = self._written.get((info.service, info.instance), _NOTHING)
         if not self._write(info, frames, totals, known):
             self._write(info, (*known.seconds, *frames), known.totals if totals is None else totals, _NOTHING)
+            self._announced.pop(info.service, None)
+        self._announce(info)
         self._remember(info, known.with_more(frames, totals))
+        self._announce(info)
 
     def _write(self, info: InstanceInfo, frames: Sequence[StoredFrame], totals: bytes | None, known: _Written) -> bool:
         service = info.service
@@ -132,15 +137,16 @@ class RedisStore:
                 del self._written[next(iter(self._written))]
 
     def services(self) -> list[str]:
-        named = self._client.call("ZRANGE", SERVICES, 0, SERVICE_LIMIT - 1)
+        named = self._client.call("ZRANGE", SERVICES, -SERVICE_LIMIT, -1)
         names = sorted(name.decode() for name in named)
-        return [name for name in names if self._call(name, "HLEN", "instances")]
+        return [name for name in names if self.call(name, "HLEN", "instances")]
 
     def _announce(self, info: InstanceInfo) -> None:
         """Put the service on the list of all, now and then: it is the one key that several services share."""
         if 0 <= info.last_seen - self._announced.get(info.service, -ANNOUNCE_EVERY) < ANNOUNCE_EVERY:
             return
         self._client.call("ZADD", SERVICES, repr(info.last_seen), info.service)
+        self._client.call("ZREMRANGEBYRANK", SERVICES, 0, -SERVICE_LIMIT - 1)
         self._client.call("EXPIRE", SERVICES, TOTALS_KEPT)
         self._announced[info.service] = info.last_seen
 

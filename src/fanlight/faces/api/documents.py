@@ -9,11 +9,11 @@ from typing import Any, Final, Literal
 import msgspec
 
 from fanlight import formats
-from fanlight.core import rules, sections
+from fanlight.core import rules
+from fanlight.core.dependencies import required_down
 from fanlight.core.frame import Record
-from fanlight.core.series import EMPTY, Summary
+from fanlight.core.health import Status as Health
 from fanlight.core.snapshot import Snapshot
-from fanlight.core.totals import Tally
 from fanlight.faces.api import items
 from fanlight.faces.api.analytics import Analytics, analytics
 from fanlight.faces.api.pages import Pages
@@ -24,8 +24,6 @@ from fanlight.pages.listing import chosen_requests
 from fanlight.pages.logs import LEVELS
 from fanlight.panels import Panel, Slot, State, View
 from fanlight.services.runs import RunState, UnknownRun
-
-Health = Literal["healthy", "degraded", "down", "idle"]
 
 _HEALTH: Final[Mapping[str, Health]] = {"ok": "healthy", "warn": "degraded", "error": "degraded", "idle": "idle"}
 """A verdict's state in the words of health checks; a service that answers is not down, however often it fails."""
@@ -45,15 +43,6 @@ class Asked:
     follow: Callable[[str], RunState]
     pages: Pages
     role: str
-
-
-class Service(msgspec.Struct, frozen=True, kw_only=True):
-    """Something the application depends on."""
-
-    name: str
-    kind: str
-    status: Health
-    score: float | None
 
 
 class OwnFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,50 +116,6 @@ class Logs(msgspec.Struct, frozen=True, kw_only=True):
     logs: list[items.LogEntry]
 
 
-class Services(msgspec.Struct, frozen=True, kw_only=True):
-    """What the application depends on."""
-
-    timestamp: str
-    count: int
-    services: list[Service]
-
-
-class Tokens(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens of one type: in all since the first start, per call that told them, and in the last 15 minutes."""
-
-    total: int
-    per_call: float
-    last_15_minutes: int
-
-
-class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A language model of a service: calls, errors and mean since the first start, the rest of the last 15 minutes.
-
-    `tokens` by type: input, output, cached, reasoning, as far as calls told them; costs are US dollars.
-    """
-
-    name: str
-    service: str
-    calls: int
-    errors: int
-    average_ms: float | None
-    window: items.Figures
-    time_to_first_token_p50_ms: float | None
-    time_to_first_token_p95_ms: float | None
-    tokens_per_second: float | None
-    tokens: dict[str, Tokens]
-    cost_usd: float | None
-    cost_usd_last_15_minutes: float | None
-
-
-class Models(msgspec.Struct, frozen=True, kw_only=True):
-    """The language models the application calls."""
-
-    timestamp: str
-    count: int
-    models: list[Model]
-
-
 class OnePanel(msgspec.Struct, frozen=True, kw_only=True):
     """A panel as data: raw values in base units (seconds, bytes, fractions of 1, Unix seconds)."""
 
@@ -195,8 +140,10 @@ class OneRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SystemHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """How the service is, judged over the last 15 minutes: "down" when its database does not answer; `state` is the
-    verdict's colour."""
+    """How the service is, judged over the last 15 minutes; `state` is the verdict's colour.
+
+    "down" when its database does not answer or a required service is down.
+    """
 
     timestamp: str
     service: str
@@ -213,23 +160,7 @@ class SystemHealth(msgspec.Struct, frozen=True, kw_only=True):
     slow_requests_count: int
     very_slow_requests_count: int
     event_loop_lag_ms: float | None
-
-
-class WrappersHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """Every wrapper's health."""
-
-    timestamp: str
-    count: int
-    wrappers: list[Service]
-
-
-class WrapperMetrics(msgspec.Struct, frozen=True, kw_only=True):
-    """One wrapper's operations over some hours."""
-
-    timestamp: str
-    name: str
-    hours: int
-    operations: list[items.Figures]
+    services: dict[str, Health]
 
 
 class Liveness(msgspec.Struct, frozen=True, kw_only=True):
@@ -346,40 +277,6 @@ def _log_matches(record: Record, level: int, query: str) -> bool:
     return data["levelno"] >= level and query in searched
 
 
-def services(asked: Asked) -> Services:
-    """`GET /api/services`: nothing can be declared yet."""
-    return Services(timestamp=formats.moment(asked.snapshot.at), count=0, services=[])
-
-
-def models(asked: Asked) -> Models:
-    """`GET /api/models`."""
-    listed = [_model(row) for row in asked.snapshot.models]
-    return Models(timestamp=formats.moment(asked.snapshot.at), count=len(listed), models=listed)
-
-
-def _model(row: sections.Model) -> Model:
-    first, known = row.first_token, row.first_token.count > 0
-    return Model(
-        name=row.model,
-        service=row.service,
-        calls=row.total.count,
-        errors=row.total.errors,
-        average_ms=milliseconds(row.total.mean) if row.total.count else None,
-        window=items.figures(row.figures),
-        time_to_first_token_p50_ms=milliseconds(first.p50) if known else None,
-        time_to_first_token_p95_ms=milliseconds(first.p95) if known else None,
-        tokens_per_second=round(row.speed.p50, 2) if row.speed.count else None,
-        tokens={kind: _tokens(tally, row.tokens_window.get(kind, EMPTY)) for kind, tally in row.tokens.items()},
-        cost_usd=None if row.cost is None else round(row.cost, 9),
-        cost_usd_last_15_minutes=None if row.cost_window is None else round(row.cost_window, 9),
-    )
-
-
-def _tokens(tally: Tally, window: Summary) -> Tokens:
-    recent = round(window.mean * window.count)
-    return Tokens(total=round(tally.amount), per_call=round(tally.mean, 2), last_15_minutes=recent)
-
-
 def one_page(asked: Asked) -> PageDocument:
     """`GET /api/pages/{name}`; raises NotFound for a page there is not."""
     return asked.pages.document(asked.view, role=asked.role, after=asked.values["after"])
@@ -417,14 +314,18 @@ def one_run(asked: Asked) -> OneRun:
 
 def system_health(asked: Asked) -> SystemHealth:
     """`GET /api/system/health`."""
-    snapshot = asked.snapshot
+    return health_of(asked.snapshot)
+
+
+def health_of(snapshot: Snapshot) -> SystemHealth:
+    """How the service is, as a document."""
     verdict, lag = rules.judge(snapshot), snapshot.system.loop_lag_seconds
     return SystemHealth(
         timestamp=formats.moment(snapshot.at),
         service=snapshot.service,
         scope=snapshot.scope,
         release=snapshot.release,
-        status="down" if rules.database_state(snapshot) == "error" else _HEALTH.get(verdict.state, "idle"),
+        status="down" if _is_down(snapshot) else _HEALTH.get(verdict.state, "idle"),
         state=verdict.state,
         verdict=verdict.sentence,
         uptime_seconds=round(snapshot.uptime, 3),
@@ -435,32 +336,22 @@ def system_health(asked: Asked) -> SystemHealth:
         slow_requests_count=snapshot.requests.slow,
         very_slow_requests_count=snapshot.requests.very_slow,
         event_loop_lag_ms=None if lag is None else milliseconds(lag),
+        services={service.name: service.health.status for service in snapshot.services},
     )
 
 
-def wrappers_health(asked: Asked) -> WrappersHealth:
-    """`GET /api/wrappers/health`: nothing can be declared yet."""
-    return WrappersHealth(timestamp=formats.moment(asked.snapshot.at), count=0, wrappers=[])
-
-
-def wrapper_metrics(asked: Asked) -> WrapperMetrics:
-    """`GET /api/wrappers/{name}/metrics`; raises NotFound: nothing can be declared yet."""
-    raise NotFound("wrapper", asked.path["name"], ())
+def _is_down(snapshot: Snapshot) -> bool:
+    return rules.database_state(snapshot) == "error" or bool(required_down(snapshot.services))
 
 
 def liveness(asked: Asked) -> Liveness:
     """`GET /health`."""
     snapshot = asked.snapshot
     return Liveness(
-        status="ok",
+        status="down" if required_down(snapshot.services) else "ok",
         service=snapshot.service,
         release=snapshot.release,
         uptime_seconds=round(snapshot.uptime, 3),
         instances=len(snapshot.live_instances),
-        services={},
+        services={service.name: service.health.status for service in snapshot.services},
     )
-
-
-def service_liveness(asked: Asked) -> Service:
-    """`GET /health/{name}`; raises NotFound: nothing can be declared yet."""
-    raise NotFound("service", asked.path["name"], ())
