@@ -161,6 +161,8 @@ class Engine:
             self.pulse.start()
             if self._redis is not None:
                 self._redis.start()
+            if self.fleet is not None:
+                self.fleet.announce()
             self._store_thread = threading.Thread(
                 target=_follow, args=(weakref.ref(self), self._store_turn), name="fanlight-follow", daemon=True
             )
