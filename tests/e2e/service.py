@@ -102,7 +102,8 @@ def application(dashboard: Fanlight) -> Starlette:
 
     async def say(request: Request) -> Response:
         logger.warning("%s", request.query_params["text"])
-        dashboard.event(request.query_params["text"], said=request.query_params["text"])
+        text, level = request.query_params["text"], request.query_params.get("level", "info")
+        dashboard.event(text, said=text, level=level)
         return PlainTextResponse("said")
 
     async def talk(socket: WebSocket) -> None:

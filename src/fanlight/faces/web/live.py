@@ -21,6 +21,7 @@ from fanlight.faces.web.rooms import SLOW_SECONDS, Edition, Room, Viewer, data_l
 from fanlight.faces.web.shutdown import watch_server
 from fanlight.faces.web.surroundings import badges
 from fanlight.faces.web.views import INTERVALS
+from fanlight.pages.events import notices
 from fanlight.panels import View
 
 HEARTBEAT_SECONDS: Final = 2.0
@@ -214,6 +215,7 @@ class Hub:
             "uptime": round(snapshot.uptime, 1),
             "state": rules.judge(snapshot).state,
             "badges": badges(self._context, snapshot),
+            "notices": notices(snapshot),
         }
 
     async def _stream(self, room: Room, viewer: Viewer, receive: Receive, send: Send) -> None:
