@@ -46,7 +46,8 @@ def test_errors_and_outcomes_are_told_and_nothing_else(service: ScriptedService)
     """ORC-6: notices are few: what went wrong, and what became of actions; breakers say their level."""
     happened(service, "upload", name="a.pdf")
     happened(service, "action", action="a", status="success", message="done", run="r1")
-    happened(service, "breaker", name="ollama", state="open", level="error")
+    happened(service, "breaker", name="ollama", state="half-open", reason="a probe")
+    happened(service, "breaker", name="ollama", state="open", reason="5 failures in a row")
     assert [item.type for item in notices(service.snapshot())] == ["breaker", "action"]
 
 

@@ -26,8 +26,11 @@ ACTION: Final = "action"
 
 _STATES: Final[dict[str, State]] = {
     "error": "error", "critical": "error", "warning": "warn", "warn": "warn", "success": "ok", "ok": "ok",
+    "open": "error", "half-open": "warn", "closed": "ok",
 }  # fmt: skip
 _LEVEL: Final = "level"
+_SAYS: Final = {ACTION: "status", "breaker": "state"}
+"""The field that says how bad an event of a type is, where it is not its level."""
 
 
 def events(snapshot: Snapshot, view: View) -> Feed:
@@ -58,5 +61,5 @@ def _item(record: Record) -> FeedItem:
 
 def _state(record: Record) -> State:
     fields = record.data["fields"]
-    word = fields.get("status") if record.data["type"] == ACTION else fields.get(_LEVEL)
+    word = fields.get(_SAYS.get(record.data["type"], _LEVEL))
     return _STATES.get(str(word).lower(), "")
