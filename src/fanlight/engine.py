@@ -120,7 +120,7 @@ class Engine:
             shared=open_shared(self.store, settings.name),
             failed=recorder.failed,
         )
-        self.runs = Runs(declared.actions, self.commands, recorder.instance, self._live, clock, self._finished)
+        self.runs = Runs(declared.actions, self.commands, lambda: recorder.instance, self._live, clock, self._finished)
         self._open: Frame | None = None
         self._exposition: dict[str, tuple[int, str]] = {}
         self._lock = threading.Lock()

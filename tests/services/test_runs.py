@@ -39,7 +39,12 @@ class Worker:
         self.commands.starters[NAME] = self.execution.begin
         self.finished: list[RunState] = []
         self.runs = Runs(
-            self.actions, self.commands, name, lambda: sorted(live), SystemClock(), lambda run, end: self.ended(end)
+            self.actions,
+            self.commands,
+            lambda: name,
+            lambda: sorted(live),
+            SystemClock(),
+            lambda run, end: self.ended(end),
         )
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._poll, daemon=True)
@@ -266,7 +271,7 @@ def test_a_follower_that_died_is_found_out() -> None:
     commands.report("r1", "running", '{"run":"r1","action":"act","title":"Act","status":"running","message":"",'
                     '"started":0.0,"at":0.0,"instance":"one"}', RESULT)  # fmt: skip
     commands.report("r1", "success", "", "three")
-    two = Runs(Actions(), commands, "two", lambda: ["two"], clock, lambda run, end: None)
+    two = Runs(Actions(), commands, lambda: "two", lambda: ["two"], clock, lambda run, end: None)
     assert two.read("r1") == state
     clock.advance(STALE_SECONDS + 1)
     assert two.read("r1").status == "error"

@@ -107,6 +107,7 @@ class Run:
     id: str
     path: str
     action: Action
+    instance: str
     targets: tuple[str, ...]
     role: str
     peer: str
@@ -126,7 +127,7 @@ class Runs:
         self,
         actions: Actions,
         channel: Channel,
-        instance: str,
+        instance: Callable[[], str],
         live: Callable[[], Collection[str]],
         clock: Clock,
         finished: Callable[[Run, RunState], None],
@@ -148,8 +149,9 @@ class Runs:
         read(action.parameters, arguments)
         if action.check is not None:
             action.check(values)
-        targets = (self._instance,) if action.runs == "once" else tuple(self._live())
-        run = Run(secrets.token_hex(8), path, action, targets, role, peer, self._now())
+        own = self._instance()
+        targets = (own,) if action.runs == "once" else tuple(self._live())
+        run = Run(secrets.token_hex(8), path, action, own, targets, role, peer, self._now())
         refusal = self._refusal(run)
         if refusal:
             state = self._state(run, "error", refusal)
@@ -208,7 +210,7 @@ class Runs:
             lost |= {name: why for name in waiting if (why := self._overdue(run, passed, name in answers))}
             if passed - beat >= BEAT_SECONDS:
                 beat = passed
-                lost |= self._gone(waiting)
+                lost |= self._gone(run, waiting)
                 self._beat(run, answers)
             if self._stopping.is_set() or not set(waiting) - set(lost):
                 return _outcome(run, answers, lost)
@@ -220,9 +222,9 @@ class Runs:
         limit = run.action.timeout + START_SECONDS + GRACE_SECONDS
         return f"no answer within {limit:g} s" if passed > limit else ""
 
-    def _gone(self, waiting: Sequence[str]) -> dict[str, str]:
+    def _gone(self, run: Run, waiting: Sequence[str]) -> dict[str, str]:
         live = self._live()
-        return {name: "it ended during the action" for name in waiting if name not in live and name != self._instance}
+        return {name: "it ended during the action" for name in waiting if name not in live and name != run.instance}
 
     def _beat(self, run: Run, answers: Mapping[str, Answer]) -> None:
         if run.lease:
@@ -240,7 +242,7 @@ class Runs:
             message=said(message, MESSAGE_LIMIT),
             started=run.started,
             at=self._now(),
-            instance=self._instance,
+            instance=run.instance,
         )
 
     def _tell(self, state: RunState) -> None:
