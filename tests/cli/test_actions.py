@@ -155,7 +155,7 @@ def test_one_at_a_time_across_workers(farm: tuple[Running, str], eventually: Eve
     assert first["status"] == "running"
     refusals = [post(farm, "hold") for _ in range(8)]
     assert {(each["status"], each["message"]) for each in refusals} == {
-        ("error", "it is running already; wait until it has ended")
+        ("error", "Hold: it is running already; wait until it has ended")
     }
     post(farm, "clear-cache")
     assert ended(farm, first, eventually)["status"] == "success"

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
@@ -154,7 +155,7 @@ class Runs:
         run = Run(secrets.token_hex(8), path, action, own, targets, role, peer, self._now())
         refusal = self._refusal(run)
         if refusal:
-            state = self._state(run, "error", refusal)
+            state = self._state(run, "error", f"{action.title}: {refusal}")
             self._finished(run, state)
             return state
         self._send(run, arguments)
@@ -195,9 +196,10 @@ class Runs:
 
     def _end(self, run: Run, state: RunState) -> None:
         self._finished(run, state)
-        self._tell(state)
-        if run.lease:
-            self._channel.hold(run.lease, run.id, RELEASE_SECONDS)
+        with suppress(FanlightError):  # a store that takes nothing: who asks finds the run stale, and is told so
+            self._tell(state)
+            if run.lease:
+                self._channel.hold(run.lease, run.id, RELEASE_SECONDS)
 
     def _watch(self, run: Run) -> Outcome:
         """Wait until every target has answered or can no longer."""
