@@ -136,7 +136,7 @@ def declare(dashboard: Fanlight, prices: dict[str, str]) -> None:
 
     @dashboard.panel("Orders", span=8)
     async def orders() -> list[dict[str, object]]:
-        return [{"order": number, "of": "apple", "amount": number * 3} for number in range(700)]
+        return [{"order": number, "of": "apple", "amount": number * 3} for number in range(40)]
 
     @dashboard.panel("Suppliers", every=1)
     def suppliers() -> None:
@@ -154,8 +154,8 @@ def declare(dashboard: Fanlight, prices: dict[str, str]) -> None:
 
     @dashboard.action("Count the stock", confirm="Count every shelf?", role="viewer")
     async def count() -> str:
-        for shelf in range(30):
-            fanlight.progress(shelf, 30, "shelves")
+        for shelf in range(60):
+            fanlight.progress(shelf, 60, "shelves")
             await asyncio.sleep(0.1)
         raise RuntimeError("a shelf fell over")
 

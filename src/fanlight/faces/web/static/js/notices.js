@@ -34,6 +34,7 @@
   fanlight.notices = (notices) => {
     for (const { key, text, type, state } of [...notices].reverse()) {
       if (first) fanlight.said(key);
+      else if (type === "action" && fanlight.acting) continue; // the answer is about to tell it
       else if (fanlight.toast(state || "idle", `${type}: ${text}`, { key }) && document.hidden && fanlight.notifying()) {
         new Notification(`${document.title}: ${type}`, { body: text, tag: key });
       }
