@@ -83,7 +83,9 @@ def test_a_subscription_is_answered_at_once_and_again(served: Served, service: S
         first = socket.until("metrics_update")
         assert (first["interval"], first["unknown"], list(first["wrappers"])) == (0.25, ["nobody"], ["postgres"])
         postgres = first["wrappers"]["postgres"]
-        assert (postgres["calls"], postgres["errors"], postgres["operations"]["insert"]["count"]) == (1, 1, 1)
+        (insert,) = postgres["operations"]
+        assert (postgres["calls"], postgres["errors"], insert["operation"], insert["calls"]) == (1, 1, "insert", 1)
+        assert (postgres["kind"], postgres["status"] in ("healthy", "degraded", "down")) == ("database", True)
         service.call("postgres", "insert", 0.1)
         service.tick()
         assert socket.until("metrics_update")["wrappers"]["postgres"]["calls"] == 2

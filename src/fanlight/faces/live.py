@@ -7,7 +7,7 @@ newer ones. What a client asks is answered before the next is read, so one that 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from fanlight import formats
 from fanlight.clock import Clock
 from fanlight.core.snapshot import Snapshot
-from fanlight.faces.api import documents, items
+from fanlight.faces.api import documents, services
 from fanlight.faces.api.encoding import encode
 from fanlight.faces.context import FaceContext
 from fanlight.faces.errors import FaceError, shown
@@ -74,15 +74,15 @@ class Wrong(FaceError):
         self.code_of_close = code_of_close
 
 
-def wrapper_metrics(snapshot: Snapshot) -> Mapping[str, Any]:
-    """The metrics of each wrapper by its name: calls since the first start, and each operation over the window."""
-    found: dict[str, dict[str, Any]] = {}
-    for row in snapshot.operations:
-        known = found.setdefault(row.service, {"calls": 0, "errors": 0, "operations": {}})
-        known["calls"] += row.total.count
-        known["errors"] += row.total.errors
-        known["operations"][row.operation] = items.figures(row.figures)
-    return found
+def wrapper_metrics(snapshot: Snapshot, names: Collection[str]) -> dict[str, Any]:
+    """The metrics of the wrappers of these names, of all for none: each as in `P/api/services`, and its operations."""
+    rows = [row for row in snapshot.services if not names or row.name in names]
+    operations: dict[str, list[services.Operation]] = {row.name: [] for row in rows}
+    for each in snapshot.operations:
+        if each.service in operations:
+            operations[each.service].append(services.operation(each))
+    made = {row.name: msgspec.to_builtins(services.service(row)) for row in rows}
+    return {name: {**document, "operations": operations[name]} for name, document in made.items()}
 
 
 class LiveApi:
@@ -149,7 +149,7 @@ class LiveApi:
             "version": version(),
             "instance": self._context.recorder.instance,
             "interval": BROADCAST_SECONDS,
-            "wrappers": sorted(wrapper_metrics(snapshot)),
+            "wrappers": sorted(row.name for row in snapshot.services),
         }
         return message("connect", data)
 
@@ -165,13 +165,12 @@ class LiveApi:
 
     def _update(self, subscription: Subscription) -> bytes:
         snapshot = self._snapshot()
-        known = wrapper_metrics(snapshot)
-        wanted = subscription.wrappers or tuple(known)
+        known = wrapper_metrics(snapshot, subscription.wrappers)
         data = {
             "timestamp": formats.moment(snapshot.at),
             "interval": subscription.interval,
-            "wrappers": {name: known[name] for name in wanted if name in known},
-            "unknown": [name for name in wanted if name not in known],
+            "wrappers": known,
+            "unknown": [name for name in subscription.wrappers if name not in known],
         }
         return message("metrics_update", data)
 
