@@ -70,7 +70,7 @@ class Declaring(ABC):
                 raise UnknownAction(f"There is no breaker {shown(values['name'])}.")
 
         path = f"{BREAKERS}/{{name}}/{{change}}"
-        return Action(path, "Change a breaker", change, runs="everywhere", concurrent=True, check=check)
+        return Action(path, "Breaker {name}: {change}", change, runs="everywhere", concurrent=True, check=check)
 
     def _restart_action(self) -> Action:
         """Restarts a service from the worker that was asked; done once its function returned."""
@@ -87,7 +87,7 @@ class Declaring(ABC):
                 raise UnknownAction(f"There is no service {name} that can be restarted; declare one with restart=.")
 
         path = f"{RESTART}/{{service}}"
-        return Action(path, "Restart a service", restart, timeout=RESTART_SECONDS + 1, check=check)
+        return Action(path, "Restart {service}", restart, timeout=RESTART_SECONDS + 1, check=check)
 
     def event(self, type: str, /, **fields: Any) -> None:
         """Something worth a row happened: counted by type and listed with its first 20 fields of 300 characters."""
