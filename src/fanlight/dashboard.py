@@ -59,6 +59,7 @@ class Fanlight(Readings):
         self._caches: dict[str, Cache] = {}
         self._breakers = Breakers(self._clock, lambda: self._sink)
         self._registry = Registry()
+        self._declared = self._registry.declared
         self._owner: Any = None
 
     @functools.cached_property
@@ -204,17 +205,16 @@ class Fanlight(Readings):
     def _sink(self) -> Recorder | Nowhere:
         return self.recorder if self.settings.enabled else Nowhere()
 
-    def call(self, service: str, operation: str, /, *, kind: str = "", **attributes: Any) -> Call:
+    def call(self, service: str, operation: str, /, *, kind: str = "wrapper", **attributes: Any) -> Call:
         """A call of a service: a context manager (sync and async), or a decorator of functions of every kind.
 
-        `kind`: wrapper (unless said or declared), llm, mcp, database, cache or http. Attributes are kept with the call,
+        `kind`: wrapper (or what was declared), llm, mcp, database, cache or http. Attributes are kept with the call,
         the first 20 of them, secrets masked; those of a language model's calls are in `docs/calls.md`. Costs about a
         microsecond. Where the service was declared with a breaker, entering raises BreakerOpen while that is open.
         """
-        declared = self._registry.declared
-        if service in declared:
-            return called(self._sink, declared[service], operation, kind, attributes)
-        return Call(self._sink, service, operation, kind or "wrapper", attributes)
+        if service in self._declared:
+            return called(self._sink, self._declared[service], operation, kind, attributes)
+        return Call(self._sink, service, operation, kind, attributes)
 
     def service(
         self,
