@@ -6,7 +6,7 @@ from tests.faces.service import ScriptedService, busy_service
 
 from fanlight.core import rules
 from fanlight.core.recorder import Sample
-from fanlight.pages import PAGES, service, services
+from fanlight.pages import PAGES, alerts, service, services
 from fanlight.panels import Actions, Bars, Status, Table, Text, TimeSeries, View
 
 OLLAMA = View(page="services", path=(("name", "ollama"),))
@@ -112,6 +112,18 @@ def test_a_service_nobody_knows_says_so() -> None:
     gone = View(page="services", path=(("name", "<b>gone</b>"),))
     assert service.summary(snapshot, gone).empty == service.GONE
     assert service.factors(snapshot, gone).empty == service.GONE
+
+
+def test_services_are_a_rule_among_the_others() -> None:
+    """HUB-2, ORC-2: the Alerts page says how many services are not healthy; red where one of them is required."""
+    for made, state, said in (
+        (troubled(), "warn", "1 of 3 not healthy"),
+        (troubled(required=1), "error", "1 of 3 not healthy"),
+        (busy_service(), "ok", ""),
+        (ScriptedService(), "idle", ""),
+    ):
+        (rule,) = [rule for rule in alerts.judgements(made.snapshot()) if rule[0] == "Services"]
+        assert (rule[1], rule[3]) == (said, state)
 
 
 def test_the_verdict_names_the_service_that_is_unwell() -> None:
