@@ -20,6 +20,7 @@ from fanlight.clock import Clock
 from fanlight.core.snapshot import Snapshot
 from fanlight.faces.api import documents, services
 from fanlight.faces.api.encoding import encode
+from fanlight.faces.api.pages import Pages
 from fanlight.faces.context import FaceContext
 from fanlight.faces.errors import FaceError, shown
 from fanlight.faces.figures import version
@@ -91,6 +92,7 @@ class LiveApi:
     def __init__(self, context: FaceContext, hub: Hub) -> None:
         self._context = context
         self._hub = hub
+        self._pages = Pages(context)
         self._broadcast: tuple[int, bytes] = (-1, b"")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -159,7 +161,9 @@ class LiveApi:
         if self._broadcast[0] != snapshot.version:
             context = self._context
             breathe = context.pulse.pacer.breathe
-            asked = documents.Asked(snapshot, View(), {}, {}, context.panels, breathe, context.actions.follow)
+            asked = documents.Asked(
+                snapshot, View(), {}, {}, context.panels, breathe, context.actions.follow, self._pages, ""
+            )
             self._broadcast = (snapshot.version, message("metrics_broadcast", documents.stats(asked)))
         return self._broadcast[1]
 

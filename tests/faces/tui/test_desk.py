@@ -13,7 +13,7 @@ from tests.faces.tui.documents import document, every_kind
 from fanlight.faces.context import ActionResult
 from fanlight.faces.tui.compose import page_document
 from fanlight.faces.tui.desk import NOTICE_SECONDS, Desk, Effect
-from fanlight.faces.tui.document import PageDocument, RangeLink, SlotDocument
+from fanlight.faces.tui.document import PageDocument, SlotDocument
 from fanlight.faces.tui.frame import frame
 from fanlight.faces.tui.links import view_of
 from fanlight.faces.tui.look import Look
