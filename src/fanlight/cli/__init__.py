@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "run": "fanlight.cli.run",
     "top": "fanlight.cli.top",
     "serve": "fanlight.cli.serve",
+    "export": "fanlight.cli.export",
     "demo": "fanlight.cli.demo",
 }
 HIDDEN: Final = {"_worker": "fanlight.cli.run", "_dashboard": "fanlight.cli.serve", "_traffic": "fanlight.cli.demo"}
@@ -103,6 +104,8 @@ def main(ctx: click.Context) -> None:
         fanlight serve --store sqlite:////var/lib/app/fanlight.db
     Then open /dashboard, or press d. Look from another terminal:
         fanlight top
+    Take the figures away:
+        fanlight export --range 24h --format csv > day.csv
     In code: Fanlight("my-service").install(app)
     """
     if ctx.invoked_subcommand is None:

@@ -36,7 +36,7 @@ def serve(host: str, port: int, dashboard: bool, keys: bool, debug: bool, **opti
     """
     screen = screen_wanted(dashboard=dashboard, keys=keys)
     configure("service", options, workers=1)
-    name = _service()
+    name = service_of_store()
     plan = Plan(
         target="", name=name, host=host, access_log=False, log_level="debug" if debug else "warning", debug=debug
     )
@@ -44,7 +44,7 @@ def serve(host: str, port: int, dashboard: bool, keys: bool, debug: bool, **opti
     return serve_all(plan, bind(host, port), 1, screen, lambda address: shows)
 
 
-def _service() -> str:
+def service_of_store() -> str:
     """The service to show: the one that was named, else the only one of the store."""
     settings = table.load("service", {})
     if settings.store == "memory://":

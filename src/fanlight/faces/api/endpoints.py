@@ -183,3 +183,6 @@ ENDPOINTS: Final = (
     ),
 )
 """Every JSON route but `/api/openapi.json` itself."""
+
+EXPORT: Final = next(endpoint for endpoint in ENDPOINTS if endpoint.csv)
+"""The one that is also given as CSV."""
