@@ -12,15 +12,15 @@ from typing import Any
 import click
 import msgspec
 import pytest
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from tests.capture import django_project
 from tests.documentation import Block, asked, blocks, code_spans, executed, table
 from werkzeug.test import Client
 
 from fanlight import Fanlight, settings
 from fanlight.capture import logs, websocket
-from fanlight.cli import demo, lifeline, run, serve, serving, supervisor, top
-from fanlight.core import fold, frame, metrics, recorder, window
+from fanlight.cli import demo, lifeline, run, serve, serving, supervisor, threaded, top
+from fanlight.core import fold, frame, metrics, recorder, timeline
 from fanlight.core.pulse import Pulse
 from fanlight.faces.api import openapi
 from fanlight.faces.api.endpoints import ENDPOINTS
@@ -306,7 +306,7 @@ def _answered(address: str, patterns: list[re.Pattern[str]]) -> bool:
 def test_addresses_named_exist(path: Path) -> None:
     """API-10, HUB-8: every address of the dashboard that a page names is answered by a route of it."""
     dashboard = Fanlight("docs")
-    routes = [route for route in dashboard.face._router.routes if isinstance(route, Route)]
+    routes = [route for route in dashboard.face._router.routes if isinstance(route, Route | WebSocketRoute)]
     patterns = [route.path_regex for route in routes]
     dashboard.close()
     assert not [address for address in _addresses(path) if not _answered(address, patterns)]
@@ -328,7 +328,7 @@ def test_bounds_are_those_of_the_program() -> None:
         "series per family": f"{defaults.max_series} (`max_series`)",
         "counters": f"{fold.COUNTER_LIMIT:,} names",
         "gauges per frame": f"{frame.GAUGE_LIMIT}",
-        "kept per kind": kept.format(**window.WINDOW_LIMITS),
+        "kept per kind": kept.format(**timeline.WINDOW_LIMITS),
         "names of groups": f"{websocket.NAME_LIMIT:,} counted, {websocket.SHOWN_LIMIT} shown",
         "log lines": f"{logs.LINES_PER_SECOND} a second, bursts of {logs.BURST:,}",
         "live views": f"{defaults.max_viewers} (`max_viewers`)",
@@ -344,6 +344,7 @@ NUMBERS = (
     ("commands.md", f"up to {supervisor.LONGEST_DELAY:g} s"),
     ("commands.md", f"served for {supervisor.STABLE_SECONDS:g} s"),
     ("commands.md", f"get SIGTERM and {supervisor.GRACE_SECONDS:g} s"),
+    ("commands.md", f"served in {threaded.THREADS} threads"),
     ("commands.md", f"Open requests get {serving.GRACEFUL_SECONDS:g} s"),
     ("commands.md", f"| {serving.FAILED_STATUS} | the application's own start-up failed |"),
     ("commands.md", f"| `1` | Processes that serve, 1 to {run.MOST_WORKERS}"),
@@ -351,8 +352,8 @@ NUMBERS = (
     ("install.md", f"timeouts of {redis_client.COMMAND_SECONDS:g} s"),
     ("install.md", f"at most every {supplier.EVERY_SECONDS:g} s"),
     ("install.md", f"a timeout of {supplier.TIMEOUT_SECONDS:g} s"),
-    ("json.md", f"newest {window.WINDOW_LIMITS['recent']} are kept"),
-    ("json.md", "in steps of five seconds" if window.STEP == 5 else f"in steps of {window.STEP} s"),
+    ("json.md", f"newest {timeline.WINDOW_LIMITS['recent']} are kept"),
+    ("json.md", "in steps of five seconds" if timeline.STEP == 5 else f"in steps of {timeline.STEP} s"),
     ("logs.md", f"cut at {logs.MESSAGE_LIMIT:,} characters"),
     ("proxy.md", f"heartbeat every {'two' if live.HEARTBEAT_SECONDS == 2 else live.HEARTBEAT_SECONDS} seconds"),
 )

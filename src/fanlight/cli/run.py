@@ -1,4 +1,4 @@
-"""`fanlight run module:app`: the dashboard on any ASGI application, with no change to it."""
+"""`fanlight run module:app`: the dashboard on any ASGI or WSGI application, with no change to it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def run(
     target: str, host: str, port: int, workers: int, dashboard: bool, keys: bool, debug: bool, app_dir: str,
     factory: bool, log_level: str, access_log: bool, root_path: str, **options: Any,
 ) -> int:  # fmt: skip
-    """Serve an ASGI application with its dashboard.
+    """Serve an ASGI or WSGI application with its dashboard.
 
     What is not given here comes from FANLIGHT_* variables and fanlight.toml. A dashboard that the application makes
     itself is used as it is.

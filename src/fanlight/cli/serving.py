@@ -12,9 +12,10 @@ from starlette.applications import Starlette
 
 from fanlight.capture.exchange import UNOWNED
 from fanlight.capture.install import owns
-from fanlight.cli.loading import load
+from fanlight.cli.loading import is_wsgi, load
 from fanlight.cli.plan import Plan, Ready
 from fanlight.cli.signals import STOP_SIGNALS, handled
+from fanlight.cli.threaded import Threaded
 from fanlight.dashboard import Fanlight
 from fanlight.errors import SettingsError
 
@@ -64,6 +65,8 @@ def attached(found: Any, name: str) -> tuple[App, Fanlight]:
     """The application with a dashboard on it: the one it carries already, else a new one."""
     carried = carried_dashboard(found)
     dashboard = carried or Fanlight(name)
+    if is_wsgi(found):
+        return Threaded(found if carried else dashboard.wsgi(found), dashboard), dashboard
     _check_prefix(found, dashboard)
     if carried is not None:
         return found, carried
@@ -88,6 +91,7 @@ def carried_dashboard(found: Any) -> Fanlight | None:
     for carried in (
         getattr(found, "fanlight_dashboard", None),
         getattr(getattr(found, "state", None), "fanlight", None),
+        getattr(getattr(found, "wsgi_app", None), "fanlight_dashboard", None),
     ):
         if isinstance(carried, Fanlight):
             return carried

@@ -19,7 +19,8 @@ from fanlight.core.frame import Frame
 from fanlight.core.pacer import Pacer, unpaced
 from fanlight.core.recorder import Recorder
 from fanlight.core.sections import Instance
-from fanlight.core.window import SPAN, Window
+from fanlight.core.timeline import SPAN
+from fanlight.core.window import Window
 from fanlight.errors import FanlightError
 from fanlight.stores.base import LATEST, RETIRED, InstanceInfo, Store, StoredFrame, all_frames
 from fanlight.stores.writer import StoreWriter
@@ -250,6 +251,10 @@ class Fleet:
             return self.error
         seconds = max(self._clock.time_ns() / 1e9 - behind, 0.0)
         return f"behind for {seconds:.0f} s, {self._writer.dropped} frames dropped: {self._writer.last_error}"
+
+    def announce(self) -> None:
+        """Say that this instance is here, before its first second is over: an action that runs everywhere is for it."""
+        self._writer.write(self._info(), [])
 
     def close(self) -> None:
         """Say goodbye, with the last totals; what goes on afterwards does so under another name."""

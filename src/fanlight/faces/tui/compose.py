@@ -11,7 +11,7 @@ from fanlight.faces.context import FaceContext
 from fanlight.faces.errors import NotFound
 from fanlight.faces.tui.document import OVERLAP_SECONDS, PageDocument, PageLink, RangeLink, SlotDocument
 from fanlight.faces.web.chrome import RANGE_TITLES
-from fanlight.faces.web.surroundings import badges, page_address, refused_ranges
+from fanlight.faces.web.surroundings import badges, page_address
 from fanlight.pages.logs import log_line
 from fanlight.panels import LogLine, Panel, Slot, Text, View
 
@@ -73,9 +73,8 @@ def _links(context: FaceContext, snapshot: Snapshot) -> Iterator[PageLink]:
 
 
 def _ranges() -> Iterator[RangeLink]:
-    refused = refused_ranges()
     for name, title in RANGE_TITLES.items():
-        yield RangeLink(name=name, title=title, refused=refused.get(name, ""))
+        yield RangeLink(name=name, title=title)
 
 
 def _slot(context: FaceContext, slot: Slot, snapshot: Snapshot, view: View, known: Panel | None) -> SlotDocument:

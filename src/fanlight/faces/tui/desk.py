@@ -326,23 +326,17 @@ class Desk:
             return None
         return self._changed(sort=applied[1:] if applied.startswith("-") else f"-{applied}")
 
-    def do_range_longer(self) -> Effect | None:
+    def do_range_longer(self) -> Effect:
         return self._range(1)
 
-    def do_range_shorter(self) -> Effect | None:
+    def do_range_shorter(self) -> Effect:
         return self._range(-1)
 
-    def _range(self, step: int) -> Effect | None:
-        """The next range that is not refused, going round."""
-        refused = {link.name: link.refused for link in self.document.ranges} if self.document else {}
+    def _range(self, step: int) -> Effect:
+        """The next range, going round."""
         names = list(RANGES)
         place = names.index(self.view.range) if self.view.range in names else 0
-        for distance in range(1, len(names)):
-            name = names[(place + step * distance) % len(names)]
-            if not refused.get(name):
-                return self._changed(range=name)
-        self.say(next((why for why in refused.values() if why), "There is no other range."))
-        return None
+        return self._changed(range=names[(place + step) % len(names)])
 
     def _changed(self, **changes: str) -> Effect:
         self.view = msgspec.structs.replace(self.view, **changes)

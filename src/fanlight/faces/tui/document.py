@@ -21,11 +21,10 @@ class PageLink(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RangeLink(msgspec.Struct, frozen=True, kw_only=True):
-    """A range that can be chosen; `refused` says why one cannot."""
+    """A range that can be chosen."""
 
     name: str
     title: str
-    refused: str = ""
 
 
 class SlotDocument(msgspec.Struct, frozen=True, kw_only=True):
