@@ -63,8 +63,8 @@ DRAWN = "\x1b\\[\\?1049h"
 def numbers(text: str) -> list[int]:
     """The numbers of the chatty service's lines among what a terminal was sent, in order."""
     text = re.sub(PLAIN, "\n", text)
-    plain = re.sub(r"\x1b\[[0-9;?<>=]*[ -/]*[@-~]", "", text)
-    return [int(found) for found in re.findall(r"^<(\d+)>\.*\r?$", plain, re.MULTILINE)]
+    plain = re.sub(r"\x1b\[[0-9;?<>=]*[ -/]*[@-~]", "", text).replace("\r", "\n")
+    return [int(found) for found in re.findall(r"^<(\d+)>\.*$", plain, re.MULTILINE)]
 
 
 class Terminal:

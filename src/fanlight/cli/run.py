@@ -240,8 +240,7 @@ def _attended(
     supervisor_end.socket.close()
     for each in sockets:
         each.close()
-    theme = table.load("service", {}).theme
-    show = Screening(address, key, theme=theme if theme in ("dark", "light") else "dark", ascii=only_ascii())
+    show = Screening(address, key, theme=table.load("service", {}).theme, ascii=only_ascii())
     return Console(console_end, supervisor, show, at_once=screen == "dashboard").run()
 
 
