@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,6 +17,15 @@ def promtool() -> str:
     if found is None:
         pytest.skip("promtool is not installed (Debian: apt install prometheus)")
     return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_files_at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Dashboards without a store keep their history in memory, and nothing is ever written into the user's home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FANLIGHT_STORE", "memory://")
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture(autouse=True)

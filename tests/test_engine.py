@@ -138,3 +138,31 @@ def test_totals_survive_a_restart(make: Make, clock: ManualClock) -> None:
     assert len(snapshot.activity) == 5
     assert snapshot.view.totals["requests"].count == 5
     assert snapshot.cache_total.hits == 1
+
+
+def test_a_store_that_cannot_be_made_is_said(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """X-3: an unwritable state directory costs history, not the service: a warning is logged and shown."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    monkeypatch.delenv("FANLIGHT_STORE")
+    dashboard = Fanlight("shop", clock=clock)
+    dashboard.start()
+    serve(dashboard, 2)
+    tick(dashboard, clock)
+    assert total(dashboard) == 2
+    assert str(tmp_path / "file") in dashboard.query.snapshot(View()).own.history
+    assert [record.levelname for record in caplog.records if "kept in memory" in record.message] == ["WARNING"]
+    dashboard.close()
+
+
+def test_constructing_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Design: a dashboard that is only made writes nothing; started without a store it has a file of its own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("FANLIGHT_STORE")
+    dashboard = Fanlight("shop")
+    assert list(tmp_path.iterdir()) == []
+    dashboard.start()
+    assert [path.suffix for path in (tmp_path / "fanlight").glob("shop-*.db")] == [".db"]
+    dashboard.close()

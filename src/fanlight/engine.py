@@ -7,6 +7,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator
+from logging import getLogger
 from typing import Any, Final
 
 from fanlight import sample
@@ -26,7 +27,7 @@ from fanlight.faces.prometheus import expose
 from fanlight.services.actions import CLEAR_CACHE, Cache, clearable
 from fanlight.services.supplier import LoopCaller, Supplier
 from fanlight.settings import Settings
-from fanlight.stores import Store, open_store
+from fanlight.stores import Store, open_default, open_store
 from fanlight.stores.base import TIERS, InstanceInfo
 from fanlight.stores.commands import Commands, Outcome
 from fanlight.stores.compaction import Compactor, OwnSeconds
@@ -63,8 +64,8 @@ class Engine:
             self._sample_caches,
         ]
         recorder.samplers += self._samplers
-        self.store: Store = open_store(settings.store)
-        self.shared = settings.store != MEMORY
+        self.store, self.warning = _opened(settings)
+        self.shared = self.store.url != MEMORY
         self.commands = Commands(self.store, settings.name, self.recorder.instance, clock)
         self.commands.handlers[CLEAR_CACHE] = self._clear_caches
         self._writer = StoreWriter(self.store, clock=clock)
@@ -106,6 +107,8 @@ class Engine:
             if self._running:
                 return
             self._running = True
+            if self.warning:
+                getLogger("fanlight").warning("%s", self.warning)
             self._uninstall_logging = install_logging(self.recorder, self.settings.log_level.upper(), clock=self.clock)
             self._gc_monitor.start()
             if self.settings.sample_data and not self.shared:
@@ -290,7 +293,14 @@ class Engine:
 
     def history(self) -> str:
         """What is wrong with the store, "" when nothing is."""
-        return self.fleet.history() if self.fleet is not None else ""
+        return self.fleet.history() if self.fleet is not None else self.warning
+
+
+def _opened(settings: Settings) -> tuple[Store, str]:
+    """The store that was told, or the default one; made-up history is never put where real one is kept."""
+    if settings.store or settings.sample_data:
+        return open_store(settings.store or MEMORY), ""
+    return open_default(settings.name)
 
 
 def _follow(reference: weakref.ref[Engine], due: threading.Event) -> None:

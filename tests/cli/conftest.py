@@ -139,7 +139,13 @@ def environ(folder: Path) -> dict[str, str]:
         str(SOURCE),
         *(os.path.abspath(place) for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place),
     ]
-    return {**kept, "PYTHONPATH": os.pathsep.join(places), "TMPDIR": str(folder / "tmp"), "NO_COLOR": "1"}
+    return {
+        **kept,
+        "PYTHONPATH": os.pathsep.join(places),
+        "TMPDIR": str(folder / "tmp"),
+        "NO_COLOR": "1",
+        "XDG_STATE_HOME": str(folder / "state"),
+    }
 
 
 @pytest.fixture

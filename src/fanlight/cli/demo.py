@@ -22,6 +22,7 @@ from fanlight.cli.listening import bind
 from fanlight.cli.plan import Plan
 from fanlight.cli.run import configure, listening_options, python, serve_all
 from fanlight.errors import FanlightError
+from fanlight.settings import given
 
 TARGET: Final = "chat_api.app:app"
 NEEDED: Final = ("fastapi", "aiohttp")
@@ -45,7 +46,8 @@ def demo(
     """Run the example chat service with traffic, and its dashboard."""
     require(*NEEDED)
     folder = examples()
-    configure("chat-api", {"sample_data": sample_data}, workers)
+    store = None if "store" in given() else "memory://"  # a demonstration leaves nothing behind
+    configure("chat-api", {"sample_data": sample_data, "store": store}, workers)
     plan = Plan(
         target=TARGET,
         name="chat-api",

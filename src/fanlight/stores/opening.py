@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from fanlight.errors import StoreError
@@ -26,6 +32,47 @@ def open_store(url: str) -> Store:
     if scheme == "sqlite":
         return _sqlite(rest)
     raise StoreError(f"no store is called '{scheme[:SHOWN]}://'; there are {KNOWN}")
+
+
+def default_path(service: str, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Path:
+    """The SQLite file of a service that was told no store: in the user's state directory, one for each project folder.
+
+    By the XDG base directory specification ($XDG_STATE_HOME, ~/.local/state), on macOS ~/Library/Application Support.
+    Raises StoreError when there is no home.
+    """
+    environ = os.environ if environ is None else environ
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", service)[:60].strip("-.") or "service"
+    project = hashlib.sha256(f"{service}\0{folder or Path.cwd()}".encode(errors="replace")).hexdigest()[:10]
+    return state_directory(environ) / f"{name}-{project}.db"
+
+
+def state_directory(environ: Mapping[str, str]) -> Path:
+    """Where Fanlight keeps what it remembers for this user."""
+    given = environ.get("XDG_STATE_HOME", "")
+    if given and Path(given).is_absolute():
+        return Path(given) / "fanlight"
+    try:
+        home = Path.home()
+    except RuntimeError as error:
+        raise StoreError(f"there is no home directory ({error})") from error
+    state = home / "Library" / "Application Support" if sys.platform == "darwin" else home / ".local" / "state"
+    return state / "fanlight"
+
+
+def can_be_made(directory: Path) -> bool:
+    """Whether files can be made in a directory, which may not be there yet."""
+    existing = next((place for place in (directory, *directory.parents) if place.exists()), directory)
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+
+
+def open_default(service: str) -> tuple[Store, str]:
+    """The store of a service that was told none, and a warning when it had to be memory."""
+    try:
+        path = default_path(service)
+        return open_store(f"sqlite:///{path}"), ""
+    except StoreError as error:
+        warning = f"history is kept in memory and ends with the process: {error}; or set store to memory://"
+        return MemoryStore(), warning
 
 
 def _memory(rest: str) -> Store:
