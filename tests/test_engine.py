@@ -166,3 +166,26 @@ def test_constructing_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     dashboard.start()
     assert [path.suffix for path in (tmp_path / "fanlight").glob("shop-*.db")] == [".db"]
     dashboard.close()
+
+
+def test_a_snapshot_carries_the_chosen_range(make: Make, clock: ManualClock) -> None:
+    """OBS-1, X-4: the window judges the present; beside it the range has its charts, routes, records and starts."""
+    dashboard = make()
+    dashboard.recorder.event("start", {"release": "1.4"})
+    serve(dashboard, 30)
+    tick(dashboard, clock, 1_300)
+    serve(dashboard, 2)
+    tick(dashboard, clock)
+    present = dashboard.query.snapshot(View())
+    assert present.range is present
+    assert (present.view.totals["requests"].count, present.view.step) == (2, 5)
+    hour = dashboard.query.snapshot(View(range="1h"))
+    assert hour.view.totals["requests"].count == 2
+    assert (hour.range.view.totals["requests"].count, hour.range.view.step) == (30, 10)
+    assert [route.figures.count for route in hour.range.routes] == [30]
+    assert [record.data["fields"] for record in hour.range.view.kept["starts"]] == [{"release": "1.4"}]
+    assert hour.range.lines.families["requests"].keys() == {("GET", "/a")}
+    assert dashboard.query.snapshot(View(range="1h")) is hour
+    chosen = dashboard.query.snapshot(View(start=NOW, end=NOW + 60, scope="this")).range.view
+    assert chosen.totals["requests"].count == 30
+    assert "all instances" in chosen.note
