@@ -25,6 +25,7 @@ from fanlight.cli.plan import Orders, Plan, Ready
 from fanlight.cli.screening import Screening, no_terminals, only_ascii, require_terminal_extra
 from fanlight.cli.supervisor import Supervisor
 from fanlight.errors import FanlightError, SettingsError
+from fanlight.stores.opening import can_be_made, state_directory
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -78,7 +79,7 @@ def listening_options(port: int, *, workers: bool = True) -> Callable[[Decorated
 @click.option("--root-path", default="", help="The path a reverse proxy serves the application under.")
 @click.option("--name", help="The service's name.")
 @click.option("--prefix", help="Where the dashboard is mounted (/dashboard).")
-@click.option("--store", help="Where history outlives the process (memory://).")
+@click.option("--store", help="Where history outlives the process (a file of your own).")
 @click.option("--release", help="The release that runs.")
 @click.option("--token", help="Lets an operator in from anywhere. FANLIGHT_TOKEN keeps it out of the process list.")
 @click.option("--viewer-token", help="Lets a viewer in from anywhere.")
@@ -273,9 +274,12 @@ def python() -> list[str]:
 
 @contextmanager
 def shared_store(workers: int) -> Iterator[dict[str, str]]:
-    """The environment for workers: with a store that several share, private and gone at the end, where none was set."""
+    """The environment for workers: with a store that several share, private and gone at the end where it is memory, or
+    where the default one cannot be written."""
     environ = dict(os.environ)
-    if workers == 1 or table.load("service", {}).store != "memory://":
+    store = table.load("service", {}).store
+    kept = store not in ("", "memory://") or (not store and can_be_made(state_directory(environ)))
+    if workers == 1 or kept:
         yield environ
         return
     with tempfile.TemporaryDirectory(prefix="fanlight-", ignore_cleanup_errors=True) as folder:

@@ -150,7 +150,7 @@ ENDPOINTS: Final = (
     Endpoint(
         "/api/metrics/export",
         "metrics_export",
-        "All figures of the window, as JSON or CSV.",
+        "All figures of the range, as JSON or CSV.",
         charts.Export,
         charts.export,
         (query.SCOPE, *query.SPAN, query.FORMAT, query.TABLE),
