@@ -43,7 +43,7 @@ def serve(plan: Plan, sockets: Sequence[socket.socket], on_ready: Callable[[Read
         app = Front(app, dashboard.face, dashboard.settings.prefix)
     server = Server(_configured(app, plan), lambda: on_ready(_ready(dashboard)))
     with handled(STOP_SIGNALS, server.stop):
-        return _run(server, sockets)
+        return run(server, sockets)
 
 
 def attached(found: Any, name: str) -> tuple[App, Fanlight]:
@@ -151,7 +151,8 @@ def _configured(app: App, plan: Plan) -> uvicorn.Config:
     )
 
 
-def _run(server: Server, sockets: Sequence[socket.socket]) -> int:
+def run(server: Server, sockets: Sequence[socket.socket]) -> int:
+    """Serve until told to stop; 0 after a clean stop, else the status of the failure."""
     try:
         server.run(list(sockets))
     except SystemExit as end:
