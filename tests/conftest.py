@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 
 import pytest
+from tests.redis_server import RedisServer
 
 from fanlight.core.context import correlation_id
 
@@ -22,3 +24,21 @@ def promtool() -> str:
 def outside_a_request() -> None:
     """Each test begins outside of any request: after an exception a correlation ID stays set in its context."""
     correlation_id.set("")
+
+
+@pytest.fixture(scope="session")
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A redis-server for all tests of this process; a test that uses it begins with `FLUSHALL`."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A redis-server of the test's own, to be hung, killed and started again; it saves every write to its file."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"), "--appendonly", "yes", "--appendfsync", "always")
+    server.start()
+    yield server
+    server.kill()

@@ -30,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     viewer_token: str = ""
     local_role: str = "viewer"
     allowed_hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
     slow_seconds: float = 1.0
@@ -48,12 +49,13 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     "name": "The service's name; dashboards of one name and store show one service.",
     "prefix": "Where the dashboard is mounted.",
     "enabled": "Off makes everything a pass-through: nothing is recorded, nothing is served.",
-    "store": "Where frames outlive the process: memory:// or sqlite:///path.",
+    "store": "Where frames outlive the process: memory://, sqlite:///path, redis://host:port/database or rediss://.",
     "release": "The release that runs, shown and marked on charts.",
     "token": "Lets an operator in from anywhere, as bearer token or by the login link.",
     "viewer_token": "Lets a viewer in from anywhere; sees all, changes nothing.",
     "local_role": "What the local machine may do while no token is set: viewer or operator.",
     "allowed_hosts": "Host names, besides loopback ones, under which the local machine is let in without a token.",
+    "cors_origins": "Origins whose pages may read the JSON and Prometheus routes from a browser.",
     "exclude": "Paths left out of the service's numbers (counted apart); a trailing * matches any rest.",
     "streams": "Route templates whose responses are streams: judged by their first byte.",
     "slow_seconds": "From here on a request is slow.",
@@ -222,11 +224,15 @@ _CONVERTERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(("enabled", "sample_data"), _boolean),
     **dict.fromkeys(("slow_seconds", "very_slow_seconds"), _seconds),
     **dict.fromkeys(("max_series", "max_viewers"), _whole),
-    **dict.fromkeys(("allowed_hosts", "exclude", "streams", "websocket_group_params", "websocket_user_params"), _texts),
+    **dict.fromkeys(
+        ("allowed_hosts", "cors_origins", "exclude", "streams", "websocket_group_params", "websocket_user_params"),
+        _texts,
+    ),
     "slow_routes": _thresholds,
 }
 
 _PREFIX: Final = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/=-]{16,256}")
 
 
@@ -245,14 +251,14 @@ def _validate(settings: Settings, sources: Mapping[str, str]) -> None:
     for field in ("token", "viewer_token"):
         if getattr(settings, field) and not _TOKEN.fullmatch(getattr(settings, field)):
             refuse(field, "16 to 256 characters out of letters, digits and . _ ~ + / = -")
+    if not all(map(_ORIGIN.fullmatch, settings.cors_origins)):
+        refuse("cors_origins", 'origins such as "https://board.example" or "http://localhost:3000", each by name: no *')
     if settings.token and settings.token == settings.viewer_token:
         refuse("viewer_token", "a token of its own: viewers with the operator's token would be operators")
-    if settings.theme not in THEMES:
-        refuse("theme", " or ".join(THEMES))
-    if settings.local_role not in ROLES:
-        refuse("local_role", " or ".join(ROLES))
-    if settings.log_level.upper() not in LEVELS:
-        refuse("log_level", " or ".join(LEVELS))
+    for field, choices in (("theme", THEMES), ("local_role", ROLES), ("log_level", LEVELS)):
+        value = getattr(settings, field)
+        if (value.upper() if choices is LEVELS else value) not in choices:
+            refuse(field, " or ".join(choices))
     if settings.very_slow_seconds < settings.slow_seconds:
         refuse("very_slow_seconds", f"at least slow_seconds ({settings.slow_seconds})")
     if settings.sample_data and settings.store != "memory://":

@@ -10,6 +10,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
+from tests.redis_server import RedisServer
 
 from fanlight.core.frame import Frame, Gauge, Reading
 from fanlight.errors import StoreError
@@ -18,6 +19,7 @@ from fanlight.stores.base import (
     LATEST,
     READ_LIMIT,
     RETIRED,
+    SERIES_KEPT,
     TIERS,
     Acknowledgement,
     Command,
@@ -30,16 +32,21 @@ from fanlight.stores.base import (
 from fanlight.stores.opening import open_store
 
 NOW = 1_700_000_000
-KINDS = ("memory", "sqlite")
+KINDS = ("memory", "sqlite", "redis")
+"""Every kind of store, by the name of its module."""
 
 
-def opened(kind: str, directory: Path) -> Store:
-    return open_store({"memory": "memory://", "sqlite": f"sqlite:///{directory / 'store.db'}"}[kind])
+def opened(kind: str, directory: Path, request: pytest.FixtureRequest) -> Store:
+    if kind != "redis":
+        return open_store({"memory": "memory://", "sqlite": f"sqlite:///{directory / 'store.db'}"}[kind])
+    server: RedisServer = request.getfixturevalue("shared_redis")
+    server.send("FLUSHALL")
+    return open_store(server.url)
 
 
 @pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    store = opened(request.param, tmp_path)
+    store = opened(request.param, tmp_path, request)
     yield store
     store.close()
 
@@ -48,8 +55,10 @@ def info(instance: str = "a", service: str = "chat", last_seen: float = NOW, clo
     return InstanceInfo(service, instance, "web1", 42, "1.0", NOW - 60.0, last_seen, closed)
 
 
-def frame(bucket: int = NOW, instance: str = "a", data: bytes = b"data", tier: int = 1) -> StoredFrame:
-    return StoredFrame(tier, bucket, instance, data)
+def frame(
+    bucket: int = NOW, instance: str = "a", data: bytes = b"data", tier: int = 1, series: bytes = b"series"
+) -> StoredFrame:
+    return StoredFrame(tier, bucket, instance, data, series)
 
 
 def command(id: str = "c1", targets: tuple[str, ...] = ("a", "b"), **changed: Any) -> Command:
@@ -101,6 +110,20 @@ def test_one_instance_can_be_left_out(store: Store) -> None:
     cursor, news = store.changes("chat", 0, exclude="b")
     assert news == [frame(instance="a")]
     assert store.changes("chat", cursor) == (cursor, [])
+
+
+def test_the_series_can_be_left_unread(store: Store) -> None:
+    """X-3: a chart of totals reads heads alone, page by page too; a rewrite replaces both parts."""
+    written = [frame(NOW + s, instance, series=b"s" * 5_000) for s in range(3) for instance in ("a", "b")]
+    for instance in ("a", "b"):
+        store.write(info(instance), [f for f in written if f.instance == instance], None)
+    heads = [frame(f.bucket, f.instance, series=b"") for f in written]
+    assert store.frames("chat", 1, 0, series=False) == heads
+    assert list(all_frames(store, "chat", 1, 0, exclude="a", series=False)) == heads[1::2]
+    assert store.frames("chat", 1, 0) == written
+    store.write(info(), [frame(NOW, series=b"")], None)
+    assert store.frames("chat", 1, NOW, NOW + 1, exclude="b") == [frame(NOW, series=b"")]
+    assert store.changes("chat", 0)[1][-1] == frame(NOW, series=b"")
 
 
 def test_services_never_merge(store: Store) -> None:
@@ -161,7 +184,7 @@ def test_cursors_nobody_gave_out(store: Store) -> None:
 
 def test_reads_are_bounded_and_go_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """X-3: a read returns at most its limit, in whole buckets, and paging returns every frame once."""
-    for module in ("base", "memory", "sqlite"):
+    for module in ("base", *KINDS):
         monkeypatch.setattr(f"fanlight.stores.{module}.READ_LIMIT", 5)
     written = [frame(NOW + s, instance) for s in range(6) for instance in ("a", "b")]
     for instance in ("a", "b"):
@@ -180,7 +203,7 @@ def test_reads_are_bounded_and_go_on(store: Store, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("tier", TIERS)
 def test_each_tier_is_kept_as_long_as_promised(store: Store, tier: int) -> None:
     """X-3: a bucket stays until its whole span is older than its tier keeps, then goes; other tiers are not touched."""
-    bucket = NOW - NOW % 900
+    bucket = NOW - NOW % max(TIERS)
     store.write(info(last_seen=bucket + 10**7), [frame(bucket, tier=tier)], None)
     end = bucket + tier + TIERS[tier]
     assert store.prune("chat", end - 0.5) == 0
@@ -188,6 +211,23 @@ def test_each_tier_is_kept_as_long_as_promised(store: Store, tier: int) -> None:
     assert store.prune("chat", float(end)) == 1
     assert store.frames("chat", tier, 0) == []
     assert store.changes("chat", 0)[1] == []
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_series_go_before_their_heads(store: Store, tier: int) -> None:
+    """X-3: a series stays as long as rankings need it, then it alone goes; the row is no news and not removed."""
+    bucket = NOW - NOW % max(TIERS)
+    kept, old = frame(bucket + tier, tier=tier), frame(bucket, tier=tier)
+    store.write(info(last_seen=bucket + 10**7), [kept, old], None)
+    cursor, _ = store.changes("chat", LATEST)
+    end = bucket + tier + SERIES_KEPT[tier]
+    store.prune("chat", end - 0.5)
+    assert store.frames("chat", tier, 0) == [old, kept]
+    gone = store.prune("chat", float(end))
+    left = [] if SERIES_KEPT[tier] == TIERS[tier] else [frame(bucket, tier=tier, series=b"")]
+    assert gone == 1 - len(left)
+    assert store.frames("chat", tier, 0) == [*left, kept]
+    assert store.changes("chat", cursor)[1] == []
 
 
 def test_a_clock_set_back_removes_nothing(store: Store) -> None:
@@ -295,7 +335,7 @@ def test_commands_come_in_the_order_of_issue(store: Store) -> None:
 
 def test_commands_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """HUB-7: past the limit a command is refused with a reason, and those that wait are kept."""
-    for module in ("memory", "sqlite"):
+    for module in KINDS:
         monkeypatch.setattr(f"fanlight.stores.{module}.COMMAND_LIMIT", 2)
     for id in ("x", "y"):
         store.send("chat", command(id))
@@ -332,6 +372,7 @@ REFUSED: dict[str, Callable[[Store], object]] = {
     "crooked bucket": lambda s: s.write(info(), [frame(NOW + 1, tier=900)], None),
     "far bucket": lambda s: s.write(info(), [frame(2**80)], None),
     "huge frame": lambda s: s.write(info(), [frame(data=bytes(base.BLOB_LIMIT + 1))], None),
+    "huge series": lambda s: s.write(info(), [frame(series=bytes(base.BLOB_LIMIT))], None),
     "huge totals": lambda s: s.write(info(), [], bytes(base.BLOB_LIMIT + 1)),
     "no time": lambda s: s.write(info(last_seen=float("nan")), [], None),
     "no targets": lambda s: s.send("chat", command(targets=())),
@@ -438,10 +479,10 @@ STEPS = st.one_of(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, max_size=25))
 def test_any_history_agrees_with_the_model(
-    kind: str, tmp_path_factory: pytest.TempPathFactory, steps: list[Any]
+    kind: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, steps: list[Any]
 ) -> None:
     """X-3: after any writes, prunings and reads the store holds what dictionaries hold, news included."""
-    store, model, cursor = opened(kind, tmp_path_factory.mktemp("model")), Model(), 0
+    store, model, cursor = opened(kind, tmp_path_factory.mktemp("model"), request), Model(), 0
     for operation, *values in steps:
         if operation == "write":
             instance, tier, position, data = values

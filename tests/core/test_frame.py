@@ -73,7 +73,8 @@ def _row(**changes: object) -> list[object]:
 
 
 def _wire(**changes: object) -> bytes:
-    fields = {"schema": SCHEMA, "start": 5, "end": 6, "series": {}, "totals": {}, "counters": {}, "g": [], "kept": {}}
+    fields: dict[str, object] = {"schema": SCHEMA, "start": 5, "end": 6, "totals": {}, "counters": {}, "g": []}
+    fields |= {"levels": {}, "sources": {}, "series": {}, "kept": {}}
     return msgspec.msgpack.encode(list({**fields, **changes}.values()))
 
 
@@ -168,3 +169,35 @@ def test_frames_equal_only_frames_and_are_no_keys() -> None:
 def test_every_kept_kind_has_a_limit() -> None:
     """Bounds: nothing is kept without a limit."""
     assert all(0 < limit <= 1000 for limit in KEPT_LIMITS.values())
+
+
+@given(frames)
+def test_two_parts_are_the_whole(frame: Frame) -> None:
+    """X-3: head and series together decode to the frame; the head alone has its totals and counters."""
+    frame.levels, frame.sources = {"process.cpu.percent": 12.5}, {"web1": 10}
+    head, series = frame.parts()
+    assert Frame.decode(head, series) == frame
+    assert bool(series) == bool(frame.series or frame.kept)
+    alone = Frame.decode(head)
+    assert (alone.totals, alone.counters, alone.gauges) == (frame.totals, frame.counters, frame.gauges)
+    assert (alone.levels, alone.sources) == (frame.levels, frame.sources)
+    assert not alone.series
+    assert not alone.kept
+
+
+def test_levels_merge_as_the_highest_and_sources_add_up() -> None:
+    """X-3: of two spans the higher level stays, and the seconds of each instance are counted."""
+    one, two = Frame(0, 10), Frame(10, 20)
+    one.levels, one.sources = {"cpu": 5.0, "memory": -1.0}, {"a": 10}
+    two.levels, two.sources = {"cpu": 7.0, "lag": 0.1}, {"a": 9, "b": 1}
+    whole = merged(one, two)
+    assert whole.levels == {"cpu": 7.0, "memory": -1.0, "lag": 0.1}
+    assert whole.sources == {"a": 19, "b": 1}
+    assert merged(two, one) == whole
+
+
+def test_a_damaged_second_part_is_refused() -> None:
+    """X-3: garbage in the series is a FanlightError too."""
+    head, _ = Frame(5, 6).parts()
+    with pytest.raises(FanlightError, match="that are no frame"):
+        Frame.decode(head, b"garbage")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.metrics._internal.exponential_histogram.mapping.logarithm_mapping import LogarithmMapping
 
-from fanlight.core.histogram import SCALE, index, quantiles, upper_bound
+from fanlight.core.histogram import SCALE, counted, index, quantiles, upper_bound
 
 THEIRS = LogarithmMapping(SCALE)
 FRACTIONS = (0.5, 0.9, 0.95, 0.99)
@@ -59,6 +60,17 @@ def test_subnormals_have_a_bucket_below_all_others() -> None:
     lowest = THEIRS.map_to_index(5e-324)
     for value in (5e-324, 1e-310, 2.0**-1030):
         assert index(value) <= lowest
+
+
+_AMOUNTS = st.one_of(
+    st.integers(1, 2**63), st.sampled_from([2**power for power in range(40)] + [500_000_000, 125_000_000])
+)
+
+
+@given(st.lists(_AMOUNTS, max_size=40), st.sampled_from([1e-9, 1.0, 1e-6]))
+def test_many_at_once_fall_where_each_does(amounts: list[int], unit: float) -> None:
+    """X-2: counting amounts together puts each into its own bucket, exact powers of two too."""
+    assert counted(amounts, unit) == Counter(index(amount * unit) for amount in amounts)
 
 
 @given(st.floats(min_value=1e-300, max_value=1e300))

@@ -168,8 +168,11 @@ def test_pruning_goes_in_short_transactions(tmp_path: Path, monkeypatch: pytest.
 
 QUERIES = {
     "frames": (sqlite._FRAMES, 7),
+    "heads": (sqlite._HEADS, 7),
     "changes": (sqlite._CHANGES, 6),
     "prune frames": (sqlite._PRUNE_FRAMES, 4),
+    "prune series": (sqlite._PRUNE_SERIES, 4),
+    "clear series": (sqlite._CLEAR_SERIES, 4),
     "prune targets": (sqlite._PRUNE_TARGETS, 3),
     "commands": (sqlite._COMMANDS, 3),
     "acknowledge": (sqlite._ACKNOWLEDGE, 6),
@@ -186,7 +189,7 @@ def test_every_query_uses_an_index(tmp_path: Path, name: str) -> None:
     with closing(sqlite3.connect(path)) as database:
         plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}", (1,) * parameters)]
     assert not [step for step in plan if step.startswith("SCAN")], plan
-    if name in ("frames", "changes"):
+    if name in ("frames", "heads", "changes"):
         assert not [step for step in plan if "TEMP B-TREE" in step], plan
 
 

@@ -12,7 +12,7 @@ from logging import getLogger
 from typing import Any
 
 from fanlight.capture import correlation
-from fanlight.capture.correlation import restore
+from fanlight.capture.correlation import REQUEST_HEADERS, restore
 from fanlight.capture.exchange import RECORDED, Application, Exchange, Message, Receive, Scope, Send
 from fanlight.capture.routes import RouteIndex, inside
 from fanlight.capture.websocket import Connection, Names, Sockets
@@ -80,39 +80,54 @@ class Capture:
         recorder.samplers += (self.sample, self.sockets.sample)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
-        kind = scope["type"]
-        if kind == "http":
-            root_path = scope.get("root_path")
-            path = scope["path"]
-            local = inside(path, root_path) if root_path else path
-            if local.startswith(self._special):
-                other = self._elsewhere(local)
-                if other is not None:
-                    return await _unmeasured(other, scope, receive, send)
-            if not self._started:
-                self._start_late()
-            exchange = Exchange()
-            try:
-                exchange.begin(self, scope, receive, send, path, root_path or "")
-            except Exception as error:  # a scope that is not one; the application will say so itself
-                self.recorder.failed("capture", error)
-                return await self.app(scope, receive, send)
-            token = correlation_id.set(exchange.correlation_id)
-            try:
-                result = await self.app(scope, exchange.listen, exchange.forward)
-            except BaseException as error:
-                exchange.close(error)  # the ID stays set: the server logs the error next, in this context
-                raise
-            if exchange.phase != RECORDED:
-                exchange.close()
-            try:
-                correlation_id.reset(token)
-            except ValueError:  # the server ends the request in another context than it began it in
-                correlation_id.set("")
-            return result
-        if kind == "websocket":
+        if scope["type"] != "http":
+            return await self._other(scope, receive, send)
+        path, root_path = scope["path"], scope.get("root_path") or ""
+        if root_path or path.startswith(self._special) or not self._started:
+            other = self._aside(inside(path, root_path))
+            if other is not None:
+                return await _unmeasured(other, scope, receive, send)
+        exchange = Exchange()  # filled here, because a call would cost half as much again
+        exchange.began_ns = self.now_ns()
+        exchange.capture = self
+        exchange.scope = scope
+        exchange.receive = receive
+        exchange.send = send
+        exchange.path = path
+        exchange.root_path = root_path
+        exchange.status = exchange.flags = exchange.first_byte_ns = exchange.phase = 0
+        try:
+            for name, _ in scope["headers"]:
+                if name in REQUEST_HEADERS:
+                    identity = correlation.given(scope["headers"]) or correlation.make()
+                    break
+            else:
+                identity = correlation.make()
+        except Exception as error:  # a scope that is not one; the application will say so itself
+            self.recorder.failed("capture", error)
+            return await self.app(scope, receive, send)
+        exchange.correlation_id = identity
+        active = self.active = self.active + 1
+        if active > self.peak:
+            self.peak = active
+        token = correlation_id.set(identity)
+        try:
+            result = await self.app(scope, exchange.listen, exchange.forward)
+        except BaseException as error:
+            exchange.close(error)  # the ID stays set: the server logs the error next, in this context
+            raise
+        if exchange.phase != RECORDED:
+            exchange.close()
+        try:
+            correlation_id.reset(token)
+        except ValueError:  # the server ends the request in another context than it began it in
+            correlation_id.set("")
+        return result
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        if scope["type"] == "websocket":
             return await self._connect(scope, receive, send)
-        if kind == "lifespan":
+        if scope["type"] == "lifespan":
             return await self._live(scope, receive, send)
         return await self.app(scope, receive, send)
 
@@ -121,6 +136,13 @@ class Capture:
         peak, self.peak = self.peak, self.active
         yield Sample("http.server.active_requests", "", self.active, "sum", "instance")
         yield Sample("http.server.active_requests.peak", "", peak, "sum", "instance")
+
+    def _aside(self, path: str) -> Application | None:
+        """Who answers a path that is not measured; None when it is measured, and then recording has started."""
+        other = self._elsewhere(path)
+        if other is None and not self._started:
+            self._start_late()
+        return other
 
     def _elsewhere(self, path: str) -> Application | None:
         """Who answers a path that is not measured, after counting it; None when it is measured after all."""
@@ -134,11 +156,9 @@ class Capture:
         return None
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> Any:
-        other = self._elsewhere(inside(scope["path"], scope.get("root_path", "")))
+        other = self._aside(inside(scope["path"], scope.get("root_path", "")))
         if other is not None:
             return await _unmeasured(other, scope, receive, send)
-        if not self._started:
-            self._start_late()
         try:
             identity = correlation.given(scope["headers"]) or correlation.make()
             connection = Connection(self.recorder, self.sockets, scope, receive, send, self._names, identity)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from fanlight.core.histogram import index, quantiles, shared
+from fanlight.core.histogram import counted, index, quantiles, shared
 
 OUTCOME_LIMIT: Final = 32
 """Distinct outcomes one cell records; the rest count as "other"."""
@@ -70,13 +70,8 @@ class Cell:
 
     def record_all(self, amounts: Sequence[int], outcome: str, failed: bool) -> None:
         """Record each of these; all of them or, when one cannot be counted, nothing."""
-        unit = self.unit
-        found: dict[int, int] = {}
-        for amount in amounts:
-            if amount:
-                bucket = index(amount * unit)
-                found[bucket] = found.get(bucket, 0) + 1
         low, high, total = min(amounts), max(amounts), sum(amounts)
+        found = counted(amounts if low else list(filter(None, amounts)), self.unit)
         if low < self.minimum or not self.count:
             self.minimum = low
         if high > self.maximum:

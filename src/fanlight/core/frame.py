@@ -17,7 +17,7 @@ from fanlight.core.cell import Cell, CellRow, wire
 from fanlight.core.pacer import unpaced
 from fanlight.errors import FanlightError
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """Version of the encoded frame; a reader refuses one it does not know."""
 
 Key = tuple[str, ...]
@@ -115,11 +115,13 @@ class Frame:
 
     - `series[family][key]` are cells by labels, `totals[family]` their sum as a row of its own;
     - `counters[name]` went up by this much in the span;
-    - `gauges[(name, label)]` are levels;
+    - `gauges[(name, label)]` are levels, as each source last said them: of a moment;
+    - `levels[name]` is the highest that a gauge without a label came to in the span, its sources combined: of a past;
+    - `sources[instance]` counts the seconds of an instance that are in it, where it is made of several;
     - `kept[kind]` are the newest facts worth keeping whole, oldest first.
     """
 
-    __slots__ = ("counters", "end", "gauges", "kept", "series", "start", "totals")
+    __slots__ = ("counters", "end", "gauges", "kept", "levels", "series", "sources", "start", "totals")
 
     def __init__(self, start: int, end: int) -> None:
         self.start = start
@@ -128,6 +130,8 @@ class Frame:
         self.totals: dict[str, Cell] = {}
         self.counters: dict[str, int] = {}
         self.gauges: dict[tuple[str, str], Gauge] = {}
+        self.levels: dict[str, float] = {}
+        self.sources: dict[str, int] = {}
         self.kept: dict[str, list[Record]] = {}
 
     def add(self, other: Frame, breathe: Callable[[], None] = unpaced) -> None:
@@ -149,6 +153,10 @@ class Frame:
             else:
                 self.gauges[name_label] = gauge.copy()
         self._limit_readings()
+        for name, level in other.levels.items():
+            self.levels[name] = max(level, self.levels.get(name, level))
+        for instance, seconds in other.sources.items():
+            self.sources[instance] = self.sources.get(instance, 0) + seconds
         for kind, records in other.kept.items():
             self.keep(kind, records)
             breathe()
@@ -179,31 +187,46 @@ class Frame:
                 del self.gauges[name_label]
 
     def encode(self, breathe: Callable[[], None] = unpaced) -> bytes:
-        """The frame as MessagePack."""
-        return _encode(
-            [
-                SCHEMA,
-                self.start,
-                self.end,
-                {family: _rows(cells, breathe) for family, cells in self.series.items()},
-                {family: cell.to_row() for family, cell in self.totals.items()},
-                {name: wire(amount) for name, amount in self.counters.items()},
-                [[name, label, gauge.merge, gauge.sources] for (name, label), gauge in self.gauges.items()],
-                self.kept,
-            ]
-        )
+        """The frame as MessagePack, in one piece."""
+        return _encode([*self._head(), *self._rest(breathe)])
+
+    def parts(self, breathe: Callable[[], None] = unpaced) -> tuple[bytes, bytes]:
+        """The frame as MessagePack in two pieces: what a chart of totals needs, and the rest: series and records."""
+        head = _encode(self._head())
+        return head, _encode(self._rest(breathe)) if self.series or self.kept else b""
+
+    def _head(self) -> list[Any]:
+        return [
+            SCHEMA,
+            self.start,
+            self.end,
+            {family: cell.to_row() for family, cell in self.totals.items()},
+            {name: wire(amount) for name, amount in self.counters.items()},
+            [[name, label, gauge.merge, gauge.sources] for (name, label), gauge in self.gauges.items()],
+            self.levels,
+            self.sources,
+        ]
+
+    def _rest(self, breathe: Callable[[], None]) -> list[Any]:
+        return [{family: _rows(cells, breathe) for family, cells in self.series.items()}, self.kept]
 
     @classmethod
-    def decode(cls, data: bytes) -> Frame:
-        """The frame that was encoded.
+    def decode(cls, data: bytes, series: bytes = b"") -> Frame:
+        """The frame that was encoded; of its two parts the second may be left out.
 
         Raises FanlightError when the bytes are no frame or of a schema this version does not know.
         """
         try:
             _check_schema(data)
-            return cls._read(_decode(data))
+            sent = _decode(data)
+            if series:
+                rest = _decode_rest(series)
+                sent.series, sent.kept = rest.series, rest.kept
+            return cls._read(sent)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise FanlightError(f"{len(data)} bytes that are no frame of schema {SCHEMA}: {error}") from error
+            raise FanlightError(
+                f"{len(data) + len(series)} bytes that are no frame of schema {SCHEMA}: {error}"
+            ) from error
 
     @classmethod
     def _read(cls, sent: _Wire) -> Frame:
@@ -217,6 +240,7 @@ class Frame:
         frame.counters = {name: int(amount) for name, amount in sent.counters.items()}
         for name, label, merge, sources in sent.gauges:
             frame.gauges[(name, label)] = Gauge(merge, sources)
+        frame.levels, frame.sources = sent.levels, sent.sources
         frame.kept = sent.kept
         return frame
 
@@ -262,10 +286,17 @@ class _Wire(msgspec.Struct, array_like=True):
     schema: int
     start: int
     end: int
-    series: dict[str, list[tuple[list[str], CellRow]]]
     totals: dict[str, CellRow]
     counters: dict[str, int | str]
     gauges: list[tuple[str, str, Literal["sum", "max", "min", "last"], dict[str, Reading]]]
+    levels: dict[str, float]
+    sources: dict[str, int]
+    series: dict[str, list[tuple[list[str], CellRow]]] = {}
+    kept: dict[str, list[Record]] = {}
+
+
+class _Rest(msgspec.Struct, array_like=True):
+    series: dict[str, list[tuple[list[str], CellRow]]]
     kept: dict[str, list[Record]]
 
 
@@ -278,3 +309,4 @@ def _check_schema(data: bytes) -> None:
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Wire).decode
+_decode_rest = msgspec.msgpack.Decoder(_Rest).decode

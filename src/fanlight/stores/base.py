@@ -17,8 +17,12 @@ from fanlight.errors import FanlightError, StoreError
 
 T = TypeVar("T")
 
-TIERS: Final[Mapping[int, int]] = {1: 15 * 60, 10: 6 * 3600, 60: 7 * 86400, 900: 35 * 86400}
+TIERS: Final[Mapping[int, int]] = {1: 15 * 60, 10: 6 * 3600, 60: 7 * 86400, 900: 35 * 86400, 21600: 35 * 86400}
 """Seconds in a bucket of each tier, and how many seconds such buckets are kept."""
+
+SERIES_KEPT: Final[Mapping[int, int]] = {1: 15 * 60, 10: 3600, 60: 12 * 3600, 900: 8 * 86400, 21600: 35 * 86400}
+"""How many seconds the series of such buckets are kept: as long as the next finer tier is, whose rankings they make, or
+a coarser bucket may have to be made of them again."""
 
 LATEST: Final = -1
 """The cursor that asks only for the present cursor."""
@@ -31,7 +35,7 @@ READ_LIMIT: Final = 5_000
 NAME_LIMIT: Final = 200
 """Characters in a name of a service, an instance, a command or a lease."""
 BLOB_LIMIT: Final = 4 * 1024 * 1024
-"""Bytes in one frame, one totals blob."""
+"""Bytes in one frame, both parts together, and in one totals blob."""
 ARGUMENTS_LIMIT: Final = 64 * 1024
 """Bytes in one encoded command."""
 TARGET_LIMIT: Final = 1_000
@@ -71,12 +75,22 @@ class InstanceInfo(msgspec.Struct, frozen=True, array_like=True):
 
 
 class StoredFrame(msgspec.Struct, frozen=True, array_like=True):
-    """An encoded frame in its place: `tier` seconds from `bucket` (Unix, a multiple of the tier), of one instance."""
+    """An encoded frame in its place: `tier` seconds from `bucket` (Unix, a multiple of the tier), of one instance.
+
+    `data` is its head (totals by family, counters, levels), `series` what only some readers need (cells by series,
+    records); see `Frame.parts`. Stores keep the two apart and look into neither.
+    """
 
     tier: int
     bucket: int
     instance: str
     data: bytes
+    series: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """Bytes of both parts."""
+        return len(self.data) + len(self.series)
 
 
 class Command(msgspec.Struct, frozen=True, array_like=True):
@@ -119,11 +133,18 @@ class Store(Protocol):
         """The latest totals by instance, closed ones too; those gone for good are summed under RETIRED."""
 
     def frames(
-        self, service: str, tier: int, since: int, until: int | None = None, exclude: str = ""
+        self,
+        service: str,
+        tier: int,
+        since: int,
+        until: int | None = None,
+        exclude: str = "",
+        series: bool = True,
     ) -> list[StoredFrame]:
         """Frames with since <= bucket < until, but one instance's, ordered by (bucket, instance).
 
         At most READ_LIMIT, and whole buckets only: go on from the last bucket plus the tier, as `all_frames` does.
+        Without `series` that part is not read, and empty in what is returned.
         """
 
     def changes(self, service: str, cursor: int, exclude: str = "") -> tuple[int, list[StoredFrame]]:
@@ -134,7 +155,10 @@ class Store(Protocol):
         """
 
     def prune(self, service: str, now: float) -> int:
-        """Remove what its tier no longer keeps, old commands and leases, retire instances; returns the rows removed."""
+        """Remove what its tier no longer keeps, old commands and leases, retire instances; returns the rows removed.
+
+        Series that SERIES_KEPT no longer keeps become empty, which removes no row.
+        """
 
     def send(self, service: str, command: Command) -> None:
         """Issue a command; issuing the same id again changes nothing."""
@@ -155,9 +179,17 @@ class Store(Protocol):
         """Let go of files and connections; closing twice is nothing, any other call afterwards raises StoreError."""
 
 
-def all_frames(store: Store, service: str, tier: int, since: int, until: int | None = None) -> Iterator[StoredFrame]:
+def all_frames(
+    store: Store,
+    service: str,
+    tier: int,
+    since: int,
+    until: int | None = None,
+    exclude: str = "",
+    series: bool = True,
+) -> Iterator[StoredFrame]:
     """Every frame of the range, read page by page."""
-    while page := store.frames(service, tier, since, until):
+    while page := store.frames(service, tier, since, until, exclude, series):
         yield from page
         since = page[-1].bucket + tier
 
@@ -170,9 +202,9 @@ def whole_buckets(rows: list[StoredFrame]) -> list[StoredFrame]:
     return [row for row in rows[:READ_LIMIT] if row.bucket < last] or rows[:READ_LIMIT]
 
 
-def horizon(tier: int, now: float) -> int:
+def horizon(tier: int, now: float, kept: Mapping[int, int] = TIERS) -> int:
     """The oldest bucket of the tier that is kept at `now`."""
-    return int(now) - TIERS[tier] - tier + 1
+    return int(now) - kept[tier] - tier + 1
 
 
 def retirable(instances: Sequence[InstanceInfo], now: float) -> list[InstanceInfo]:
@@ -237,10 +269,8 @@ def check_frame(frame: StoredFrame) -> None:
         raise RefusedError(
             f"no place for a frame of tier {frame.tier} at {frame.bucket}; tiers are {tiers} s, buckets their multiples"
         )
-    if len(frame.data) > BLOB_LIMIT:
-        raise RefusedError(
-            f"a frame of {len(frame.data)} bytes; {BLOB_LIMIT} is the most a store takes: lower max_series"
-        )
+    if frame.size > BLOB_LIMIT:
+        raise RefusedError(f"a frame of {frame.size} bytes; {BLOB_LIMIT} is the most a store takes: lower max_series")
 
 
 def check_command(command: Command) -> bytes:

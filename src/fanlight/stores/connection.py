@@ -14,7 +14,7 @@ from typing import Final
 
 from fanlight.errors import StoreError
 
-VERSION: Final = 1
+VERSION: Final = 2
 """The layout below, in `PRAGMA user_version`; a file with a newer one is refused."""
 APPLICATION: Final = 0x46_61_6E_6C
 """`PRAGMA application_id`: tells our files from any other SQLite database."""
@@ -25,11 +25,15 @@ RETRY_SECONDS: Final = 0.01
 
 # `sequence` is the store-wide order of writing: AUTOINCREMENT never hands a number out twice, a rewrite (REPLACE) takes
 # a new one, and writers take turns, so numbers become visible in order. `frames_by_writing` carries it as its row id.
+# `series` stands apart: heads lie close together, and a series goes before its head does. An empty one has no row.
 _SCHEMA: Final = """
 CREATE TABLE frames (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, service TEXT NOT NULL, tier INTEGER NOT NULL, bucket INTEGER NOT NULL,
     instance TEXT NOT NULL, data BLOB NOT NULL, UNIQUE (service, tier, bucket, instance));
 CREATE INDEX frames_by_writing ON frames (service);
+CREATE TABLE series (
+    service TEXT NOT NULL, tier INTEGER NOT NULL, bucket INTEGER NOT NULL, instance TEXT NOT NULL, data BLOB NOT NULL,
+    UNIQUE (service, tier, bucket, instance));
 CREATE TABLE instances (
     service TEXT NOT NULL, instance TEXT NOT NULL, info BLOB NOT NULL, PRIMARY KEY (service, instance)) WITHOUT ROWID;
 CREATE TABLE totals (

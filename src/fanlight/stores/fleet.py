@@ -120,7 +120,7 @@ class Fleet:
             with recorder.lock:
                 recorder.totals.end = frame.end
                 totals = recorder.totals.encode(breathe)
-        stored = StoredFrame(1, frame.start, recorder.instance, frame.encode(breathe))
+        stored = StoredFrame(1, frame.start, recorder.instance, *frame.parts(breathe))
         self._writer.write(self._info(), [stored], totals)
 
     def refresh(self) -> None:
@@ -174,7 +174,7 @@ class Fleet:
         for stored in all_frames(self._store, service, 1, max(since, self._now() - SPAN)):
             known = loaded.get(stored.instance)
             if known is not None and known.end <= stored.bucket <= self._seen.get(stored.instance, -1):
-                known.add(Frame.decode(stored.data), self._pacer.breathe)
+                known.add(Frame.decode(stored.data, stored.series), self._pacer.breathe)
         with self.lock:
             self._others = loaded
 
@@ -182,7 +182,7 @@ class Fleet:
         instance = stored.instance
         if stored.tier != 1 or instance == self._recorder.instance or stored.bucket <= self._seen.get(instance, -1):
             return
-        frame = Frame.decode(stored.data)
+        frame = Frame.decode(stored.data, stored.series)
         self._window.add(frame, self._pacer.breathe)
         if instance not in self._others:
             self._load_totals(service)

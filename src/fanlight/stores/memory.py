@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from fanlight.errors import StoreError
 from fanlight.stores.base import (
     COMMAND_KEPT,
@@ -14,6 +16,7 @@ from fanlight.stores.base import (
     LATEST,
     READ_LIMIT,
     RETIRED,
+    SERIES_KEPT,
     Acknowledgement,
     Command,
     InstanceInfo,
@@ -90,7 +93,13 @@ class MemoryStore:
             return dict(self._read_service(service).totals)
 
     def frames(
-        self, service: str, tier: int, since: int, until: int | None = None, exclude: str = ""
+        self,
+        service: str,
+        tier: int,
+        since: int,
+        until: int | None = None,
+        exclude: str = "",
+        series: bool = True,
     ) -> list[StoredFrame]:
         with self._lock:
             rows = [
@@ -102,7 +111,8 @@ class MemoryStore:
                 and not (exclude and frame.instance == exclude)
             ]
         rows.sort(key=lambda frame: (frame.bucket, frame.instance))
-        return whole_buckets(rows[: READ_LIMIT + 1])
+        page = whole_buckets(rows[: READ_LIMIT + 1])
+        return page if series else [msgspec.structs.replace(frame, series=b"") for frame in page]
 
     def changes(self, service: str, cursor: int, exclude: str = "") -> tuple[int, list[StoredFrame]]:
         with self._lock:
@@ -188,7 +198,7 @@ class MemoryStore:
         self._forget(service, key)
         self._sequence += 1
         service.frames[key] = (self._sequence, frame)
-        service.bytes += len(frame.data)
+        service.bytes += frame.size
         while service.bytes > self._limit_bytes and len(service.frames) > 1:
             self._forget(service, next(iter(service.frames)))
             self.dropped += 1
@@ -196,12 +206,16 @@ class MemoryStore:
     def _forget(self, service: _Service, key: tuple[int, int, str]) -> None:
         known = service.frames.pop(key, None)
         if known is not None:
-            service.bytes -= len(known[1].data)
+            service.bytes -= known[1].size
 
     def _prune_frames(self, service: _Service, now: float) -> int:
         old = [key for key in service.frames if key[1] < horizon(key[0], now)]
         for key in old:
             self._forget(service, key)
+        for key, (sequence, frame) in service.frames.items():
+            if frame.series and frame.bucket < horizon(frame.tier, now, SERIES_KEPT):
+                service.bytes -= len(frame.series)
+                service.frames[key] = (sequence, msgspec.structs.replace(frame, series=b""))
         return len(old)
 
 

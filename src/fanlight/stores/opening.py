@@ -8,7 +8,10 @@ from fanlight.errors import StoreError
 from fanlight.stores.base import Store
 from fanlight.stores.memory import MemoryStore
 
-KNOWN: Final = "memory:// (gone with the process), sqlite:///file.db or sqlite:////absolute/file.db"
+KNOWN: Final = (
+    "memory:// (gone with the process), sqlite:///file.db or sqlite:////absolute/file.db (this machine), "
+    "redis://host:port/database or rediss:// (many hosts)"
+)
 SHOWN: Final = 80
 """Characters of a wrong URL that are repeated."""
 
@@ -16,7 +19,8 @@ SHOWN: Final = 80
 def open_store(url: str) -> Store:
     """The store that the URL names, open; raises StoreError when there is no such store or it cannot be used.
 
-    What follows a scheme that is not ours is never repeated: it may hold a password.
+    What follows a scheme that is not ours, or that of a Redis, is never repeated: it may hold a password. A Redis that
+    cannot be reached is no error here: it may come later.
     """
     scheme, separator, rest = url.partition("://")
     if not separator:
@@ -25,6 +29,8 @@ def open_store(url: str) -> Store:
         return _memory(rest)
     if scheme == "sqlite":
         return _sqlite(rest)
+    if scheme in ("redis", "rediss"):
+        return _redis(url)
     raise StoreError(f"no store is called '{scheme[:SHOWN]}://'; there are {KNOWN}")
 
 
@@ -46,3 +52,9 @@ def _sqlite(rest: str) -> Store:
     from fanlight.stores.sqlite import SqliteStore
 
     return SqliteStore(path)
+
+
+def _redis(url: str) -> Store:
+    from fanlight.stores.redis import RedisStore
+
+    return RedisStore(url)

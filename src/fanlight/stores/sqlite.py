@@ -18,6 +18,7 @@ from fanlight.stores.base import (
     LATEST,
     READ_LIMIT,
     RETIRED,
+    SERIES_KEPT,
     TIERS,
     Acknowledgement,
     Command,
@@ -47,21 +48,32 @@ PRUNE_ROWS: Final = 1_000
 
 _WRITE_INSTANCE: Final = "INSERT OR REPLACE INTO instances (service, instance, info) VALUES (?, ?, ?)"
 _WRITE_FRAME: Final = "INSERT OR REPLACE INTO frames (service, tier, bucket, instance, data) VALUES (?, ?, ?, ?, ?)"
+_WRITE_SERIES: Final = "INSERT OR REPLACE INTO series (service, tier, bucket, instance, data) VALUES (?, ?, ?, ?, ?)"
+_CLEAR_SERIES: Final = "DELETE FROM series WHERE service = ? AND tier = ? AND bucket = ? AND instance = ?"
 _WRITE_TOTALS: Final = "INSERT OR REPLACE INTO totals (service, instance, data) VALUES (?, ?, ?)"
 _ONE_INSTANCE: Final = "SELECT info FROM instances WHERE service = ? AND instance = ?"
 _ONE_TOTAL: Final = "SELECT data FROM totals WHERE service = ? AND instance = ?"
-_FRAMES: Final = """
+_HEADS: Final = """
 SELECT tier, bucket, instance, data FROM frames
 WHERE service = ? AND tier = ? AND bucket >= ? AND bucket < ? AND (? = '' OR instance <> ?)
 ORDER BY bucket, instance LIMIT ?"""
+_FRAMES: Final = """
+SELECT f.tier, f.bucket, f.instance, f.data, COALESCE(s.data, x'') FROM frames AS f
+LEFT JOIN series AS s USING (service, tier, bucket, instance)
+WHERE f.service = ? AND f.tier = ? AND f.bucket >= ? AND f.bucket < ? AND (? = '' OR f.instance <> ?)
+ORDER BY f.bucket, f.instance LIMIT ?"""
 _LATEST: Final = "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'frames'"
 _CHANGES: Final = """
-SELECT sequence, tier, bucket, instance, data FROM frames INDEXED BY frames_by_writing
-WHERE service = ? AND sequence > ? AND sequence <= ? AND (? = '' OR instance <> ?)
-ORDER BY sequence LIMIT ?"""
+SELECT f.sequence, f.tier, f.bucket, f.instance, f.data, COALESCE(s.data, x'')
+FROM frames AS f INDEXED BY frames_by_writing LEFT JOIN series AS s USING (service, tier, bucket, instance)
+WHERE f.service = ? AND f.sequence > ? AND f.sequence <= ? AND (? = '' OR f.instance <> ?)
+ORDER BY f.sequence LIMIT ?"""
 _PRUNE_FRAMES: Final = """
 DELETE FROM frames WHERE sequence IN
 (SELECT sequence FROM frames WHERE service = ? AND tier = ? AND bucket < ? LIMIT ?)"""
+_PRUNE_SERIES: Final = """
+DELETE FROM series WHERE rowid IN
+(SELECT rowid FROM series WHERE service = ? AND tier = ? AND bucket < ? LIMIT ?)"""
 _PRUNE_TARGETS: Final = """
 DELETE FROM targets WHERE service = ? AND command IN (SELECT id FROM commands WHERE service = ? AND expires <= ?)"""
 _COMMANDS: Final = """
@@ -98,7 +110,11 @@ class SqliteStore:
         service, instance = info.service, info.instance
         with self._writer.writing() as database:
             database.execute(_WRITE_INSTANCE, (service, instance, pack(info, "instance description")))
-            database.executemany(_WRITE_FRAME, [(service, f.tier, f.bucket, f.instance, f.data) for f in frames])
+            places = [(service, frame.tier, frame.bucket, frame.instance) for frame in frames]
+            parts = list(zip(places, frames, strict=True))
+            database.executemany(_WRITE_FRAME, [(*place, frame.data) for place, frame in parts])
+            database.executemany(_WRITE_SERIES, [(*place, frame.series) for place, frame in parts if frame.series])
+            database.executemany(_CLEAR_SERIES, [place for place, frame in parts if not frame.series])
             if totals is not None:
                 database.execute(_WRITE_TOTALS, (service, instance, totals))
 
@@ -110,10 +126,16 @@ class SqliteStore:
         return dict(self._read("SELECT instance, data FROM totals WHERE service = ?", service))
 
     def frames(
-        self, service: str, tier: int, since: int, until: int | None = None, exclude: str = ""
+        self,
+        service: str,
+        tier: int,
+        since: int,
+        until: int | None = None,
+        exclude: str = "",
+        series: bool = True,
     ) -> list[StoredFrame]:
         span = (_clamped(since), _FOREVER if until is None else _clamped(until))
-        rows = self._read(_FRAMES, service, tier, *span, exclude, exclude, READ_LIMIT + 1)
+        rows = self._read(_FRAMES if series else _HEADS, service, tier, *span, exclude, exclude, READ_LIMIT + 1)
         return whole_buckets([StoredFrame(*row) for row in rows])
 
     def changes(self, service: str, cursor: int, exclude: str = "") -> tuple[int, list[StoredFrame]]:
@@ -131,7 +153,9 @@ class SqliteStore:
     def prune(self, service: str, now: float) -> int:
         check_name("service", service)
         check_time("pruning", now)
-        removed = sum(self._prune_tier(service, tier, horizon(tier, now)) for tier in TIERS)
+        for tier in TIERS:
+            self._prune_tier(_PRUNE_SERIES, service, tier, horizon(tier, now, SERIES_KEPT))
+        removed = sum(self._prune_tier(_PRUNE_FRAMES, service, tier, horizon(tier, now)) for tier in TIERS)
         old = now - COMMAND_KEPT
         with self._writer.writing() as database:
             database.execute(_PRUNE_TARGETS, (service, service, old))
@@ -191,11 +215,11 @@ class SqliteStore:
         self._reader.close()
         self._writer.close()
 
-    def _prune_tier(self, service: str, tier: int, oldest: int) -> int:
+    def _prune_tier(self, query: str, service: str, tier: int, oldest: int) -> int:
         removed, batch = 0, PRUNE_ROWS
         while batch == PRUNE_ROWS:
             with self._writer.writing() as database:
-                batch = database.execute(_PRUNE_FRAMES, (service, tier, oldest, PRUNE_ROWS)).rowcount
+                batch = database.execute(query, (service, tier, oldest, PRUNE_ROWS)).rowcount
             removed += batch
         return removed
 

@@ -123,12 +123,12 @@ class WriteQueue:
     def _insert(self, frame: StoredFrame) -> None:
         key = (frame.tier, frame.bucket, frame.instance)
         known = self._frames.get(key)
-        self._bytes += len(frame.data) - (0 if known is None else len(known.data))
+        self._bytes += frame.size - (0 if known is None else known.size)
         self._frames[key] = frame
 
     def _remove(self, key: tuple[int, int, str]) -> StoredFrame:
         frame = self._frames.pop(key)
-        self._bytes -= len(frame.data)
+        self._bytes -= frame.size
         return frame
 
     def _bound(self) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Router
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fanlight.faces.context import VISIT, FaceContext, Visit
 from fanlight.faces.errors import FaceError, Failed
@@ -27,6 +28,12 @@ HEAD_LIMIT: Final = 65_536
 
 HIDDEN_QUERY: Final = b"token=hidden"
 """What the server's access log shows of a login link's query."""
+
+SHARED: Final = ("/api/", "/metrics", "/health")
+"""Beginnings of the paths that pages of other origins may read, where `cors_origins` names them."""
+
+PREFLIGHT_SECONDS: Final = 600
+"""How long a browser may remember that it was let in."""
 
 _KEPT: Final = (
     "type", "asgi", "http_version", "server", "client", "scheme", "method", "query_string", "headers", "extensions",
@@ -50,8 +57,15 @@ class WebFace:
         self.hub = Hub(context, rendering)
         routes = Routes(context, rendering, self.hub, Login(context, self._gate), extra_routes)
         self._router = Router(routes.all, redirect_slashes=False, default=_nothing_there)
+        self._shared = _shared(self._answer, context.settings.cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and addresses.path_below(scope, self._context.settings.prefix).startswith(SHARED):
+            await self._shared(scope, receive, send)
+        else:
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if head_size(scope) > HEAD_LIMIT:
             await _turn_away(scope, secured(send))
             return
@@ -112,6 +126,23 @@ class WebFace:
         login = error.status in (401, 403) and bool(settings.token or settings.viewer_token)
         response = error_response(error, page=_for_people(caller), root=root, login=login)
         await response(scope, receive, answer)
+
+
+def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """The application with the CORS headers of the fetch standard for these origins; itself when there are none.
+
+    Cookies are never asked for: who is not let in by the local rule sends a bearer token.
+    """
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=("GET",),
+        allow_headers=("Authorization",),
+        expose_headers=("X-Correlation-ID",),
+        max_age=PREFLIGHT_SECONDS,
+    )
 
 
 class _Answer:
