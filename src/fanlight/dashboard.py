@@ -25,6 +25,7 @@ from fanlight.faces.context import AccessCheck, ActionResult, FaceContext, Unkno
 from fanlight.faces.web.app import WebFace
 from fanlight.pages import PAGES, PANELS
 from fanlight.services.actions import CLEAR_CACHE, Cache, clearable, told
+from fanlight.services.calls import Call, Nowhere, Sink, record_call
 from fanlight.settings import Settings, load
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -186,6 +187,36 @@ class Fanlight:
         """Something worth a row happened: counted by type and listed with its first 20 fields of 300 characters."""
         if self.settings.enabled:
             self.recorder.event(type, fields, correlation_id.get())
+
+    @functools.cached_property
+    def _sink(self) -> Sink:
+        return self.recorder if self.settings.enabled else Nowhere()
+
+    def call(self, service: str, operation: str, /, *, kind: str = "wrapper", **attributes: Any) -> Call:
+        """A call of a service: a context manager (sync and async), or a decorator of functions of every kind.
+
+        `kind`: wrapper, llm, mcp, database, cache or http. Attributes are kept with the call, the first 20 of them,
+        secrets masked; those of a language model's calls are in `docs/calls.md`. Costs about a microsecond.
+        """
+        return Call(self._sink, service, operation, kind, attributes)
+
+    def record_call(
+        self,
+        service: str,
+        operation: str,
+        /,
+        *,
+        duration: float,
+        kind: str = "wrapper",
+        error: str | BaseException | None = None,
+        error_type: str = "",
+        **attributes: Any,
+    ) -> None:
+        """Record a call that just ended and took `duration` seconds, where nothing can be put around it."""
+        record_call(
+            self._sink, service, operation,
+            duration=duration, kind=kind, error=error, error_type=error_type, attributes=attributes,
+        )  # fmt: skip
 
     def websocket(self, *, group: object = None, user: object = None) -> None:
         """Name the group and user of the WebSocket being served; anywhere in its handler."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
 from fanlight.clock import ManualClock
-from fanlight.core.facts import COUNT, EVENT, LOG, REQUEST, SOCKET, STREAM
+from fanlight.core.facts import CALL, COUNT, EVENT, LOG, REQUEST, SOCKET, STREAM
 from fanlight.core.fold import CLOSE_CODE_LIMIT, COUNTER_LIMIT
 from fanlight.core.frame import GAUGE_LIMIT, KEPT_LIMITS, Frame
 from fanlight.core.recorder import FACT_LIMIT, Recorder, Sample
@@ -40,6 +41,11 @@ class Bench:
         fields = {"logger": "app", "message": message, "file": "a.py", "line": 1, "id": "c", **changes}
         head = (LOG, self.recorder.next_seq(), self.clock.monotonic_ns(), self.clock.time_ns(), 20, level)
         self.recorder.append((*head, *fields.values()))
+
+    def failing_call(self, number: int, id: str) -> None:
+        call = SimpleNamespace(service="db", operation=str(number), kind="database", attributes={}, id=0)
+        head = (CALL, self.recorder.next_seq(), self.clock.monotonic_ns(), 2_000_000_000)
+        self.recorder.append((*head, call, None, id, "timeout", "late"))
 
     def take(self, seconds: float = 1.0) -> Frame:
         """A second passes and is taken and committed."""
@@ -200,10 +206,13 @@ def test_kept_facts_are_the_newest_up_to_their_limits() -> None:
     bench = Bench()
     for number in range(1_200):
         bench.log(message=f"line {number}")
-        bench.request(path=f"/{number}", status=500, seconds=2.0)
+        bench.request(path=f"/{number}", status=500, seconds=2.0, id=f"r{number}")
         bench.recorder.event("e", {"n": number})
         bench.recorder.event("audit", {"n": number})
         bench.socket("connected", 0)
+        bench.failing_call(number, "")
+        bench.failing_call(number, f"r{number}")
+        bench.failing_call(number, f"r{number}")
     frame = bench.take()
     assert {kind: len(made) for kind, made in frame.kept.items()} == dict(KEPT_LIMITS)
     assert frame.kept["logs"][-1].data["message"] == "line 1199"

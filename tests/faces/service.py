@@ -12,7 +12,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Message
 
 from fanlight.clock import ManualClock
-from fanlight.core.facts import DISCONNECTED, LOG, REQUEST, SOCKET, STREAM
+from fanlight.core.facts import CALL, DISCONNECTED, LOG, REQUEST, SOCKET, STREAM
 from fanlight.core.frame import Frame
 from fanlight.core.pacer import Pacer
 from fanlight.core.query import Query
@@ -24,7 +24,14 @@ from fanlight.faces.api import routes
 from fanlight.faces.context import FaceContext
 from fanlight.pages import PAGES, PANELS
 from fanlight.panels import View
+from fanlight.services.calls import Call
 from fanlight.settings import Settings
+
+MODEL: dict[str, Any] = {
+    "model": "small", "input_tokens": 900, "output_tokens": 100, "cached_tokens": 300, "reasoning_tokens": 20,
+    "time_to_first_token": 0.5, "cost": 0.0012, "finish_reason": "stop", "usage": "exact", "stream": True,
+}  # fmt: skip
+"""What a language model's call says."""
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
 
@@ -121,6 +128,16 @@ class ScriptedService:
         head = (SOCKET, self.recorder.next_seq(), self.clock.monotonic_ns(), event, "/ws/{group}", "", f"/ws/{group}")
         seconds = 0 if event == "connected" else 2_000_000_000
         self.recorder.append((*head, group, user, code, seconds, connections, "ws-1"))
+
+    def call(
+        self, service: str = "postgres", operation: str = "select", seconds: float = 0.01, *, kind: str = "database",
+        outcome: str = "", correlation_id: str = "", parent: Call | None = None, **attributes: Any,
+    ) -> Call:  # fmt: skip
+        """A call of a service ended."""
+        made = Call(self.recorder, service, operation, kind, attributes)
+        head = (CALL, self.recorder.next_seq(), self.clock.monotonic_ns(), int(seconds * 1e9), made, parent)
+        self.recorder.append((*head, correlation_id, outcome, f"{outcome}: it did" if outcome else None))
+        return made
 
     def log(self, level: str, message: str, correlation_id: str = "") -> None:
         """A line was logged."""
@@ -220,6 +237,10 @@ def busy_service(**settings: Any) -> ScriptedService:
     service.request("POST", "/items", 500, 1.5, path="/items", correlation_id="bad-1", error=ValueError("no room"))
     service.request("GET", "/reports/{id}", 200, 6.0, path="/reports/3", correlation_id="slow-1")
     service.request("GET", "/feed", 200, 60.0, path="/feed", stream=True, first_byte=0.03)
+    outer = service.call("routellm", "route", 1.2, kind="wrapper", correlation_id="bad-1")
+    service.call("postgres", "insert", 0.9, outcome="timeout", correlation_id="bad-1", parent=outer, table="items")
+    service.call("openai", "chat", 5.5, kind="llm", correlation_id="slow-1", **MODEL)
+    service.call("openai", "chat", 0.5, kind="llm", outcome="rate_limit", model="small")
     service.log("INFO", "stored", "read-1")
     service.log("ERROR", "no room left", "bad-1")
     service.socket("connected")

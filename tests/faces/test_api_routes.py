@@ -136,11 +136,22 @@ def test_logs_are_chosen_by_level_and_text() -> None:
     assert service.get("/api/logs?limit=1").json["matched"] == 2
 
 
+def test_models_tell_calls_times_tokens_and_cost() -> None:
+    """X-7, HUB-5: the document of models says what their calls said, in milliseconds, tokens and dollars."""
+    document = busy_service().get("/api/models").json
+    model = document["models"][0]
+    assert (document["count"], model["service"], model["name"]) == (1, "openai", "small")
+    assert (model["calls"], model["errors"], model["average_ms"]) == (2, 1, 3000.0)
+    assert model["tokens"]["input"] == {"total": 900, "per_call": 900.0, "last_15_minutes": 900}
+    assert (model["cost_usd"], model["cost_usd_last_15_minutes"]) == (0.0012, 0.0012)
+    assert abs(model["time_to_first_token_p50_ms"] - 500) < 6
+    assert ScriptedService().get("/api/models").json["models"] == []
+
+
 def test_what_cannot_be_declared_yet_is_honestly_empty() -> None:
-    """ORC-3: services, models and wrappers are empty lists, not errors and not made up."""
+    """ORC-3: services and wrappers are empty lists, not errors and not made up."""
     service = busy_service()
     assert service.get("/api/services").json["services"] == []
-    assert service.get("/api/models").json["models"] == []
     assert service.get("/api/wrappers/health").json["wrappers"] == []
     assert service.get("/api/charts/health").json["bars"] == []
 

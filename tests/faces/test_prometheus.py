@@ -16,7 +16,8 @@ from tests.faces.service import ScriptedService, busy_service
 from fanlight.core import metrics
 from fanlight.core.cell import Cell
 from fanlight.core.frame import Frame
-from fanlight.faces.prometheus import EXPONENTS, accepts_openmetrics, bucket_counts, expose
+from fanlight.core.metrics import SECONDS as EXPONENTS
+from fanlight.faces.prometheus import accepts_openmetrics, bucket_counts, expose
 
 HOSTILE = ('/a"b', "/a\\b", "/a\nb", '/a"} 1\nfake_total{x="', "/ü/{id}", "/\x00\r\t", "/a\udc80b", "{}", "#", "")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fanlight.capture.redaction import MASK, redact
+from fanlight.core.redaction import MASK, redact
 
 
 @pytest.mark.parametrize(

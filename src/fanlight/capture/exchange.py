@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fanlight.capture import correlation
 from fanlight.capture.correlation import RESPONSE_HEADER
-from fanlight.capture.redaction import printable, redact
 from fanlight.capture.routes import BY_PATH, Missed, inside
 from fanlight.core.facts import DISCONNECTED, REQUEST, STREAM
 from fanlight.core.records import describe_error
+from fanlight.core.redaction import printable, redact
 from fanlight.errors import FanlightError
 
 if TYPE_CHECKING:

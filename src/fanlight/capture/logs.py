@@ -21,11 +21,11 @@ from collections.abc import Callable, Iterable
 from functools import update_wrapper
 from typing import Any, Final
 
-from fanlight.capture.redaction import printable, redact
 from fanlight.clock import Clock
 from fanlight.core.context import correlation_id
 from fanlight.core.facts import LOG
 from fanlight.core.recorder import Recorder, Sample
+from fanlight.core.redaction import printable, redact
 
 MESSAGE_LIMIT: Final = 2000
 """Characters of a message that are kept."""

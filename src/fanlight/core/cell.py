@@ -87,9 +87,11 @@ class Cell:
         outcomes[name] = outcomes.get(name, 0) + len(amounts)
 
     def add(self, other: Cell) -> None:
-        """Merge another cell into this one."""
+        """Merge another cell into this one; an empty one takes the unit of what comes."""
         if not other.count:
             return
+        if not self.count:
+            self.unit = other.unit
         if other.minimum < self.minimum or not self.count:
             self.minimum = other.minimum
         if other.maximum > self.maximum:

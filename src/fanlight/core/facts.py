@@ -44,6 +44,16 @@ EVENT: Final = 3
 COUNT: Final = 4
 """(COUNT, seq, at_ns, name, amount): a named counter went up."""
 
+CALL: Final = 5
+"""(CALL, seq, at_ns, duration_ns, call, parent, correlation_id, outcome, error)
+
+A call of a service ended. `call` has `service`, `operation`, `kind`, `attributes` and an `id` that folding sets (0
+before); `parent` is the call around it, or anything else for none. `outcome`: "" when it succeeded, CANCELLED, or the
+type of its error; `error` is one line of text or None."""
+
+CANCELLED: Final = "cancelled"
+"""The outcome of a call that was given up from outside: neither a success nor an error of the service."""
+
 STREAM: Final = 1
 """Flag: an event-stream, NDJSON or declared stream; first byte is its latency, duration is shown apart."""
 DISCONNECTED: Final = 2
@@ -76,6 +86,9 @@ _ERROR_TYPES: Final = {
     503: "upstream",
     504: "timeout",
 }
+
+CALLER_ERRORS: Final = ("auth", "validation", "client")
+"""Error types of calls the caller got wrong: the service answered, so they say nothing against its health."""
 
 ERROR_TYPES: Final = ("internal", "upstream", "timeout", "auth", "validation", "client")
 """Every error type, the worst for the operator first."""

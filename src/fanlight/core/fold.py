@@ -12,8 +12,9 @@ from contextlib import suppress
 from typing import Any, Final
 
 from fanlight.core import metrics, records
+from fanlight.core.calls import CallFold
 from fanlight.core.cell import Cell
-from fanlight.core.facts import COUNT, EVENT, LOG, REQUEST, SOCKET, STREAM, Fact
+from fanlight.core.facts import CALL, COUNT, EVENT, LOG, REQUEST, SOCKET, STREAM, Fact
 from fanlight.core.frame import KEPT_LIMITS, OTHER, Frame, Key
 
 AUDIT: Final = "audit"
@@ -31,6 +32,9 @@ CLOSE_CODE_LIMIT: Final = 64
 COUNTER_GROUPS: Final = (*metrics.COUNTER_GROUPS, "cache.hits.", "cache.misses.")
 """Beginnings of counter names whose ends the application chooses."""
 
+COUNTED_FAMILIES: Final = ("requests", "streams", "sockets", "calls")
+"""Families in which each fact counts once; the others say more of the same facts."""
+
 BATCH_LIMIT: Final = 1_024
 """Batches one tick holds; requests beyond them fold one by one."""
 
@@ -39,6 +43,7 @@ _RECORDED: Final = 128  # amounts recorded between two breaths: under 0.05 ms
 
 _ALIKE: Final = slice(5, 10)  # method, route, root_path, status, flags
 _PATH: Final = 10
+_CORRELATION: Final = 11
 _ERROR: Final = 12
 
 
@@ -67,13 +72,15 @@ class Kept(dict[str, deque[Fact]]):
 class Tick:
     """What one take collects."""
 
-    __slots__ = ("batches", "frame", "kept", "offset_ns", "remembered")
+    __slots__ = ("batches", "calls", "ended", "frame", "kept", "offset_ns", "remembered")
 
     def __init__(self, frame: Frame, offset_ns: int) -> None:
         self.frame = frame
         self.offset_ns = offset_ns  # wall time = monotonic + offset
         self.kept = Kept()
         self.remembered: list[Batch] = []
+        self.calls: dict[tuple[str, str, str], list[int]] = {}  # durations of plain successes, see CallFold
+        self.ended: list[str] = []  # correlation IDs of what ended while calls wait for it
         self.batches: dict[tuple[Any, ...], Any] = {}  # Batch by what is alike; or {path: Batch} where paths decide
 
     def find(self, fact: Fact) -> Batch | None:
@@ -122,12 +129,14 @@ class Fold:
         self._keys: dict[str, set[Key]] = {}
         self._counters: set[str] = set()
         self._close_codes: set[str] = set()
+        self._calls = CallFold(self._cell, slow_ns, very_slow_ns)
         self._kinds: Mapping[int, Callable[[Fact, Tick], None]] = {
             REQUEST: self._request,
             LOG: self._log,
             SOCKET: self._socket,
             EVENT: self._event,
             COUNT: self._counted,
+            CALL: self._calls.fold,
         }
 
     def forget(self) -> None:
@@ -135,11 +144,12 @@ class Fold:
         self._keys.clear()
         self._counters.clear()
         self._close_codes.clear()
+        self._calls.forget()
 
     def drain(self, facts: deque[Fact], tick: Tick, breathe: Callable[[], None]) -> tuple[int, int]:
         """Fold what waits now; how many that were, and the highest sequence number among them."""
         batches, kinds, popleft = tick.batches, self._kinds, facts.popleft
-        keep_recent = tick.kept["recent"].append
+        keep_recent, ended, waiting = tick.kept["recent"].append, tick.ended.append, self._calls.waiting
         folded = highest = 0
         for number in range(len(facts)):
             try:
@@ -161,12 +171,15 @@ class Fold:
                 else:
                     batch.amounts.append(fact[3])
                     keep_recent(fact)
+                    if waiting:
+                        ended(fact[_CORRELATION])
             except Exception as error:
                 self._failed("fold", error)
             if not number % _PIECE:
                 breathe()
         for batch in tick.remembered:
             self._settle(batch, breathe)
+        self._calls.settle(tick, breathe)
         if not tick.kept["recent"]:
             del tick.kept["recent"]
         return folded, highest
@@ -195,7 +208,7 @@ class Fold:
         plain = type(template) is str and template.isascii()
         return template if plain else records.text(template, records.PATH_LIMIT)
 
-    def _cell(self, family: str, key: Key, frame: Frame) -> Cell:
+    def _cell(self, family: str, key: Key, frame: Frame, unit: float = 1e-9) -> Cell:
         cells = frame.series.get(family)
         if cells is None:
             cells = frame.series[family] = {}
@@ -204,7 +217,7 @@ class Fold:
             key = self._admit(family, key, frame)
             cell = cells.get(key)
             if cell is None:
-                cell = cells[key] = Cell()
+                cell = cells[key] = Cell(unit)
         return cell
 
     def _admit(self, family: str, key: Key, frame: Frame) -> Key:
@@ -215,7 +228,7 @@ class Fold:
         if len(known) < self._max_series:
             known.add(key)
             return key
-        if family != "stream_durations":  # its facts are counted in "streams" already
+        if family in COUNTED_FAMILIES:
             increase(frame, "fanlight.dropped.series", 1)
         return (OTHER,) * len(key)
 
@@ -260,6 +273,7 @@ class Fold:
     def _keep(self, fact: Fact, tick: Tick, failed: bool, amount: int, slow_ns: int) -> None:
         kept = tick.kept
         kept["recent"].append(fact)
+        tick.ended.append(fact[_CORRELATION])
         if failed:
             kept["failed"].append(fact)
         if amount >= slow_ns:
@@ -278,6 +292,7 @@ class Fold:
             increase(tick.frame, "websocket.connects", 1)
             tick.kept["sockets"].append(fact)
             return
+        tick.ended.append(fact[12])
         failed = event == "refused" or records.abnormal(code)
         key = ("WS", self.template(fact[4], fact[5], fact[6]))
         self._cell("sockets", key, tick.frame).record(fact[10], self._close_code(str(code)), failed)

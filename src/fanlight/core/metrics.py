@@ -14,9 +14,14 @@ Kind = Literal["counter", "gauge", "histogram"]
 """What a number does: only goes up, goes up and down, or is a distribution."""
 
 
+SECONDS: Final = range(-10, 5)
+"""Bounds of durations: 2^-10 s (1 ms) to 2^4 s (16 s)."""
+
+
 class Metric(NamedTuple):
     """One number by its outside names. `unit` is UCUM as OpenTelemetry writes it; `scale` turns our value into it;
-    `attributes` name the parts of a series' key in order ("" is left out) or the tail of a group's name."""
+    `attributes` name the parts of a series' key in order ("" is left out) or the tail of a group's name; a histogram's
+    bounds are 2 to the `exponents`."""
 
     name: str
     prometheus: str
@@ -25,6 +30,7 @@ class Metric(NamedTuple):
     help: str
     scale: float = 1.0
     attributes: tuple[str, ...] = ()
+    exponents: range = SECONDS
 
 
 METHOD: Final = "http.request.method"
@@ -32,6 +38,10 @@ ROUTE: Final = "http.route"
 STATUS: Final = "http.response.status_code"
 ERROR: Final = "error.type"
 CLOSE_CODE: Final = "websocket.close_code"
+PEER: Final = "peer.service"
+OPERATION: Final = "operation"
+PROVIDER: Final = "gen_ai.provider.name"
+MODEL: Final = "gen_ai.request.model"
 
 PERCENT: Final = 0.01
 """The scale from percent to a fraction of 1."""
@@ -69,6 +79,58 @@ HISTOGRAMS: Final[Mapping[str, Metric]] = {
         "Duration of WebSockets that ended or were refused, since the first start.",
         attributes=("", ROUTE),
     ),
+    "calls": Metric(
+        "service.call.duration",
+        "service_call_duration_seconds",
+        "histogram",
+        "s",
+        "Duration of calls to services, since the first start.",
+        attributes=(PEER, OPERATION),
+    ),
+    "models": Metric(
+        "gen_ai.client.operation.duration",
+        "gen_ai_client_operation_duration_seconds",
+        "histogram",
+        "s",
+        "Duration of calls to language models, since the first start.",
+        attributes=(PROVIDER, MODEL),
+        exponents=range(-6, 9),
+    ),
+    "model_first_tokens": Metric(
+        "gen_ai.server.time_to_first_token",
+        "gen_ai_server_time_to_first_token_seconds",
+        "histogram",
+        "s",
+        "Time to the first token of calls to language models, since the first start.",
+        attributes=(PROVIDER, MODEL),
+    ),
+    "model_tokens": Metric(
+        "gen_ai.client.token.usage",
+        "gen_ai_client_token_usage",
+        "histogram",
+        "{token}",
+        "Tokens of calls to language models by type, since the first start; input holds cached, output reasoning.",
+        attributes=(PROVIDER, MODEL, "gen_ai.token.type"),
+        exponents=range(0, 21, 2),
+    ),
+    "model_speeds": Metric(
+        "gen_ai.client.output.speed",
+        "gen_ai_client_output_tokens_per_second",
+        "histogram",
+        "{token}/s",
+        "Output tokens per second of calls to language models, since the first start.",
+        attributes=(PROVIDER, MODEL),
+        exponents=range(12),
+    ),
+    "model_costs": Metric(
+        "gen_ai.client.cost",
+        "gen_ai_client_cost_usd",
+        "histogram",
+        "{USD}",
+        "Cost of calls to language models in US dollars, since the first start.",
+        attributes=(PROVIDER, MODEL),
+        exponents=range(-20, 4, 2),
+    ),
 }
 """By family of cells."""
 
@@ -93,6 +155,17 @@ OUTCOMES: Final[tuple[tuple[tuple[str, ...], Metric], ...]] = (
             "{connection}",
             "WebSockets that ended, by close code; refused ones by HTTP status; since the first start.",
             attributes=("", ROUTE, CLOSE_CODE, ERROR),
+        ),
+    ),
+    (
+        ("calls",),
+        Metric(
+            "service.calls",
+            "service_calls_total",
+            "counter",
+            "{call}",
+            "Calls to services by outcome: ok, cancelled or the type of the error; since the first start.",
+            attributes=(PEER, OPERATION, "outcome", ""),
         ),
     ),
 )
@@ -258,6 +331,14 @@ COUNTER_GROUPS: Final[Mapping[str, Metric]] = {
         "{event}",
         "Events the application recorded, by type.",
         attributes=("type",),
+    ),
+    "gen_ai.usage.": Metric(
+        "gen_ai.client.usage",
+        "gen_ai_client_usage_total",
+        "counter",
+        "{call}",
+        "Calls to language models by how well their tokens are known.",
+        attributes=("usage",),
     ),
 }
 """By the beginning of a counter's name; the rest is the value of the one attribute."""

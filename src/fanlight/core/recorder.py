@@ -68,6 +68,8 @@ class Recorder:
         self._facts: deque[Fact] = deque(maxlen=FACT_LIMIT)
         self.append: Callable[[Fact], None] = self._facts.append
         self.next_seq: Callable[[], int] = count(1).__next__
+        self.now_ns: Callable[[], int] = clock.monotonic_ns
+        self.open_calls: dict[Any, None] = {}  # calls of services that are under way, the longest first
         self._folded = 0
         self._dropped = 0
         self._taken_ns = clock.monotonic_ns()
@@ -80,6 +82,7 @@ class Recorder:
         self.lock = RLock()
         self.totals = Frame(int(self.started), int(self.started))
         self._facts.clear()
+        self.open_calls.clear()
         self._folded, self._dropped = self.next_seq(), 0  # what waited is the parent's to fold
         self.fold.forget()
         self._taken_ns = self.clock.monotonic_ns()

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any, Final
 
-from fanlight.core.facts import DISCONNECTED, EVENT, LOG, REQUEST, SOCKET, STREAM, Fact, error_type
+from fanlight.core.facts import CALL, CANCELLED, DISCONNECTED, EVENT, LOG, REQUEST, SOCKET, STREAM, Fact, error_type
 from fanlight.core.frame import Record
+from fanlight.core.redaction import printable, redact
 
 PATH_LIMIT: Final = 300
 FIELD_LIMIT: Final = 300
@@ -98,7 +99,39 @@ def event(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> Re
     return Record((at + offset_ns) / 1e9, f"{tag}-{seq:08x}", "event", data)
 
 
-MAKERS: Final[Mapping[int, Maker]] = {REQUEST: request, SOCKET: socket, LOG: log, EVENT: event}
+def call(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> Record:
+    """A call of a service; `call` and `parent` number calls within the instance, 0 for none."""
+    _, seq, at, duration, made, parent, correlation_id, outcome, error = fact
+    data = {
+        "service": text(made.service, LABEL_LIMIT),
+        "operation": text(made.operation, PATH_LIMIT),
+        "kind": text(made.kind, LABEL_LIMIT),
+        "outcome": CANCELLED if outcome == CANCELLED else "error" if outcome else "ok",
+        "error_type": "" if outcome == CANCELLED else text(outcome, LABEL_LIMIT),
+        "error": text(error, FIELD_LIMIT),
+        "duration": duration / 1e9,
+        "attributes": made.attributes,
+        "correlation_id": text(correlation_id, _ID_LIMIT),
+        "instance": instance,
+        "call": made.id,
+        "parent": getattr(parent, "id", 0),
+    }
+    return Record((at + offset_ns) / 1e9, f"{tag}-{seq:08x}", "call", data)
+
+
+def attributes(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The first few attributes as every encoder takes them, secrets masked by name and by shape."""
+    return {text(name, LABEL_LIMIT): _masked(str(name), value) for name, value in islice(given.items(), FIELD_COUNT)}
+
+
+def _masked(name: str, value: Any) -> Any:
+    said = _plain(value)
+    if not isinstance(said, str):
+        return said
+    return printable(redact(f"{name[:LABEL_LIMIT]}={said}")).partition("=")[2][:FIELD_LIMIT]
+
+
+MAKERS: Final[Mapping[int, Maker]] = {REQUEST: request, SOCKET: socket, LOG: log, EVENT: event, CALL: call}
 """The maker of each kind of fact that is kept."""
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from fanlight import formats
-from fanlight.core.facts import error_type
+from fanlight.core.facts import CALLER_ERRORS, CANCELLED, error_type
 from fanlight.core.frame import OTHER, Record
 from fanlight.core.sections import Route
 from fanlight.core.snapshot import HTTP_FAMILIES, Snapshot
@@ -333,6 +333,14 @@ def _is_failing(points: list[Point]) -> bool:
 def route_href(method: str, route: str) -> str:
     """The page that lists the requests of a route."""
     return "requests?" + urlencode({"method": method, "route": route})
+
+
+def call_state(record: Record) -> State:
+    """How a kept call ended."""
+    outcome = record.data["outcome"]
+    if outcome == "error":
+        return "warn" if record.data["error_type"] in CALLER_ERRORS else "error"
+    return "idle" if outcome == CANCELLED else ""
 
 
 def record_state(record: Record) -> State:

@@ -127,6 +127,41 @@ class CacheFigures:
 
 
 @dataclass(frozen=True)
+class Operation:
+    """One operation of a service: the window's figures, and its tally since the first start."""
+
+    service: str
+    operation: str
+    figures: Summary
+    total: Tally
+
+    @property
+    def error_ratio(self) -> float:
+        return self.figures.errors / self.figures.count if self.figures.count else 0.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model of one service. `tokens` and `tokens_window` by type: how many calls told, and the tokens in all, since
+    the first start and over the window; `cost` in US dollars, None where no call told one."""
+
+    service: str
+    model: str
+    figures: Summary
+    total: Tally
+    first_token: Summary
+    speed: Summary
+    tokens: Mapping[str, Tally]
+    tokens_window: Mapping[str, Summary]
+    cost: float | None
+    cost_window: float | None
+
+    @property
+    def error_ratio(self) -> float:
+        return self.figures.errors / self.figures.count if self.figures.count else 0.0
+
+
+@dataclass(frozen=True)
 class Own:
     """Fanlight's own cost and losses."""
 

@@ -12,9 +12,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+from fanlight.core.calls import TOKEN_TYPES
 from fanlight.core.facts import ERROR_TYPES, error_type
 from fanlight.core.frame import Key, Record
-from fanlight.core.sections import CacheFigures, Instance, Own, Requests, Route, Sockets, Supplied, System
+from fanlight.core.sections import (
+    CacheFigures,
+    Instance,
+    Model,
+    Operation,
+    Own,
+    Requests,
+    Route,
+    Sockets,
+    Supplied,
+    System,
+)
 from fanlight.core.series import EMPTY, Summary
 from fanlight.core.totals import Tally, Totals
 from fanlight.core.window import Point, View
@@ -249,6 +261,67 @@ class Snapshot:
         sizes = [cache.size for cache in self.caches if cache.size is not None]
         hits, misses = sum(cache.hits for cache in self.caches), sum(cache.misses for cache in self.caches)
         return CacheFigures("", hits, misses, sum(sizes) if sizes else None)
+
+    @cached_property
+    def operations(self) -> tuple[Operation, ...]:
+        """Every operation of every service called, the busiest first."""
+        tallies = self.totals.rows.get("calls", {})
+        made = [
+            Operation(key[0], key[1], figures, tallies.get(key, Tally()))
+            for key, figures in self._all_rows("calls").items()
+        ]
+        return tuple(sorted(made, key=lambda row: (-row.figures.count, -row.total.count, row.service, row.operation)))
+
+    @cached_property
+    def models(self) -> tuple[Model, ...]:
+        """Every model called, the busiest first."""
+        made = [self._model(key, figures) for key, figures in self._all_rows("models").items()]
+        return tuple(sorted(made, key=lambda row: (-row.figures.count, -row.total.count, row.service, row.model)))
+
+    def _model(self, key: Key, figures: Summary) -> Model:
+        rows, totals = self.view.rows, self.totals.rows
+        told = totals.get("model_tokens", {})
+        window = rows.get("model_tokens", {})
+        cost, cost_window = totals.get("model_costs", {}).get(key), rows.get("model_costs", {}).get(key)
+        return Model(
+            service=key[0],
+            model=key[1],
+            figures=figures,
+            total=totals.get("models", {}).get(key, Tally()),
+            first_token=rows.get("model_first_tokens", {}).get(key, EMPTY),
+            speed=rows.get("model_speeds", {}).get(key, EMPTY),
+            tokens={kind: told[*key, kind] for kind in TOKEN_TYPES if (*key, kind) in told},
+            tokens_window={kind: window[*key, kind] for kind in TOKEN_TYPES if (*key, kind) in window},
+            cost=None if cost is None else cost.amount,
+            cost_window=None if cost_window is None else cost_window.mean * cost_window.count,
+        )
+
+    @cached_property
+    def calls(self) -> tuple[Record, ...]:
+        """The newest calls, the newest first."""
+        return self._kept("calls")
+
+    @cached_property
+    def slow_calls(self) -> tuple[Record, ...]:
+        """The newest slow calls, the newest first."""
+        return self._kept("slow_calls")
+
+    @cached_property
+    def failed_calls(self) -> tuple[Record, ...]:
+        """The newest failed calls, the newest first."""
+        return self._kept("failed_calls")
+
+    def calls_of(self, correlation_id: str) -> tuple[Record, ...]:
+        """The kept calls made under a correlation ID, by when they began; none for ""."""
+        if not correlation_id:
+            return ()
+        found = {
+            record.id: record
+            for kind in ("calls", "traces", "slow_calls", "failed_calls")
+            for record in self.view.kept.get(kind, ())
+            if record.data["correlation_id"] == correlation_id
+        }
+        return tuple(sorted(found.values(), key=lambda record: record.at - record.data["duration"]))
 
     @cached_property
     def own(self) -> Own:

@@ -41,8 +41,9 @@ RATE_SECONDS: Final = 10
 STALE: Final = 6
 """Seconds after which a source of a gauge that says nothing no longer counts."""
 
-WINDOW_LIMITS: Final[Mapping[str, int]] = {**KEPT_LIMITS, "recent": 200}
-"""How many kept facts of each kind the window holds; of the last requests more than any one frame."""
+WINDOW_LIMITS: Final[Mapping[str, int]] = {**KEPT_LIMITS, "recent": 200, "calls": 1000, "traces": 1000}
+"""How many kept facts of each kind the window holds; of the last requests and of their calls more than any one
+frame."""
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):

@@ -5,10 +5,10 @@ would jump from scrape to scrape. `?scope=this` is for those who scrape every pr
 counts are since the first start, those of workers that ended included, so they never go down while the store keeps
 them.
 
-Histogram bounds are powers of two from 2^-10 s (1 ms) to 2^4 s (16 s). They are exact edges of Fanlight's exponential
-buckets, so every count is the one a Prometheus client with these bounds would have counted, and 1 s (slow) is among
-them; OpenTelemetry's advice (0.005 ... 10) falls inside buckets and could only be guessed at. They are as many and as
-dense as that advice.
+Histogram bounds are powers of two: of durations from 2^-10 s (1 ms) to 2^4 s (16 s), as `core.metrics` says for each.
+They are exact edges of Fanlight's exponential buckets, so every count is the one a Prometheus client with these bounds
+would have counted, and 1 s (slow) is among them; OpenTelemetry's advice (0.005 ... 10) falls inside buckets and could
+only be guessed at. They are as many and as dense as that advice.
 """
 
 from __future__ import annotations
@@ -21,18 +21,13 @@ from fanlight.core import metrics
 from fanlight.core.cell import Cell
 from fanlight.core.frame import Frame, Key
 from fanlight.core.histogram import SCALE
-from fanlight.core.metrics import Metric
+from fanlight.core.metrics import SECONDS, Metric
 from fanlight.core.pacer import unpaced
 from fanlight.core.snapshot import Snapshot
 from fanlight.faces.figures import hit_percent, outcome_error, version
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-
-EXPONENTS: Final = range(-10, 5)
-"""The bounds are 2 to these."""
-
-_BOUNDS: Final = tuple(repr(2.0**exponent) for exponent in EXPONENTS)
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -122,26 +117,27 @@ def _number(value: float) -> str:
 
 
 def _histograms(metric: Metric, cells: Mapping[Key, Cell]) -> Iterator[tuple[str, str, float]]:
+    bounds = [repr(2.0**exponent) for exponent in metric.exponents]
     for key, cell in sorted(cells.items()):
         labels = _labels(_named(metric, key))
-        for bound, count in zip(_BOUNDS, bucket_counts(cell), strict=True):
+        for bound, count in zip(bounds, bucket_counts(cell, metric.exponents), strict=True):
             yield "_bucket", f'{labels},le="{bound}"', count
         yield "_bucket", f'{labels},le="+Inf"', cell.count
         yield "_sum", labels, cell.total * cell.unit
         yield "_count", labels, cell.count
 
 
-def bucket_counts(cell: Cell) -> list[int]:
-    """How many were at most each bound, ascending."""
+def bucket_counts(cell: Cell, exponents: range = SECONDS) -> list[int]:
+    """How many were at most 2 to each exponent, ascending."""
     by_exponent: dict[int, int] = {}
     zeros = cell.count
     for bucket, count in cell.buckets.items():
         zeros -= count
-        exponent = max((bucket >> SCALE) + 1, EXPONENTS.start)
-        by_exponent[exponent] = by_exponent.get(exponent, 0) + count
+        place = max(-(((bucket >> SCALE) + 1 - exponents.start) // -exponents.step), 0)
+        by_exponent[place] = by_exponent.get(place, 0) + count
     counts, below = [], zeros
-    for exponent in EXPONENTS:
-        below += by_exponent.get(exponent, 0)
+    for place in range(len(exponents)):
+        below += by_exponent.get(place, 0)
         counts.append(below)
     return counts
 

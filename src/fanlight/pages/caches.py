@@ -11,16 +11,16 @@ HOW = 'No cache is counted yet. prompts = dashboard.cache("prompts"), then promp
 
 def cache_stats(snapshot: Snapshot, view: View) -> Text:
     """Enhancement: hits, misses, hit rate, entries, model calls and their average time."""
-    total = snapshot.cache_total
-    if not snapshot.caches:
+    total, models = snapshot.cache_total, snapshot.totals.family("models")
+    if not snapshot.caches and not models.count:
         return Text(title="Caches", note="hits and misses", empty=HOW)
     facts = (
         Fact(name="Hits", value=total.hits, unit="integer"),
         Fact(name="Misses", value=total.misses, unit="integer"),
         Fact(name="Hit rate", value=total.hit_ratio, unit="ratio"),
         Fact(name="Entries", value=total.size, unit="integer"),
-        Fact(name="Model calls", value=0, unit="integer", href="models"),
-        Fact(name="Average time", value=None, unit="seconds"),
+        Fact(name="Model calls", value=models.count, unit="integer", href="models"),
+        Fact(name="Average time", value=models.mean if models.count else None, unit="seconds"),
     )
     return Text(title="Caches", note="since the first start", facts=facts, href="data")
 

@@ -43,6 +43,16 @@ def error_ratios(snapshot: Snapshot) -> Values:
     return tuple((bad or 0) / count if count else None for count, bad in zip(counts, errors, strict=True))
 
 
+def of(snapshot: Snapshot, family: str, pick: Callable[[Point], float | None]) -> Values:
+    """What a family's points say by the step; the open one is left out."""
+    return closed(snapshot, tuple(pick(point) for point in snapshot.points(family)))
+
+
+def counter_rates(snapshot: Snapshot, name: str) -> Values:
+    """What a counter went up per second, by the step."""
+    return closed(snapshot, tuple(count / STEP for count in snapshot.view.counter_points.get(name, ())))
+
+
 def level(snapshot: Snapshot, name: str, scale: float = 1.0) -> Values:
     """A gauge's past by the step."""
     return tuple(None if value is None else value * scale for value in snapshot.view.levels.get(name, ()))

@@ -1,4 +1,4 @@
-"""One request: what it was, how it ended, its logs."""
+"""One request: what it was, how it ended, its calls of services, its logs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from fanlight.core import rules
 from fanlight.core.frame import Record
 from fanlight.core.snapshot import Snapshot
+from fanlight.pages import traces
 from fanlight.pages.listing import REQUEST_COLUMNS, request_row
 from fanlight.pages.logs import log_line
 from fanlight.panels import Fact, Log, Page, Slot, Span, Table, Text, View, Waterfall
@@ -59,7 +60,9 @@ def timing(snapshot: Snapshot, view: View) -> Waterfall:
     if 0 < first < whole:
         spans.append(Span(name="until the first byte", start=0.0, duration=first, depth=1))
         spans.append(Span(name="body", start=first, duration=whole - first, depth=1))
-    return Waterfall(title="Timing", spans=tuple(spans), duration=whole)
+    called = traces.spans(snapshot.calls_of(str(data["correlation_id"])), found[0].at - whole)
+    ended = max((span.start + span.duration for span in called), default=0.0)
+    return Waterfall(title="Timing", note=traces.note(called), spans=(*spans, *called), duration=max(whole, ended))
 
 
 def siblings(snapshot: Snapshot, view: View) -> Table:

@@ -1,10 +1,10 @@
-"""capture.redaction: secrets and control characters never reach the dashboard."""
+"""core.redaction: secrets and control characters never reach the dashboard."""
 
 from __future__ import annotations
 
 import pytest
 
-from fanlight.capture.redaction import MASK, printable, redact
+from fanlight.core.redaction import MASK, printable, redact
 
 
 @pytest.mark.parametrize(

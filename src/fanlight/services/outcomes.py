@@ -1,0 +1,55 @@
+"""Outcomes: what an exception says of a call: its error type, and the HTTP status it carries."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fanlight.core.facts import CALLER_ERRORS, CANCELLED, error_type
+from fanlight.core.records import LABEL_LIMIT, describe_error, text
+from fanlight.core.redaction import printable, redact
+
+RATE_LIMIT: Final = "rate_limit"
+"""The error type of a 429: no fault of the caller's request, and the service asks to be left alone."""
+
+
+def outcome_of(error: BaseException) -> str:
+    """The outcome of a call that raised: CANCELLED, or the type of its error.
+
+    By HTTP status where the exception carries one, "timeout" for anything named so, else the exception's class.
+    Whatever is no Exception (a cancellation, a closed generator, an interrupt) gave the call up from outside.
+    """
+    if not isinstance(error, Exception):
+        return CANCELLED
+    status = status_of(error)
+    if status >= 400:
+        return RATE_LIMIT if status == 429 else error_type(status)
+    name = type(error).__name__
+    return "timeout" if isinstance(error, TimeoutError) or "timeout" in name.lower() else name[:LABEL_LIMIT]
+
+
+def status_of(error: BaseException) -> int:
+    """The HTTP status an exception of an HTTP or LLM client carries, 0 for none; never fails."""
+    try:
+        for holder in (error, getattr(error, "response", None)):
+            for name in ("status_code", "status"):
+                status = getattr(holder, name, None)
+                if isinstance(status, int) and 100 <= status <= 599:
+                    return int(status)
+    except Exception:
+        return 0
+    return 0
+
+
+def blames_caller(outcome: str) -> bool:
+    """Whether an error of this type is the caller's own, so that the service did its part."""
+    return outcome in CALLER_ERRORS
+
+
+def described(error: BaseException | str | None) -> str:
+    """An exception, or a reason, as one line without secrets; never fails."""
+    return " ".join(printable(redact(describe_error(error))).split())
+
+
+def named(type_: str) -> str:
+    """An error type the application names, fit to be a label; CANCELLED is an outcome of its own."""
+    return text(type_, LABEL_LIMIT).strip() or "failed"
