@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fanlight.errors import FanlightError, SettingsError, StoreError
+from fanlight.errors import BreakerOpen, FanlightError, SettingsError, StoreError
 
 if TYPE_CHECKING:
     from fanlight.dashboard import Fanlight
 
-__all__ = ["Fanlight", "FanlightError", "SettingsError", "StoreError", "__version__"]
+__all__ = ["BreakerOpen", "Fanlight", "FanlightError", "SettingsError", "StoreError", "__version__"]
 
 __version__ = "0.1.0"
 

@@ -14,6 +14,7 @@ from fanlight.capture.asgi import Application, Capture, CaptureOptions
 from fanlight.capture.install import install, owns
 from fanlight.capture.websocket import websocket
 from fanlight.clock import Clock, SystemClock
+from fanlight.core.breaker import Policy
 from fanlight.core.context import correlation_id
 from fanlight.core.pulse import Pulse
 from fanlight.core.query import Query
@@ -22,10 +23,12 @@ from fanlight.engine import Engine
 from fanlight.errors import FanlightError, SettingsError
 from fanlight.faces import api
 from fanlight.faces.context import AccessCheck, ActionResult, FaceContext, UnknownAction
+from fanlight.faces.errors import shown
 from fanlight.faces.web.app import WebFace
 from fanlight.pages import PAGES, PANELS
 from fanlight.services.actions import CLEAR_CACHE, Cache, clearable, told
-from fanlight.services.calls import Call, Nowhere, Sink, record_call
+from fanlight.services.breaker import BREAKERS, Breaker, Breakers
+from fanlight.services.calls import Call, Nowhere, record_call
 from fanlight.settings import Settings, load
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -49,6 +52,7 @@ class Fanlight:
         self._clock = clock or SystemClock()
         self._database: Callable[[], Any] | None = None
         self._caches: dict[str, Cache] = {}
+        self._breakers = Breakers(self._clock, lambda: self._sink)
         self._owner: Any = None
 
     @functools.cached_property
@@ -56,6 +60,7 @@ class Fanlight:
         """The running parts; made at first use, in the process that uses them."""
         engine = Engine(self.settings, self._clock, self.recorder)
         engine.caches = self._caches
+        engine.breakers = self._breakers
         if self._database is not None:
             engine.supplier.declare(self._database)
         return engine
@@ -189,7 +194,7 @@ class Fanlight:
             self.recorder.event(type, fields, correlation_id.get())
 
     @functools.cached_property
-    def _sink(self) -> Sink:
+    def _sink(self) -> Recorder | Nowhere:
         return self.recorder if self.settings.enabled else Nowhere()
 
     def call(self, service: str, operation: str, /, *, kind: str = "wrapper", **attributes: Any) -> Call:
@@ -199,6 +204,19 @@ class Fanlight:
         secrets masked; those of a language model's calls are in `docs/calls.md`. Costs about a microsecond.
         """
         return Call(self._sink, service, operation, kind, attributes)
+
+    def breaker(
+        self, name: str, /, *, policy: Policy | None = None, ignore: tuple[type[BaseException], ...] = ()
+    ) -> Breaker:
+        """The breaker of that name, around calls of a service: `with dashboard.breaker("ollama"): ...`, or a decorator.
+
+        While it is open entering raises BreakerOpen. `policy` says when it opens and for how long, `ignore` which
+        exceptions are no failure. It works also where the dashboard is switched off; nothing is recorded there.
+        """
+        made = self._breakers.get(name)
+        if policy is not None or ignore:
+            made.declare(policy, ignore)
+        return made
 
     def record_call(
         self,
@@ -278,17 +296,30 @@ class _Actions:
         self._dashboard = dashboard
 
     def names(self) -> Collection[str]:
-        return (CLEAR_CACHE,)
+        return (CLEAR_CACHE, BREAKERS)
 
     async def run(self, name: str, path: Mapping[str, str], role: str) -> ActionResult:
         engine = self._dashboard.engine
+        if name == BREAKERS:
+            return await self._change_breaker(path, role)
         if name != CLEAR_CACHE:
             raise UnknownAction(f"no action {name}")
         if not clearable(engine.caches.values()):
             raise UnknownAction('no cache can be cleared; declare one with dashboard.cache("name", clear=...)')
+        return await self._everywhere(CLEAR_CACHE, role, {}, "Cleared")
+
+    async def _change_breaker(self, path: Mapping[str, str], role: str) -> ActionResult:
+        """Trip or reset a breaker on every instance."""
+        name, change = path["name"], path["change"]
+        if not await to_thread.run_sync(self._dashboard.engine.has_breaker, name):
+            raise UnknownAction(f"no breaker {shown(name)}")
+        done = f"{'Tripped' if change == 'trip' else 'Reset'} {name}"
+        return await self._everywhere(BREAKERS, role, {"name": name, "change": change, "by": role}, done)
+
+    async def _everywhere(self, command: str, role: str, arguments: Mapping[str, str], done: str) -> ActionResult:
         try:
-            outcome = await to_thread.run_sync(engine.run_everywhere, CLEAR_CACHE, role)
+            outcome = await to_thread.run_sync(self._dashboard.engine.run_everywhere, command, role, arguments)
         except FanlightError as error:
             return ActionResult("error", str(error))
-        status, message = told(outcome, "Cleared")
+        status, message = told(outcome, done)
         return ActionResult("success" if status == "success" else "error", message)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from fanlight import sample
@@ -21,7 +21,9 @@ from fanlight.core.sections import Supplied
 from fanlight.core.snapshot import Snapshot
 from fanlight.core.window import SPAN
 from fanlight.faces.prometheus import expose
+from fanlight.panels import View
 from fanlight.services.actions import CLEAR_CACHE, Cache, clearable
+from fanlight.services.breaker import BREAKERS, Breakers
 from fanlight.services.supplier import LoopCaller, Supplier
 from fanlight.settings import Settings
 from fanlight.stores import Store, open_store
@@ -50,6 +52,7 @@ class Engine:
         self.caller = LoopCaller()
         self.supplier = Supplier(self.caller, clock)
         self.caches: dict[str, Cache] = {}
+        self.breakers = Breakers(clock, lambda: recorder)
         self.loop_monitor = LoopMonitor(clock)
         self._gc_monitor = GcMonitor(self.recorder, clock)
         self._samplers: list[Sampler] = [
@@ -57,12 +60,14 @@ class Engine:
             self.loop_monitor,
             self._gc_monitor,
             self._sample_caches,
+            lambda: self.breakers.samples(),
         ]
         recorder.samplers += self._samplers
         self.store: Store = open_store(settings.store)
         self.shared = settings.store != MEMORY
         self.commands = Commands(self.store, settings.name, self.recorder.instance, clock)
         self.commands.handlers[CLEAR_CACHE] = self._clear_caches
+        self.commands.handlers[BREAKERS] = self._change_breaker
         self._writer = StoreWriter(self.store, clock=clock)
         self.local = Local(self.recorder, self.info, self.pulse)
         self.fleet = (
@@ -206,12 +211,22 @@ class Engine:
             self.recorder.failed("store", error)
         return True
 
-    def run_everywhere(self, name: str, issuer: str) -> Outcome:
+    def run_everywhere(self, name: str, issuer: str, arguments: Mapping[str, Any] | None = None) -> Outcome:
         """Have every live instance run a command, and wait; not on the serving loop."""
         source: Source = self.fleet or self.local
         source.refresh()
         targets = [instance.id for instance in source.instances() if instance.live]
-        return self.commands.run(name, {}, targets, issuer)
+        return self.commands.run(name, arguments or {}, targets, issuer)
+
+    def has_breaker(self, name: str) -> bool:
+        """Whether any instance has a breaker of that name; not on the serving loop."""
+        known = any(breaker.name == name for breaker in self.breakers.all())
+        return known or any(breaker.name == name for breaker in self.query.snapshot(View()).breakers)
+
+    def _change_breaker(self, arguments: Mapping[str, Any]) -> str:
+        """A breaker this instance has not used yet is made first, so that it is open here, too."""
+        breaker = self.breakers.get(str(arguments["name"]))
+        return breaker.change(str(arguments["change"]), str(arguments["by"]))
 
     def _clear_caches(self, _arguments: object) -> str:
         cleared = clearable(self.caches.values())

@@ -15,5 +15,19 @@ class SettingsError(FanlightError):
     """A setting has a value that cannot be used."""
 
 
+class BreakerOpen(FanlightError):
+    """A call was not made, because the breaker of its service is open.
+
+    `breaker` names it; `retry_after` is in how many seconds it tries again, None while it is held open by hand.
+    """
+
+    def __init__(self, breaker: str, reason: str, retry_after: float | None) -> None:
+        when = "until it is reset" if retry_after is None else f"tries again in {retry_after:.1f} s"
+        super().__init__(f"the breaker {breaker!r} is open, {when} ({reason})")
+        self.breaker = breaker
+        self.reason = reason
+        self.retry_after = retry_after
+
+
 class StoreError(FanlightError):
     """A store cannot be opened, read or written."""

@@ -332,6 +332,14 @@ COUNTER_GROUPS: Final[Mapping[str, Metric]] = {
         "Events the application recorded, by type.",
         attributes=("type",),
     ),
+    "breakers.refused.": Metric(
+        "breaker.refusals",
+        "breaker_refusals_total",
+        "counter",
+        "{call}",
+        "Calls that were not made because a breaker was open.",
+        attributes=("breaker",),
+    ),
     "gen_ai.usage.": Metric(
         "gen_ai.client.usage",
         "gen_ai_client_usage_total",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from fanlight.core.frame import Record
 from fanlight.core.series import Summary
@@ -159,6 +159,34 @@ class Model:
     @property
     def error_ratio(self) -> float:
         return self.figures.errors / self.figures.count if self.figures.count else 0.0
+
+
+SEPARATOR: Final = "\x1f"
+"""Between a name and what is said of it, in the label of a gauge that carries a text."""
+
+
+@dataclass(frozen=True)
+class BreakerFigures:
+    """One breaker over all instances: its worst `state`, the most failures in a row, why and since when it is open.
+
+    `open_on` names the instances that refuse calls, of `instances` that have it. `retry_at` is None while it is closed
+    or held open by hand.
+    """
+
+    name: str
+    state: str
+    failures: int
+    reason: str
+    opened_at: float | None
+    retry_at: float | None
+    last_failure: str
+    last_failure_at: float | None
+    open_on: tuple[str, ...]
+    instances: int
+
+    @property
+    def by_hand(self) -> bool:
+        return self.state == "open" and self.retry_at is None
 
 
 @dataclass(frozen=True)

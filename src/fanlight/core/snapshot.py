@@ -13,9 +13,11 @@ from functools import cached_property
 from typing import Final
 
 from fanlight.core.calls import TOKEN_TYPES
+from fanlight.core.dependencies import breakers
 from fanlight.core.facts import ERROR_TYPES, error_type
 from fanlight.core.frame import Key, Record
 from fanlight.core.sections import (
+    BreakerFigures,
     CacheFigures,
     Instance,
     Model,
@@ -322,6 +324,11 @@ class Snapshot:
             if record.data["correlation_id"] == correlation_id
         }
         return tuple(sorted(found.values(), key=lambda record: record.at - record.data["duration"]))
+
+    @cached_property
+    def breakers(self) -> tuple[BreakerFigures, ...]:
+        """Breakers by name, over all instances."""
+        return breakers(self.view.sources)
 
     @cached_property
     def own(self) -> Own:

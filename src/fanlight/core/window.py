@@ -41,6 +41,9 @@ RATE_SECONDS: Final = 10
 STALE: Final = 6
 """Seconds after which a source of a gauge that says nothing no longer counts."""
 
+SOURCED: Final = ("breaker.", "service.")
+"""Beginnings of the names of gauges that are shown by instance, too."""
+
 WINDOW_LIMITS: Final[Mapping[str, int]] = {**KEPT_LIMITS, "recent": 200, "calls": 1000, "traces": 1000}
 """How many kept facts of each kind the window holds; of the last requests and of their calls more than any one
 frame."""
@@ -75,7 +78,8 @@ class View(NamedTuple):
     `rows[family][key]` and `totals[family]` are figures, `outcomes[family]` counts by result code, `points[family]`
     chart points from `start` (Unix seconds) in steps of STEP, `gauges` the present levels, `levels[name]` their past
     (the highest in each step), `counters` what they went up in the span, `counter_points[name]` the same by the step,
-    `kept` records by kind, oldest first. `recent[family]` counts all and failed in the last `recent_seconds`.
+    `kept` records by kind, oldest first. `sources[(name, label)]` says the level of each source, of those gauges that
+    differ by instance on purpose. `recent[family]` counts all and failed in the last `recent_seconds`.
     """
 
     start: int
@@ -91,6 +95,7 @@ class View(NamedTuple):
     kept: Mapping[str, tuple[Record, ...]]
     recent: Mapping[str, tuple[int, int]] = {}
     recent_seconds: float = 1.0
+    sources: Mapping[tuple[str, str], Mapping[str, float]] = {}
 
 
 class Window:
@@ -240,6 +245,7 @@ class Window:
                 kept={kind: tuple(made) for kind, made in self._kept.items()},
                 recent=recent,
                 recent_seconds=recent_seconds,
+                sources=self._by_source(),
             )
 
     def _recent(self, now: float) -> tuple[float, dict[str, tuple[int, int]]]:
@@ -274,6 +280,13 @@ class Window:
     def _present(self) -> dict[tuple[str, str], float]:
         values = ((name_label, gauge.value()) for name_label, gauge in self._gauges.items())
         return {name_label: value for name_label, value in values if value is not None}
+
+    def _by_source(self) -> dict[tuple[str, str], dict[str, float]]:
+        return {
+            name_label: {source: reading.value for source, reading in gauge.sources.items()}
+            for name_label, gauge in self._gauges.items()
+            if name_label[0].startswith(SOURCED)
+        }
 
     def _by_step(
         self, named: Mapping[str, Mapping[int, T]], absent: A, start: int, end: int, breathe: Callable[[], None]

@@ -39,6 +39,12 @@ class Nowhere:
         self.now_ns: Callable[[], int] = int
         self.open_calls: dict[Any, None] = {}
 
+    def count(self, name: str, amount: int = 1) -> None:
+        """Nothing is counted."""
+
+    def event(self, type: str, fields: Mapping[str, Any], correlation_id: str = "") -> None:
+        """Nothing is kept."""
+
 
 def _dropped(fact: Fact) -> None:
     """Nothing is kept."""

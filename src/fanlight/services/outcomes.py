@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+import time
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
 
 from fanlight.core.facts import CALLER_ERRORS, CANCELLED, error_type
 from fanlight.core.records import LABEL_LIMIT, describe_error, text
@@ -38,6 +40,25 @@ def status_of(error: BaseException) -> int:
     except Exception:
         return 0
     return 0
+
+
+def retry_after_of(error: BaseException | None) -> float:
+    """Seconds a service asked to be left alone: an exception's `retry_after`, or its response's header; 0 for none."""
+    try:
+        said = getattr(error, "retry_after", None)
+        if said is None:
+            said = error.response.headers.get("retry-after")  # type: ignore[union-attr]
+        return max(_seconds(said), 0.0)
+    except Exception:
+        return 0.0
+
+
+def _seconds(said: Any) -> float:
+    """Seconds, or how far away an HTTP date is."""
+    try:
+        return float(said)
+    except ValueError:
+        return parsedate_to_datetime(str(said)).timestamp() - time.time()
 
 
 def blames_caller(outcome: str) -> bool:
