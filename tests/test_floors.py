@@ -33,7 +33,7 @@ APART = {"stores", "capture", "services", "pages"}
 TYPES_ONLY = {("fanlight.panels", "fanlight.core.snapshot")}
 """(importer, imported): the only pair that may look up, and for types alone."""
 
-COMES_WITH = {"markupsafe": "jinja2", "anyio": "starlette", "pydantic": "fastapi"}
+COMES_WITH = {"markupsafe": "jinja2", "anyio": "starlette", "pydantic": "fastapi", "yarl": "aiohttp"}
 """Libraries that a declared one brings along as part of its own interface."""
 
 

@@ -17,10 +17,10 @@ OPENAI_TOOL: Any = {"type": "function", "function": {"name": "weather", "descrip
 ASK: Any = {"role": "user", "content": "What is a fanlight?"}
 
 
-@pytest.fixture
-def address(simulated: str) -> str:
-    """What the clients talk to."""
-    return simulated
+@pytest.fixture(params=["simulated", "gateway", "gateway_alone"])
+def address(request: pytest.FixtureRequest) -> str:
+    """What the clients talk to: the provider itself, a gateway before it, and one with its provider inside."""
+    return str(request.getfixturevalue(request.param))
 
 
 @pytest.fixture

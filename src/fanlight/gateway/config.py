@@ -49,6 +49,7 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "idle_seconds": (0.05, 3_600),
     "timeout_seconds": (0.05, 3_600),
     "speed": (0.01, 1_000),
+    "failures": (0, 1),
     "max_body_megabytes": (1, 1_024),
     "max_in_flight": (1, 100_000),
     "max_megabytes": (1, 65_536),

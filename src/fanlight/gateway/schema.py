@@ -32,8 +32,10 @@ class Provider(Section, frozen=True, kw_only=True):
     connect_seconds: float = 5.0
     first_byte_seconds: float = 300.0
     idle_seconds: float = 60.0
+    ask_usage: bool = True
     seed: int = 7
     speed: float = 1.0
+    failures: float = 0.0
 
 
 class Prices(Section, frozen=True, kw_only=True):
@@ -156,8 +158,10 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "connect_seconds": "How long a connection may take.",
         "first_byte_seconds": "How long the first byte of an answer may take.",
         "idle_seconds": "How long an answer that has begun may pause.",
+        "ask_usage": "Whether a stream's tokens are asked for where the client does not; it does not see them.",
         "seed": "Simulated only: the same seed gives the same answers.",
         "speed": "Simulated only: times the usual speed.",
+        "failures": "Simulated only: the share of requests that fail, 0 to 1.",
     },
     "models.NAME": {
         "provider": "The provider that serves it.",

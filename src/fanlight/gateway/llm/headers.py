@@ -1,0 +1,69 @@
+"""Which headers pass the gateway, in each direction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+Pair = tuple[bytes, bytes]
+
+HOP_BY_HOP: Final = frozenset(
+    (
+        b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te",
+        b"trailer", b"transfer-encoding", b"upgrade",
+    )
+)  # fmt: skip
+"""RFC 9110, 7.6.1; what Connection names is dropped too."""
+
+_KEPT_FROM_UPSTREAM: Final = HOP_BY_HOP | {
+    b"host", b"content-length", b"expect", b"accept-encoding", b"authorization", b"x-api-key", b"api-key", b"cookie",
+    b"x-goog-api-key", b"forwarded", b"via", b"x-real-ip", b"origin", b"referer", b"content-encoding",
+}  # fmt: skip
+_PREFIXES_KEPT: Final = (b"x-forwarded-", b"sec-", b"cf-", b"access-control-")
+_KEPT_FROM_CLIENT: Final = HOP_BY_HOP | {b"set-cookie", b"alt-svc", b"server", b"date", b"strict-transport-security"}
+
+
+def to_upstream(headers: Iterable[Pair], own: dict[str, str]) -> list[tuple[str, str]]:
+    """What the provider gets: the client's headers without credentials, cookies and what names the hop; and `own`."""
+    passed = []
+    dropped: frozenset[bytes] = frozenset()
+    pairs = [(name.lower(), value) for name, value in headers]
+    for name, value in pairs:
+        if name == b"connection":
+            dropped = dropped | frozenset(each.strip().lower() for each in value.split(b","))
+    for name, value in pairs:
+        if name in _KEPT_FROM_UPSTREAM or name in dropped or name.startswith(_PREFIXES_KEPT):
+            continue
+        text = name.decode("latin-1")
+        if text not in own:
+            passed.append((text, value.decode("latin-1")))
+    passed += own.items()
+    return passed
+
+
+def to_client(headers: Iterable[Pair], *, sized: bool) -> list[Pair]:
+    """What the client gets: the provider's headers without its cookies and what names the hop.
+
+    `sized` is whether the body stays as long as it was.
+    """
+    pairs = [(name.lower(), value) for name, value in headers]
+    dropped = _KEPT_FROM_CLIENT
+    for name, value in pairs:
+        if name == b"connection":
+            dropped = dropped | {each.strip().lower() for each in value.split(b",")}
+    if not sized:
+        dropped = dropped | {b"content-length"}
+    return [pair for pair in pairs if pair[0] not in dropped]
+
+
+def retry_after(headers: Iterable[Pair]) -> float | None:
+    """The seconds of a Retry-After (or of `retry-after-ms`), None where there is none or it is a date."""
+    found = {name.lower(): value for name, value in headers if name.lower() in (b"retry-after", b"retry-after-ms")}
+    for name, unit in ((b"retry-after-ms", 1e-3), (b"retry-after", 1.0)):
+        try:
+            seconds = float(found[name]) * unit
+        except (KeyError, ValueError):
+            continue
+        if 0 <= seconds < 1e6:
+            return seconds
+    return None
