@@ -17,7 +17,7 @@ from tests.documentation import Block, asked, blocks, code_spans, executed, tabl
 
 from fanlight import Fanlight, settings
 from fanlight.capture import logs, websocket
-from fanlight.cli import demo, lifeline, run, serving, simulate, supervisor
+from fanlight.cli import demo, gateway, lifeline, run, serving, simulate, supervisor
 from fanlight.core import fold, frame, metrics, recorder, window
 from fanlight.core.pulse import Pulse
 from fanlight.faces.api import openapi
@@ -35,7 +35,12 @@ TEXTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", EXAMPLE, *sorted(DOCS.glo
 REQUIREMENTS = {"HUB": 11, "ORC": 9, "OBS": 7, "TTY": 7, "API": 10, "X": 9}
 """How many requirements each of the sources has."""
 
-COMMANDS: dict[str, click.Command] = {"run": run.run, "demo": demo.demo, "simulate": simulate.simulate}
+COMMANDS: dict[str, click.Command] = {
+    "run": run.run,
+    "demo": demo.demo,
+    "simulate": simulate.simulate,
+    "gateway": gateway.gateway,
+}
 
 
 PYTHON = [block for block in blocks(*TEXTS) if block.language == "python"]

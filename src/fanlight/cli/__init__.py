@@ -13,7 +13,12 @@ import click
 from fanlight.errors import FanlightError
 
 USAGE_STATUS: Final = 2
-COMMANDS: Final = {"run": "fanlight.cli.run", "demo": "fanlight.cli.demo", "simulate": "fanlight.cli.simulate"}
+COMMANDS: Final = {
+    "run": "fanlight.cli.run",
+    "gateway": "fanlight.cli.gateway",
+    "demo": "fanlight.cli.demo",
+    "simulate": "fanlight.cli.simulate",
+}
 HIDDEN: Final = {"_worker": "fanlight.cli.run", "_traffic": "fanlight.cli.demo"}
 
 

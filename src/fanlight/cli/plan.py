@@ -6,7 +6,11 @@ import msgspec
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to serve and how; everything a worker has to be told besides the FANLIGHT_* variables."""
+    """What to serve and how; everything a worker has to be told besides the FANLIGHT_* variables.
+
+    `api_at_root`: the dashboard's JSON is answered at `/api/...` of the root too, where the application has nothing.
+    `passes`: signals that a supervisor hands on to its workers instead of stopping.
+    """
 
     target: str
     name: str
@@ -18,6 +22,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     root_path: str = ""
     colors: bool = False
     debug: bool = False
+    api_at_root: bool = False
+    passes: tuple[int, ...] = ()
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):

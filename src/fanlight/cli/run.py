@@ -178,7 +178,9 @@ def _supervise(plan: Plan, sockets: list[socket.socket], workers: int, announce:
         return [*python(), "_worker", *debug, msgspec.json.encode(orders).decode()], descriptors
 
     with shared_store() as environ:
-        return Supervisor(workers, command, environ, lambda line: announce(msgspec.json.decode(line, type=Ready))).run()
+        decoder = msgspec.json.Decoder(Ready)
+        told = lambda line: announce(decoder.decode(line))  # noqa: E731 - one expression
+        return Supervisor(workers, command, environ, told, passes=plan.passes).run()
 
 
 def python() -> list[str]:

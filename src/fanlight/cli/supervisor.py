@@ -126,9 +126,16 @@ Announce = Callable[[bytes], str]
 
 
 class Supervisor:
-    """Keeps the workers running until it is told to stop; the loop, and the only owner of the processes."""
+    """Keeps the workers running until it is told to stop; the loop, and the only owner of the processes.
 
-    def __init__(self, workers: int, command: Command, environ: Mapping[str, str], announce: Announce) -> None:
+    `passes` are signals that are handed on to the workers and do not stop them.
+    """
+
+    def __init__(
+        self, workers: int, command: Command, environ: Mapping[str, str], announce: Announce, *,
+        passes: Sequence[int] = (),
+    ) -> None:  # fmt: skip
+        self._passes = frozenset(passes)
         self._children = [Child() for _ in range(workers)]
         self._processes: dict[int, Process] = {}
         self._command = command
@@ -190,11 +197,20 @@ class Supervisor:
 
     def _obey(self) -> None:
         while self._signals:
-            self._signals.pop(0)
+            number = self._signals.pop(0)
+            if number in self._passes:
+                self._pass_on(number)
+                continue
             if self._stopping:
                 for index in self._processes:
                     self._act(index, Act.KILL)
             self._stop()
+
+    def _pass_on(self, number: int) -> None:
+        """Hand a signal on to the workers that serve; one that starts will see anyhow what it is to see."""
+        for index, process in self._processes.items():
+            if self._children[index].phase is Phase.RUNNING:
+                process.popen.send_signal(number)
 
     def _stop(self) -> None:
         if not self._stopping:
