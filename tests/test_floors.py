@@ -21,6 +21,7 @@ FLOORS = {
     "stores": 2, "capture": 2, "services": 2, "pages": 2,
     "faces": 3,
     "dashboard": 4,
+    "declared": 4,
     "engine": 4,
     "sample": 4, "gateway": 4, "": 4,
     "cli": 5, "__main__": 5,
@@ -33,8 +34,14 @@ APART = {"stores", "capture", "services", "pages"}
 TYPES_ONLY = {("fanlight.panels", "fanlight.core.snapshot")}
 """(importer, imported): the only pair that may look up, and for types alone."""
 
-COMES_WITH = {"markupsafe": "jinja2", "anyio": "starlette", "pydantic": "fastapi", "yarl": "aiohttp"}
-"""Libraries that a declared one brings along as part of its own interface."""
+COMES_WITH = {
+    "markupsafe": "jinja2",
+    "anyio": "starlette",
+    "pydantic": "fastapi",
+    "fpdf": "fpdf2",
+    "yarl": "aiohttp",
+}
+"""Modules that a declared library brings along as part of its own interface, or under another name."""
 
 
 class Import(NamedTuple):

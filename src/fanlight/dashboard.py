@@ -5,10 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import weakref
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, TypeVar
-
-from anyio import to_thread
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar
 
 from fanlight.capture.asgi import Application, Capture, CaptureOptions
 from fanlight.capture.install import install, owns
@@ -19,16 +17,19 @@ from fanlight.core.context import correlation_id
 from fanlight.core.pulse import Pulse
 from fanlight.core.query import Query
 from fanlight.core.recorder import Recorder
+from fanlight.declared import ActionFace, Declared, Making
 from fanlight.engine import Engine
 from fanlight.errors import FanlightError, SettingsError
 from fanlight.faces import api
-from fanlight.faces.context import AccessCheck, ActionResult, FaceContext, UnknownAction
+from fanlight.faces.context import AccessCheck, FaceContext
 from fanlight.faces.errors import shown
 from fanlight.faces.web.app import WebFace
-from fanlight.pages import PAGES, PANELS
-from fanlight.services.actions import CLEAR_CACHE, Cache, clearable, told
+from fanlight.services.actions import TIMEOUT_SECONDS, Action, UnknownAction
+from fanlight.services.actions import Runs as WhereItRuns
 from fanlight.services.breaker import BREAKERS, Breaker, Breakers
+from fanlight.services.cache import Cache
 from fanlight.services.calls import Call, Nowhere, record_call
+from fanlight.services.names import heading, path_name
 from fanlight.settings import Settings, load
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -51,15 +52,32 @@ class Fanlight:
         self._access = access
         self._clock = clock or SystemClock()
         self._database: Callable[[], Any] | None = None
-        self._caches: dict[str, Cache] = {}
+        self._declared = Declared(self._clock)
         self._breakers = Breakers(self._clock, lambda: self._sink)
+        self._declared.actions.register(self._breaker_action())
         self._owner: Any = None
+
+    def _breaker_action(self) -> Action:
+        """Trips or resets a breaker on every worker; one that a worker has not used yet is made first, to be open
+        there, too."""
+
+        def change(name: str, change: Literal["trip", "reset"]) -> str:
+            return self._breakers.get(name).change(change, "an operator")
+
+        def check(values: Mapping[str, Any]) -> None:
+            if not self.engine.has_breaker(values["name"]):
+                raise UnknownAction(f"There is no breaker {shown(values['name'])}.")
+
+        confirm = "Change this breaker on every worker?"
+        path = f"{BREAKERS}/{{name}}/{{change}}"
+        return Action(
+            path, "Change a breaker", change, confirm=confirm, runs="everywhere", concurrent=True, check=check
+        )
 
     @functools.cached_property
     def engine(self) -> Engine:
         """The running parts; made at first use, in the process that uses them."""
-        engine = Engine(self.settings, self._clock, self.recorder)
-        engine.caches = self._caches
+        engine = Engine(self.settings, self._clock, self.recorder, self._declared)
         engine.breakers = self._breakers
         if self._database is not None:
             engine.supplier.declare(self._database)
@@ -109,9 +127,9 @@ class Fanlight:
             recorder=self.recorder,
             query=self.query,
             pulse=self.pulse,
-            pages=PAGES,
-            panels=PANELS,
-            actions=_Actions(self),
+            pages=self._declared.all_pages(),
+            panels=self._declared.all_panels(),
+            actions=ActionFace(self._declared.actions, lambda: self.engine.runs, self.pulse.pacer),
             clock=self._clock,
             access=self._access,
         )
@@ -246,16 +264,81 @@ class Fanlight:
 
         `clear` (sync or async, given 5 s) makes clearing it an action that runs on every worker.
         """
-        known = self._caches.get(name)
-        if known is None:
-            known = self._caches[name] = Cache(name, self._count, clear)
-        elif clear is not None:
-            known.clear = clear
-        return known
+        return self._declared.cache(name, self._count, clear)
 
     def _count(self, name: str, amount: int) -> None:
         if self.settings.enabled:
             self.recorder.count(name, amount)
+
+    def action(
+        self,
+        title: str,
+        /,
+        *,
+        confirm: str = "",
+        role: str = "operator",
+        runs: WhereItRuns = "once",
+        name: str | None = None,
+        concurrent: bool = False,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> Callable[[F], F]:
+        """Decorate a function (sync or async) that an operator can run; what it returns is said, what it raises, too.
+
+        Its parameters (str, int, float, bool, Literal, Enum) become fields. `confirm` is asked before; `runs` "once" on
+        the worker that was asked or "everywhere"; `concurrent` lets a second one begin while one runs; `timeout` is in
+        seconds. It may call `fanlight.progress(done, total, text)`. Raises FanlightError for what cannot be declared.
+        """
+
+        title = heading("action", title)
+
+        def declare(function: F) -> F:
+            path = path_name("action", function, name)
+            action = Action(path, title, function, confirm, role, runs, concurrent, timeout)
+            self._declared.actions.register(action)
+            return function
+
+        return declare
+
+    def panel(
+        self,
+        title: str,
+        /,
+        *,
+        every: float = 10.0,
+        timeout: float = 5.0,
+        page: str | None = "overview",
+        span: int = 4,
+        name: str | None = None,
+    ) -> Callable[[F], F]:
+        """Decorate a function (sync or async) that returns a panel: any of `fanlight.panels`, or rows, a dict, a text.
+
+        It is asked at most every `every` seconds and only while somebody looks; its error, and that it took longer than
+        `timeout` seconds, show in its place. It stands on a built-in `page` (None: on none), `span` of 12 columns wide,
+        and has fragments and JSON under its name. Raises FanlightError for a name that is taken.
+        """
+        title = heading("panel", title)
+
+        def declare(function: F) -> F:
+            made = Making(every, timeout, page, span)
+            self._declared.panel(path_name("panel", function, name), title, function, made)
+            return function
+
+        return declare
+
+    def page(
+        self, title: str, /, *, every: float = 10.0, timeout: float = 5.0, name: str | None = None
+    ) -> Callable[[F], F]:
+        """Decorate a function (sync or async) that returns the panels of a page of its own, `P/pages/{name}`.
+
+        It is asked as a panel's function is. The list may hold whatever a panel's function may return, and Slots.
+        """
+        title = heading("page", title)
+
+        def declare(function: F) -> F:
+            self._declared.page(path_name("page", function, name), title, function, Making(every, timeout))
+            return function
+
+        return declare
 
     def database(self, function: F) -> F:
         """Decorate the function (sync or async) that returns the database's figures as a dict.
@@ -287,39 +370,3 @@ def _renew_after_fork(dashboard: Fanlight) -> None:
             alive._renew()
 
     os.register_at_fork(after_in_child=renew)
-
-
-class _Actions:
-    """The built-in actions, for the faces."""
-
-    def __init__(self, dashboard: Fanlight) -> None:
-        self._dashboard = dashboard
-
-    def names(self) -> Collection[str]:
-        return (CLEAR_CACHE, BREAKERS)
-
-    async def run(self, name: str, path: Mapping[str, str], role: str) -> ActionResult:
-        engine = self._dashboard.engine
-        if name == BREAKERS:
-            return await self._change_breaker(path, role)
-        if name != CLEAR_CACHE:
-            raise UnknownAction(f"no action {name}")
-        if not clearable(engine.caches.values()):
-            raise UnknownAction('no cache can be cleared; declare one with dashboard.cache("name", clear=...)')
-        return await self._everywhere(CLEAR_CACHE, role, {}, "Cleared")
-
-    async def _change_breaker(self, path: Mapping[str, str], role: str) -> ActionResult:
-        """Trip or reset a breaker on every instance."""
-        name, change = path["name"], path["change"]
-        if not await to_thread.run_sync(self._dashboard.engine.has_breaker, name):
-            raise UnknownAction(f"no breaker {shown(name)}")
-        done = f"{'Tripped' if change == 'trip' else 'Reset'} {name}"
-        return await self._everywhere(BREAKERS, role, {"name": name, "change": change, "by": role}, done)
-
-    async def _everywhere(self, command: str, role: str, arguments: Mapping[str, str], done: str) -> ActionResult:
-        try:
-            outcome = await to_thread.run_sync(self._dashboard.engine.run_everywhere, command, role, arguments)
-        except FanlightError as error:
-            return ActionResult("error", str(error))
-        status, message = told(outcome, done)
-        return ActionResult("success" if status == "success" else "error", message)

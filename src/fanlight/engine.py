@@ -6,30 +6,39 @@ import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from fanlight import sample
 from fanlight.capture.logs import install_logging
 from fanlight.capture.system import GcMonitor, LoopMonitor, SystemSampler
 from fanlight.clock import Clock
+from fanlight.core.analytics import Analytics, analyse
+from fanlight.core.fold import START
 from fanlight.core.frame import Frame
 from fanlight.core.pulse import Pulse
 from fanlight.core.query import Query, Source
-from fanlight.core.recorder import Recorder, Sample, Sampler
+from fanlight.core.recorder import Recorder, Sampler
 from fanlight.core.sections import Supplied
 from fanlight.core.snapshot import Snapshot
 from fanlight.core.window import SPAN
+from fanlight.declared import Declared
+from fanlight.errors import FanlightError
 from fanlight.faces.prometheus import expose
-from fanlight.panels import View
-from fanlight.services.actions import CLEAR_CACHE, Cache, clearable
-from fanlight.services.breaker import BREAKERS, Breakers
-from fanlight.services.supplier import LoopCaller, Supplier
+from fanlight.panels import ActionButton, View
+from fanlight.services.breaker import Breakers
+from fanlight.services.cache import Cache
+from fanlight.services.execution import NAME as ACTION
+from fanlight.services.execution import Execution
+from fanlight.services.runs import Run, Runs, RunState
+from fanlight.services.snapshot_cache import SnapshotCache
+from fanlight.services.supplier import Supplier
 from fanlight.settings import Settings
 from fanlight.stores import Store, open_store
 from fanlight.stores.base import InstanceInfo
-from fanlight.stores.commands import Commands, Outcome
+from fanlight.stores.commands import Commands
+from fanlight.stores.compaction import Compactor, OwnSeconds
 from fanlight.stores.fleet import Fleet, Local
+from fanlight.stores.opening import open_shared
 from fanlight.stores.writer import StoreWriter
 
 STORE_TURN_SECONDS: Final = 1.0
@@ -40,18 +49,21 @@ EXPOSITION_SECONDS: Final = 10.0
 
 MEMORY: Final = "memory://"
 
+ANALYTICS_KEY: Final = "analytics_snapshot_cache"
+"""What the shared analytics are called in a Redis, behind the service's own prefix."""
+
 
 class Engine:
     """Everything that runs behind one dashboard; `start` and `close` are idempotent and thread-safe."""
 
-    def __init__(self, settings: Settings, clock: Clock, recorder: Recorder) -> None:
+    def __init__(self, settings: Settings, clock: Clock, recorder: Recorder, declared: Declared) -> None:
         self.settings = settings
         self.clock = clock
         self.recorder = recorder
         self.pulse = Pulse(self, clock)
-        self.caller = LoopCaller()
+        self.caller = declared.renew()
         self.supplier = Supplier(self.caller, clock)
-        self.caches: dict[str, Cache] = {}
+        self.declared = declared
         self.breakers = Breakers(clock, lambda: recorder)
         self.loop_monitor = LoopMonitor(clock)
         self._gc_monitor = GcMonitor(self.recorder, clock)
@@ -59,22 +71,34 @@ class Engine:
             SystemSampler(recorder, clock, elsewhere=lambda: self.pulse.pacer.spent_seconds),
             self.loop_monitor,
             self._gc_monitor,
-            self._sample_caches,
+            declared.sample_caches,
             lambda: self.breakers.samples(),
         ]
         recorder.samplers += self._samplers
         self.store: Store = open_store(settings.store)
         self.shared = settings.store != MEMORY
         self.commands = Commands(self.store, settings.name, self.recorder.instance, clock)
-        self.commands.handlers[CLEAR_CACHE] = self._clear_caches
-        self.commands.handlers[BREAKERS] = self._change_breaker
+        self._execution = Execution(declared.actions, self.caller, self.commands.report, recorder.failed)
+        self.commands.starters[ACTION] = self._execution.begin
         self._writer = StoreWriter(self.store, clock=clock)
         self.local = Local(self.recorder, self.info, self.pulse)
         self.fleet = (
             Fleet(self.store, self._writer, self.recorder, self.pulse, self.info, clock) if self.shared else None
         )
+        self._own = OwnSeconds(self.local.window)
+        self._compactor = Compactor(self.store, self.info, self._own, clock, recorder.failed)
         everything: Source = self.fleet or self.local
         self.query = Query(settings, clock, self.local, everything, self, self.pulse.pacer.breathe)
+        self._analytics = SnapshotCache(
+            ANALYTICS_KEY,
+            Analytics,
+            lambda: analyse(self.query.cumulative("all"), clock.time_ns() / 1e9, self.pulse.pacer.breathe),
+            Cache("analytics", recorder.count),
+            clock,
+            shared=open_shared(self.store, settings.name),
+            failed=recorder.failed,
+        )
+        self.runs = Runs(declared.actions, self.commands, recorder.instance, self._live, clock, self._finished)
         self._open: Frame | None = None
         self._exposition: dict[str, tuple[int, str]] = {}
         self._lock = threading.Lock()
@@ -107,12 +131,12 @@ class Engine:
             self._gc_monitor.start()
             if self.settings.sample_data and not self.shared:
                 self._fill()
+            self.recorder.event(START, {"release": self.settings.release})
             self.pulse.start()
-            if self.shared:
-                self._store_thread = threading.Thread(
-                    target=_follow, args=(weakref.ref(self), self._store_turn), name="fanlight-follow", daemon=True
-                )
-                self._store_thread.start()
+            self._store_thread = threading.Thread(
+                target=_follow, args=(weakref.ref(self), self._store_turn), name="fanlight-follow", daemon=True
+            )
+            self._store_thread.start()
 
     def _fill(self) -> None:
         until = self.recorder.started
@@ -134,6 +158,8 @@ class Engine:
         """Stop everything, write what is left and say goodbye; may block a moment."""
         with self._lock:
             running, self._running = self._running, False
+        self._execution.close()
+        self.runs.close()
         if running:
             self._stop()
         self._drop_samplers()
@@ -145,12 +171,17 @@ class Engine:
             self._store_thread.join(STORE_TURN_SECONDS)
         self.pulse.close()
         self.pulse.tick(second_closed=True)
+        self._publish()
         self.loop_monitor.detach()
         self._gc_monitor.close()
         self._uninstall_logging()
         if self.fleet is not None:
             self.fleet.close()
-        self._writer.close()
+        if self._writer.close():
+            try:
+                self._compactor.release()
+            except FanlightError as error:  # it ends by itself
+                self.recorder.failed("store", error)
 
     def abandon(self) -> bool:
         """Let go of what a fork copied: the threads are the parent's. Returns whether it was running."""
@@ -170,26 +201,45 @@ class Engine:
     def tick(self, second_closed: bool) -> None:
         """One turn of the pulse: take, add, store; see `core.pulse.Owner`."""
         breathe = self.pulse.pacer.breathe
+        if self.recorder.went_back:
+            self._begin_again()
         frame = self.recorder.take(breathe)
         if self._open is not None and self._open.start != frame.start:
             self._publish()  # before the totals take in what belongs to the next second
         self.recorder.commit(frame, breathe)
         self.local.window.add(frame, breathe)
-        if self.fleet is None:
-            return
-        self.fleet.window.add(frame, breathe)
+        if self.fleet is not None:
+            self.fleet.window.add(frame, breathe)
         if self._open is None:
-            self._open = Frame(frame.start, frame.end)
-        self._open.add(frame, breathe)
-        if second_closed:
+            self._open = frame
+        else:
+            self._open.add(frame, breathe)
+        if second_closed and self._open.end <= self.clock.time_ns() // 1_000_000_000:
             self._publish()
         if self.pulse.watchers or second_closed:
             self._store_turn.set()
 
     def _publish(self) -> None:
-        if self.fleet is not None and self._open is not None:
-            self.fleet.publish(self._open, self.pulse.pacer.breathe)
+        if self._open is not None:
+            self._own.add(self._open)
+            self.recorder.close_second(self._open)
+            if self.fleet is not None:
+                self.fleet.publish(self._open, self.pulse.pacer.breathe)
             self._open = None
+
+    def _begin_again(self) -> None:
+        """The clock was set back: seconds that are stored come again. Go on under a name that has not had them."""
+        self._publish()
+        now = self.clock.time_ns() / 1e9
+        self.local.window.rewind(now)
+        self._own.forget(renamed=self.shared)
+        if self.fleet is None:
+            self.recorder.reopen()
+            return
+        self.fleet.window.rewind(now)
+        self.fleet.close()
+        self.recorder.rename()
+        self.commands.instance = self.recorder.instance
 
     def waiting(self) -> int:
         """Facts that wait to be folded."""
@@ -200,54 +250,47 @@ class Engine:
         self.recorder.failed("pulse", error)
 
     def store_turn(self) -> bool:
-        """One turn of the store's thread: do what was commanded, follow the others while watched; False to end."""
-        if not self._running:
-            return False
+        """One turn of the store's thread; False to end."""
+        if self._running:
+            self.work_with_store()
+        return self._running
+
+    def work_with_store(self) -> None:
+        """Do what was commanded, follow the others while watched, compact when it is this instance's to do."""
         try:
             self.commands.poll()
             if self.fleet is not None and self.pulse.watchers:
                 self.fleet.follow()
+            self._compactor.turn()
         except Exception as error:
             self.recorder.failed("store", error)
-        return True
 
-    def run_everywhere(self, name: str, issuer: str, arguments: Mapping[str, Any] | None = None) -> Outcome:
-        """Have every live instance run a command, and wait; not on the serving loop."""
+    def _live(self) -> list[str]:
         source: Source = self.fleet or self.local
         source.refresh()
-        targets = [instance.id for instance in source.instances() if instance.live]
-        return self.commands.run(name, arguments or {}, targets, issuer)
+        return [instance.id for instance in source.instances() if instance.live]
 
     def has_breaker(self, name: str) -> bool:
         """Whether any instance has a breaker of that name; not on the serving loop."""
         known = any(breaker.name == name for breaker in self.breakers.all())
         return known or any(breaker.name == name for breaker in self.query.snapshot(View()).breakers)
 
-    def _change_breaker(self, arguments: Mapping[str, Any]) -> str:
-        """A breaker this instance has not used yet is made first, so that it is open here, too."""
-        breaker = self.breakers.get(str(arguments["name"]))
-        return breaker.change(str(arguments["change"]), str(arguments["by"]))
-
-    def _clear_caches(self, _arguments: object) -> str:
-        cleared = clearable(self.caches.values())
-        for cache in cleared:
-            if cache.clear is not None:
-                self.caller.call(cache.clear)
-            cache.entries = 0
-        return ", ".join(cache.name for cache in cleared) or "nothing to clear"
-
-    def _sample_caches(self) -> Iterator[Sample]:
-        for cache in tuple(self.caches.values()):
-            if cache.entries is not None:
-                yield Sample("cache.size", cache.name, cache.entries, "sum", "instance")
+    def _finished(self, run: Run, state: RunState) -> None:
+        """Put what became of an action into the activity feed and the audit log."""
+        level = "info" if state.status == "success" else "error"
+        outcome = {"action": state.action, "status": state.status, "message": state.message, "run": state.run}
+        self.recorder.event("action", {**outcome, "level": level})
+        path = f"/actions/{state.action}"
+        who = {"peer": run.peer, "method": "POST", "path": path, "role": run.role}
+        self.recorder.event("audit", {**who, "outcome": f"{state.status}: {state.message}", "run": state.run})
 
     def database(self) -> Supplied:
         """What the application supplied of its database."""
         return self.supplier.latest()
 
-    def clearable(self) -> tuple[str, ...]:
-        """The caches that handed over how to clear them."""
-        return tuple(cache.name for cache in clearable(self.caches.values()))
+    def actions(self) -> tuple[ActionButton, ...]:
+        """What an operator can do."""
+        return self.declared.actions.buttons()
 
     def last_failure(self) -> str:
         """Fanlight's last own failure."""
@@ -266,6 +309,10 @@ class Engine:
             text = expose(snapshot, cumulative, breathe=self.pulse.pacer.breathe).decode()
             known = self._exposition[snapshot.scope] = (turn, text)
         return known[1]
+
+    def analytics(self) -> Analytics:
+        """What all histograms since the first start tell; computed at most every 30 s, by one of the workers."""
+        return self._analytics.get()
 
     def history(self) -> str:
         """What is wrong with the store, "" when nothing is."""

@@ -11,55 +11,26 @@ Links are relative to the dashboard's root and have no leading slash: "requests?
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+
+from fanlight.core.table import Column as Column
+from fanlight.core.table import Filter as Filter
+from fanlight.core.table import PanelBase as PanelBase
+from fanlight.core.table import Row as Row
+from fanlight.core.table import State as State
+from fanlight.core.table import Table as Table
+from fanlight.core.table import Unit as Unit
+from fanlight.core.view import RANGES as RANGES
+from fanlight.core.view import View as View
 
 if TYPE_CHECKING:
     from fanlight.core.snapshot import Snapshot
 
-State = Literal["", "ok", "warn", "error", "idle"]
-"""What a value means for the operator; "" is neutral, "idle" is unknown or not set up. Faces show it by shape and
-word too."""
-
-Unit = Literal[
-    "text",
-    "code",
-    "integer",
-    "number",
-    "rate",
-    "per_minute",
-    "seconds",
-    "bytes",
-    "ratio",
-    "percent",
-    "time",
-    "status",
-    "method",
-    "route",
-    "state",
-    "bar",
-    "score",
-    "boolean",
-]
-"""What a value is: `seconds` a duration, `time` Unix seconds, `ratio` a fraction of 1, `percent` already times 100,
-`status` an HTTP status or close code, `rate` per second, `bar` a duration drawn as a bar against the column's largest,
-`score` 0 to 100 drawn as a level, `state` one of State, `code` text in monospace."""
-
 Tone = Literal["main", "second", "ok", "warn", "error", "muted"]
 """The colour role of a line, a bar or a slice."""
-
-
-class PanelBase(msgspec.Struct, frozen=True, kw_only=True, tag_field="panel"):
-    """What every panel has. `note` is a muted word on what it covers; `empty` is shown, with the line of code
-    that fills it, when there is nothing."""
-
-    title: str = ""
-    note: str = ""
-    href: str = ""
-    empty: str = ""
-    error: str = ""
 
 
 class Stat(PanelBase, frozen=True, kw_only=True, tag="stat"):
@@ -105,49 +76,6 @@ class Status(PanelBase, frozen=True, kw_only=True, tag="status"):
     """Things and how they are."""
 
     items: tuple[StatusItem, ...]
-
-
-class Column(msgspec.Struct, frozen=True, kw_only=True):
-    """A column. `sort` False keeps its header from being a sort link; `wide` lets it take the room left."""
-
-    name: str
-    title: str = ""
-    unit: Unit = "text"
-    sort: bool = True
-    wide: bool = False
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """A row: one value per column, None a dash. `key` is unique in the table and stays the same between updates;
-    `state` marks the row; `href` is where it leads; `detail` is said under or beside it."""
-
-    key: str
-    values: tuple[Any, ...]
-    state: State = ""
-    href: str = ""
-    detail: str = ""
-
-
-class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """A field to filter by: free text when it has no `choices` (value, label)."""
-
-    name: str
-    title: str
-    value: str = ""
-    choices: tuple[tuple[str, str], ...] = ()
-
-
-class Table(PanelBase, frozen=True, kw_only=True, tag="table"):
-    """Rows in a fixed order. `sortable` tables take `sort=column` or `sort=-column` of the View; `sorted` says what
-    is applied.
-    `more` counts the rows left out; `filters` are the View's filter fields this table understands."""
-
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...] = ()
-    sortable: bool = False
-    sorted: str = ""
-    more: int = 0
-    filters: tuple[Filter, ...] = ()
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -302,13 +230,34 @@ class Verdict(PanelBase, frozen=True, kw_only=True, tag="verdict"):
         return "".join(phrase.text for phrase in self.phrases)
 
 
+FieldKind = Literal["text", "integer", "number", "boolean", "choice"]
+"""What can be put into a field."""
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """A value an action asks for; `choices` are those of a "choice"."""
+
+    name: str
+    title: str
+    kind: FieldKind = "text"
+    required: bool = True
+    default: Any = None
+    choices: tuple[str, ...] = ()
+
+
 class ActionButton(msgspec.Struct, frozen=True, kw_only=True):
-    """A button that posts to `action` (relative), after `confirm` was answered; `disabled` says why it cannot."""
+    """A button that posts `fields` to `action` (relative), after `confirm` was answered, for those of at least `role`.
+
+    `note` says what became of it last, `state` how that was; `disabled` says why it cannot be pressed."""
 
     title: str
     action: str
     confirm: str = ""
     disabled: str = ""
+    fields: tuple[Field, ...] = ()
+    role: str = "operator"
+    note: str = ""
+    state: State = ""
 
 
 class Actions(PanelBase, frozen=True, kw_only=True, tag="actions"):
@@ -338,33 +287,6 @@ Panel = (
     | Section
 )
 """Any panel."""
-
-RANGES: Final[Mapping[str, int]] = {"15m": 900, "1h": 3_600, "24h": 86_400, "7d": 604_800}
-"""Ranges by name, in seconds."""
-
-
-class View(msgspec.Struct, frozen=True, kw_only=True):
-    """What a viewer chose; it lives in the URL and equal views render alike.
-
-    `scope` is "all" or an instance id; `start` and `end` (Unix seconds) are set instead of `range` by a zoom or a
-    custom
-    range; `sort` is a column, with "-" in front for descending; `filters` are (name, value) pairs in
-    name order; `path` holds path values such as the request id.
-    """
-
-    page: str = "overview"
-    scope: str = "all"
-    range: str = "15m"
-    start: float | None = None
-    end: float | None = None
-    sort: str = ""
-    filters: tuple[tuple[str, str], ...] = ()
-    path: tuple[tuple[str, str], ...] = ()
-
-    def filter(self, name: str) -> str:
-        """The value of a filter, "" when it is not set."""
-        return dict(self.filters).get(name, "")
-
 
 Build = Callable[["Snapshot", View], Panel]
 """What builds a panel; pure, so equal snapshots and views give equal panels."""

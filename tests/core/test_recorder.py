@@ -209,6 +209,7 @@ def test_kept_facts_are_the_newest_up_to_their_limits() -> None:
         bench.request(path=f"/{number}", status=500, seconds=2.0, id=f"r{number}")
         bench.recorder.event("e", {"n": number})
         bench.recorder.event("audit", {"n": number})
+        bench.recorder.event("start", {"n": number})
         bench.socket("connected", 0)
         bench.failing_call(number, "")
         bench.failing_call(number, f"r{number}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import logging
 import socket
@@ -10,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from starlette.applications import Starlette
@@ -19,11 +20,15 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+import fanlight
 from fanlight import Fanlight
+from fanlight.panels import Bar, Donut, Table
 
 TIMEOUT = 20.0
 TOKEN = "operator-token-for-tests"
 VIEWER_TOKEN = "viewer-token-for-tests"
+
+Currency = Literal["EUR", "USD"]
 
 logger = logging.getLogger("shop")
 logger.setLevel(logging.INFO)
@@ -114,12 +119,53 @@ def application(dashboard: Fanlight) -> Starlette:
     )
 
 
+def declare(dashboard: Fanlight, prices: dict[str, str]) -> None:
+    """What only the application knows how to do."""
+
+    @dashboard.action("Re-price")
+    async def reprice(
+        name: str, price: float = 1.5, currency: Literal["EUR", "USD"] = "EUR", sale: bool = False
+    ) -> str:
+        prices[name] = f"{price} {currency}"
+        return f"{name} is {prices[name]}" + (", on sale" if sale else "")
+
+    @dashboard.panel("Prices", span=4)
+    def price_list() -> Table:
+        return Table(columns=["name", "price"], rows=sorted(prices.items()))
+
+    @dashboard.panel("Orders", span=8)
+    async def orders() -> list[dict[str, object]]:
+        return [{"order": number, "of": "apple", "amount": number * 3} for number in range(700)]
+
+    @dashboard.panel("Suppliers", every=1)
+    def suppliers() -> None:
+        raise ConnectionError("no answer from mysql://shop:hunter2@stock")
+
+    @dashboard.page("Stock")
+    def stock() -> list[object]:
+        slices = (Bar(name="apples", value=3), Bar(name="pears", value=5, tone="second"))
+        return [
+            len(prices),
+            Donut(title="Shelves", slices=slices),
+            {"fridge": {"doors": 2, "open": False}},
+            price_list(),
+        ]
+
+    @dashboard.action("Count the stock", confirm="Count every shelf?", role="viewer")
+    async def count() -> str:
+        for shelf in range(30):
+            fanlight.progress(shelf, 30, "shelves")
+            await asyncio.sleep(0.1)
+        raise RuntimeError("a shelf fell over")
+
+
 @contextmanager
 def shop(port: int = 0, server: dict[str, Any] | None = None, **settings: Any) -> Iterator[Shop]:
     """Serve it on a thread; keywords are the dashboard's settings, `server` uvicorn's. Ends what still runs."""
     dashboard = Fanlight("shop", **settings)
     cached = {"apple": "red"}
     dashboard.cache("prices", clear=cached.clear).hit(3)
+    declare(dashboard, cached)
     app = application(dashboard)
     dashboard.install(app)
     running = Server(app, **(server or {}))

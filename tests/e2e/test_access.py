@@ -26,7 +26,7 @@ def test_action_asks_acts_and_then_says_so(service: Shop, visit: Visit) -> None:
     page.get_by_role("button", name="Clear caches").click()
     assert "pear" in service.cached
     page.locator("#confirm-yes").click()
-    expect(page.locator("#toasts .toast.ok")).to_contain_text("success: Cleared")
+    expect(page.locator("#toasts .toast.ok")).to_contain_text("success: Clear caches: done")
     assert seen == [False]
 
 

@@ -12,6 +12,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Message
 
 from fanlight.clock import ManualClock
+from fanlight.core.analytics import Analytics, analyse
 from fanlight.core.facts import CALL, DISCONNECTED, LOG, REQUEST, SOCKET, STREAM
 from fanlight.core.frame import Frame
 from fanlight.core.pacer import Pacer
@@ -23,7 +24,7 @@ from fanlight.core.window import Window
 from fanlight.faces.api import routes
 from fanlight.faces.context import FaceContext
 from fanlight.pages import PAGES, PANELS
-from fanlight.panels import View
+from fanlight.panels import ActionButton, View
 from fanlight.services.calls import Call
 from fanlight.settings import Settings
 
@@ -90,14 +91,19 @@ class ScriptedService:
     def last_failure(self) -> str:
         return self.recorder.last_failure
 
-    def clearable(self) -> tuple[str, ...]:
-        return ("groups",)
+    def actions(self) -> tuple[ActionButton, ...]:
+        confirm = "Clear every cache on every worker?"
+        return (ActionButton(title="Clear caches", action="actions/clear-cache", confirm=confirm),)
 
     def viewers(self) -> int:
         return 0
 
     def history(self) -> str:
         return ""
+
+    def analytics(self) -> Analytics:
+        """Made anew each time; once in a while is the engine's."""
+        return analyse(self.query.cumulative("all"), self.clock.time_ns() / 1e9)
 
     def exposition(self, snapshot: Snapshot) -> str:
         """Prometheus text on pages is the engine's to make."""

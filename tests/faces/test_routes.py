@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,11 +19,14 @@ from tests.faces.service import ScriptedService, busy_service
 from tests.faces.serving import Reply, Served, context_of, dashboard, serving
 
 from fanlight.faces.api import routes as api_routes
-from fanlight.faces.context import VISIT, ActionResult, UnknownAction
+from fanlight.faces.context import VISIT, ActionResult, Visit
 from fanlight.faces.web.app import WebFace
 from fanlight.faces.web.assets import BUNDLES, asset_url
 from fanlight.faces.web.security import CONTENT_SECURITY_POLICY, HEADERS
 from fanlight.pages import PAGES
+from fanlight.services.actions import UnknownAction
+from fanlight.services.parameters import ParameterError
+from fanlight.services.runs import RunState, UnknownRun
 
 OPERATOR = "operator-token-0123456789"
 VIEWER = "viewer-token-0123456789"
@@ -37,18 +40,25 @@ class RecordedActions:
     """Actions that say what they were asked for."""
 
     def __init__(self) -> None:
-        self.ran: list[tuple[str, Mapping[str, str], str]] = []
+        self.ran: list[tuple[str, Mapping[str, Any], str]] = []
 
-    def names(self) -> Collection[str]:
-        return ("clear-cache", "restart", "breakers", "pipelines", "slow", "broken")
+    def role(self, path: str) -> str:
+        return "viewer" if path == "look-again" else "operator"
 
-    async def run(self, name: str, path: Mapping[str, str], role: str) -> ActionResult:
-        self.ran.append((name, path, role))
-        if "nobody" in path.values():
+    async def run(self, path: str, given: Mapping[str, Any], visit: Visit) -> ActionResult:
+        self.ran.append((path, given, visit.role))
+        if path == "restart/nobody":
             raise UnknownAction("There is no service nobody.")
-        if name == "broken":
+        if path == "nope":
+            raise UnknownAction("There is no action 'nope'.", ("clear-cache", "slow"))
+        if path == "broken":
             raise RuntimeError("secret detail")
-        return ActionResult("running", "under way", "run-1") if name == "slow" else ActionResult("success", "done")
+        if "limit" in given:
+            raise ParameterError("limit", "limit is 'many'; expected a whole number")
+        return ActionResult("running", "under way", "run-1") if path == "slow" else ActionResult("success", "done")
+
+    def follow(self, run: str) -> RunState:
+        raise UnknownRun(f"no run {run}")
 
 
 async def raising(request: Request) -> Response:
@@ -263,23 +273,55 @@ def test_two_hosts_are_none(served: Served) -> None:
     assert "evil.example" in served.ask("/dashboard", Host="evil.example", **BROWSER).text
 
 
-ACTIONS = [
-    ("clear-cache", ("clear-cache", {})),
-    ("restart/ollama", ("restart", {"service": "ollama"})),
-    ("breakers/ollama/trip", ("breakers", {"name": "ollama", "change": "trip"})),
-    ("breakers/ollama/reset", ("breakers", {"name": "ollama", "change": "reset"})),
-    ("pipelines/nightly", ("pipelines", {"name": "nightly"})),
-]
+ACTIONS = ("clear-cache", "restart/ollama", "breakers/ollama/trip", "breakers/ollama/reset", "pipelines/nightly")
 
 
-@pytest.mark.parametrize(("path", "asked"), ACTIONS)
-def test_actions_run_for_operators(
-    served: Served, actions: RecordedActions, path: str, asked: tuple[str, dict[str, str]]
-) -> None:
-    """HUB-7, HUB-8: each action of the design is run with its path values and role, and reports what became of it."""
+@pytest.mark.parametrize("path", ACTIONS)
+def test_actions_run_for_operators(served: Served, actions: RecordedActions, path: str) -> None:
+    """HUB-7, HUB-8: each action of the design is run by its path and the role, and reports what became of it."""
     reply = served.ask(f"/dashboard/actions/{path}", "POST", **BEARER)
     assert (reply.status, reply.json) == (200, {"status": "success", "message": "done", "run": None})
-    assert actions.ran[-1] == (*asked, "operator")
+    assert actions.ran[-1] == (path, {}, "operator")
+
+
+BODIES: tuple[tuple[bytes, str, dict[str, Any]], ...] = (
+    (b'{"name": "a b", "force": true}', "application/json; charset=utf-8", {"name": "a b", "force": True}),
+    (b"name=a+b&force=on&note=", "application/x-www-form-urlencoded", {"name": "a b", "force": "on", "note": ""}),
+    (b"  ", "", {}),
+)
+
+
+@pytest.mark.parametrize(("body", "kind", "given"), BODIES)
+def test_an_action_gets_what_is_sent(
+    served: Served, actions: RecordedActions, body: bytes, kind: str, given: dict[str, Any]
+) -> None:
+    """HUB-7: JSON of a program and the form of a page give the same."""
+    assert served.ask("/dashboard/actions/index", "POST", body, **BEARER, Content_Type=kind).status == 200
+    assert actions.ran[-1] == ("index", given, "operator")
+
+
+WRONG_BODIES = (
+    (b"[1]", "application/json", 422),
+    (b'{"a":' * 5000, "application/json", 422),
+    (b"a=1", "multipart/form-data; boundary=x", 415),
+    (b"x" * 40_000, "application/json", 413),
+    (b"&".join(b"a%d=1" % n for n in range(60)), "application/x-www-form-urlencoded", 413),
+    (b'{"limit": "many"}', "application/json", 422),
+)
+
+
+@pytest.mark.parametrize(("body", "kind", "status"), WRONG_BODIES)
+def test_a_wrong_body_is_refused_in_one_line(served: Served, body: bytes, kind: str, status: int) -> None:
+    """HUB-7, X-6: what is no set of values, too large, or of a wrong type runs nothing."""
+    reply = served.ask("/dashboard/actions/index", "POST", body, **BEARER, Content_Type=kind)
+    assert (reply.status, set(reply.json["error"])) == (status, {"code", "message", "detail"})
+
+
+def test_an_action_may_be_for_viewers(served: Served, actions: RecordedActions) -> None:
+    """HUB-7: an action declared for viewers is run by one; no other is."""
+    assert served.ask("/dashboard/actions/look-again", "POST", **LOOKING).status == 200
+    assert actions.ran[-1] == ("look-again", {}, "viewer")
+    assert served.ask("/dashboard/actions/index", "POST", **LOOKING).status == 403
 
 
 def test_actions_tell_the_truth(served: Served, service: ScriptedService) -> None:
@@ -288,7 +330,6 @@ def test_actions_tell_the_truth(served: Served, service: ScriptedService) -> Non
     assert (running.status, running.json["run"]) == (202, "run-1")
     unknown = served.ask("/dashboard/actions/restart/nobody", "POST", **BEARER)
     assert (unknown.status, unknown.json["error"]["message"]) == (404, "There is no service nobody.")
-    assert served.ask("/dashboard/actions/breakers/ollama/explode", "POST", **BEARER).status == 404
     assert served.ask("/dashboard/actions/broken", "POST", **BEARER).status == 500
     assert "secret detail" in failures(service)
 

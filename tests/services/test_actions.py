@@ -1,41 +1,73 @@
-"""Actions: reported only after they happened, and with the instances where they did not."""
+"""Actions: declared once, found by their paths."""
 
 from __future__ import annotations
 
-from fanlight.services.actions import Cache, clearable, told
-from fanlight.stores.commands import Outcome
+from typing import Any
+
+import pytest
+
+from fanlight.errors import FanlightError
+from fanlight.panels import ActionButton, Field
+from fanlight.services.actions import ACTION_LIMIT, Action, Actions, UnknownAction
 
 
-def test_success_names_how_many_did_it() -> None:
-    """HUB-7: success means every instance concerned did it."""
-    assert told(Outcome({"a": "x", "b": "x"}, {}, []), "Cleared") == ("success", "Cleared on 2 instances: x")
+def reindex(limit: int = 10) -> None: ...
+def restart(service: str, hard: bool = False) -> None: ...
 
 
-def test_one_instance_is_not_counted_aloud() -> None:
-    """With one process nobody wants to read about instances."""
-    assert told(Outcome({"a": ""}, {}, []), "Cleared") == ("success", "Cleared")
+@pytest.fixture
+def actions() -> Actions:
+    made = Actions()
+    made.register(Action("reindex", "Re-index", reindex, confirm="All of it?"))
+    made.register(Action("restart/{service}", "Restart", restart))
+    return made
 
 
-def test_partial_success_names_the_instances() -> None:
-    """HUB-7: a partial result is an error that names who failed and who never answered."""
-    status, message = told(Outcome({"a": ""}, {"b": "disk full"}, ["c"]), "Cleared")
-    assert status == "error"
-    assert message == "Cleared on 1 instances, but not on b: disk full; c: no answer"
+def test_an_action_is_a_button_with_fields(actions: Actions) -> None:
+    """HUB-7, X-5: what is declared is shown as data; what needs a name in its path stands beside the thing named."""
+    limit = Field(name="limit", title="Limit", kind="integer", required=False, default=10)
+    expected = ActionButton(title="Re-index", action="actions/reindex", confirm="All of it?", fields=(limit,))
+    assert actions.buttons() == (expected,)
 
 
-def test_a_cache_counts_what_it_is_told() -> None:
-    """OBS-2: hits and misses are counted by cache."""
-    counted: list[tuple[str, int]] = []
-    cache = Cache("prompts", lambda name, amount: counted.append((name, amount)))
-    cache.hit()
-    cache.miss(2)
-    cache.evict()
-    cache.size(41)
-    assert counted == [("cache.hits.prompts", 1), ("cache.misses.prompts", 2), ("cache.evictions.prompts", 1)]
-    assert cache.entries == 41
+def test_a_path_finds_its_action_and_values(actions: Actions) -> None:
+    """HUB-7: `restart/ollama` is the restart of ollama; a path of its own goes first."""
+    found, values = actions.find("restart/ollama")
+    assert (found.title, values) == ("Restart", {"service": "ollama"})
+    actions.register(Action("restart/ollama", "Restart Ollama", reindex))
+    assert actions.find("restart/ollama")[0].title == "Restart Ollama"
 
 
-def test_only_caches_that_hand_over_clear_can_be_cleared() -> None:
-    """HUB-4: clearing is the cache's own function."""
-    one, two = Cache("a", lambda *_: None), Cache("b", lambda *_: None, clear=dict)
-    assert clearable([one, two]) == [two]
+@pytest.mark.parametrize("path", ["nope", "restart", "restart/a/b", "restart/{service}", ""])
+def test_an_unknown_path_names_what_there_is(actions: Actions, path: str) -> None:
+    """HUB-8: unknown names are told as such."""
+    with pytest.raises(UnknownAction) as unknown:
+        actions.find(path)
+    assert set(unknown.value.known) == {"reindex", "restart/{service}"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"path": "reindex"}, "declared twice"),
+        ({"path": "a b"}, "expected segments of letters"),
+        ({"role": "admin"}, "expected 'viewer' or 'operator'"),
+        ({"runs": "twice"}, "expected 'once' or 'everywhere'"),
+        ({"timeout": 0}, "expected seconds, at most 900"),
+        ({"timeout": 3600.0}, "expected seconds, at most 900"),
+        ({"path": "stop/{service}"}, "no parameter service for its path"),
+    ],
+)
+def test_a_declaration_without_sense_is_refused(actions: Actions, changes: dict[str, Any], message: str) -> None:
+    """HUB-7: a mistake in a declaration is an error at start that says what to change."""
+    with pytest.raises(FanlightError, match=message):
+        actions.register(Action(**{"path": "other", "title": "Other", "function": reindex, **changes}))
+
+
+def test_the_number_of_actions_is_bounded() -> None:
+    """TTY-6: a loop that declares actions is stopped."""
+    actions = Actions()
+    for number in range(ACTION_LIMIT):
+        actions.register(Action(f"a{number}", "A", reindex))
+    with pytest.raises(FanlightError, match="expected no more"):
+        actions.register(Action("more", "More", reindex))

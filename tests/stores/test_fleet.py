@@ -180,3 +180,55 @@ def test_a_broken_store_is_said_and_hurts_nothing(join: Callable[..., Worker], c
     one.fleet.follow()
     assert "closed" in one.fleet.error
     assert totals(one.fleet.total_frames()).family("requests").count == 2
+
+
+def test_totals_are_exact_between_two_writes_of_them(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """X-2: totals are written every ten seconds; whoever reads adds the seconds since, early or late."""
+    one, two = join(), join()
+    two.totals()
+    for second in range(25):
+        one.serve(second)
+        tick(clock, one, two)
+    written = Frame.decode(one.fleet._store.totals("chat")[one.recorder.instance])
+    assert written.totals["requests"].count < sum(range(25))
+    for reader in (two, join()):
+        assert reader.totals().family("requests").count == sum(range(25))
+
+
+def test_a_killed_worker_loses_nothing_it_had_written(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """X-2: after kill -9 (no goodbye, no last totals) what it wrote counts, an hour later still, for a new worker."""
+    killed = join()
+    for _ in range(7):
+        killed.serve(3)
+        tick(clock, killed)
+    clock.advance(3600)
+    late = join()
+    tick(clock, late)
+    assert late.totals().family("requests").count == 21
+
+
+def test_a_clean_end_writes_the_last_totals(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """X-2: who says goodbye leaves totals that need no seconds beside them."""
+    one = join()
+    for _ in range(4):
+        one.serve(2)
+        tick(clock, one)
+    one.fleet.close()
+    assert one.writer.flush()
+    assert Frame.decode(one.fleet._store.totals("chat")[one.recorder.instance]).totals["requests"].count == 8
+    assert join().totals().family("requests").count == 8
+
+
+def test_totals_are_read_again_after_a_gap(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """X-2: when seconds of an instance were lost on their way, its next totals put the sum right."""
+    one, two = join(), join()
+    tick(clock, one, two)
+    two.totals()
+    for _ in range(70):  # seconds that a full queue dropped
+        one.serve(1)
+        clock.advance(1.0)
+        one.recorder.commit(one.recorder.take())
+    for _ in range(11):
+        one.serve(1)
+        tick(clock, one, two)
+    assert two.totals().family("requests").count == 81

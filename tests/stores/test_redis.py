@@ -16,7 +16,8 @@ from tests.redis_server import RedisCluster, RedisServer, free_port
 from fanlight.errors import StoreError
 from fanlight.stores import open_store, redis_client
 from fanlight.stores.base import LATEST, SERIES_KEPT, TIERS, Acknowledgement, Command, InstanceInfo, StoredFrame
-from fanlight.stores.redis import RedisStore
+from fanlight.stores.opening import open_shared
+from fanlight.stores.redis import SECONDS_HELD, WRITTEN_HELD, RedisStore
 
 NOW = 1_700_000_000.0
 
@@ -130,17 +131,43 @@ def test_a_frame_written_again_while_it_is_read_is_news_once(
     assert store.changes("chat", cursor)[1] == [frame(data=b"late")]
 
 
-def test_a_server_that_came_back_empty_has_the_totals_with_the_next_heartbeat(
-    store: RedisStore, server: RedisServer
-) -> None:
-    """X-2: after FLUSHALL an idle instance's heartbeat, which carries no totals, brings them back in one step."""
-    store.write(info(), [frame()], b"one")
-    store.write(info("b"), [], b"two")
+def test_a_server_that_came_back_empty_is_given_again_what_it_lost(store: RedisStore, server: RedisServer) -> None:
+    """X-2: after FLUSHALL an instance's heartbeat brings back its last totals and its seconds since, in one step."""
+    seconds = [frame(int(NOW) + second) for second in range(4)]
+    store.write(info(), seconds[:1], b"one")
+    store.write(info(), seconds[1:2], None)
+    store.write(info("young"), [], None)
+    store.write(info("young"), [frame(instance="young")], None)
     server.send("FLUSHALL")
-    store.write(info(), [frame(int(NOW) + 1)], None)
+    store.write(info(), seconds[2:3], None)
+    store.write(info("young"), [], None)
     assert store.totals("chat") == {"a": b"one"}
-    store.write(info("b"), [], None)
-    assert store.totals("chat") == {"a": b"one", "b": b"two"}
+    assert store.frames("chat", 1, 0) == [frame(instance="young"), *seconds[1:3]]
+    store.write(info(), seconds[3:], b"two")
+    server.send("FLUSHALL")
+    store.write(info(), [], None)
+    assert store.totals("chat") == {"a": b"two"}
+    assert store.frames("chat", 1, 0) == []
+
+
+def test_totals_that_were_evicted_come_back(store: RedisStore, server: RedisServer) -> None:
+    """X-2: a full server may have let go of the totals alone; the next heartbeat brings them back."""
+    store.write(info(), [], b"one")
+    server.send("DEL", "fanlight:{chat}:totals")
+    store.write(info(), [], None)
+    assert store.totals("chat") == {"a": b"one"}
+
+
+def test_what_is_remembered_is_bounded(store: RedisStore) -> None:
+    """X-3: seconds without totals and instances without end are remembered up to a limit, the last ones."""
+    for second in range(SECONDS_HELD + 5):
+        store.write(info(), [frame(int(NOW) + second)], None)
+    assert len(store._written["chat", "a"].seconds) == SECONDS_HELD
+    for number in range(WRITTEN_HELD + 5):
+        store.write(info(f"i{number}"), [], b"totals")
+    assert len(store._written) == WRITTEN_HELD
+    store.write(info(f"i{WRITTEN_HELD + 4}", closed=True), [], None)
+    assert len(store._written) == WRITTEN_HELD - 1
 
 
 def test_cursors_stay_good_when_the_server_came_back_empty(store: RedisStore, server: RedisServer) -> None:
@@ -299,6 +326,25 @@ def test_over_tls(tmp_path: Path) -> None:
         strict.close()
     finally:
         server.kill()
+
+
+def test_values_and_claims_are_shared_and_expire(store: RedisStore, server: RedisServer) -> None:
+    """OBS-4: all stores on a server see one value of a service, one at a time may claim it, and both expire."""
+    other = RedisStore(server.url)
+    mine, theirs = open_shared(store, "chat"), open_shared(other, "chat")
+    apart = open_shared(other, "another service")
+    assert mine is not None
+    assert theirs is not None
+    assert apart is not None
+    assert mine.get("report") is None
+    assert [mine.claim("report", 5.0), theirs.claim("report", 5.0), apart.claim("report", 5.0)] == [True, False, True]
+    mine.put("report", b"{}", 30.0)
+    assert theirs.get("report") == b"{}"
+    assert apart.get("report") is None
+    assert theirs.claim("report", 5.0)
+    assert 0 < server.send("PTTL", "fanlight:{chat}:report:claim") <= 5_000
+    assert 0 < server.send("TTL", "fanlight:{chat}:report") <= 30
+    other.close()
 
 
 @pytest.fixture(scope="module")

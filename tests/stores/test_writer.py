@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from fanlight.clock import ManualClock
 from fanlight.errors import StoreError
 from fanlight.stores.base import InstanceInfo, RefusedError, StoredFrame
 from fanlight.stores.memory import MemoryStore
-from fanlight.stores.writer import BATCH, LAST_RETRY, PRUNE_EVERY, StoreWriter, WriteQueue
+from fanlight.stores.writer import BATCH, LAST_RETRY, StoreWriter, WriteQueue
 
 NOW = 1_700_000_000
 
@@ -38,7 +39,6 @@ class FaultyStore(MemoryStore):
         self.gate.set()
         self.entered = threading.Event()
         self.batches: list[list[int]] = []
-        self.prunings = 0
 
     def write(self, info: InstanceInfo, frames: Sequence[StoredFrame], totals: bytes | None) -> None:
         self.entered.set()
@@ -47,12 +47,6 @@ class FaultyStore(MemoryStore):
             raise self.fault
         super().write(info, frames, totals)
         self.batches.append(buckets(frames))
-
-    def prune(self, service: str, now: float) -> int:
-        self.prunings += 1
-        if self.fault is not None:
-            raise self.fault
-        return super().prune(service, now)
 
 
 def test_what_is_put_is_taken_with_the_latest_heartbeat_and_totals() -> None:
@@ -241,17 +235,19 @@ def test_a_long_queue_goes_in_batches() -> None:
     assert [len(batch) for batch in store.batches] == [BATCH, BATCH, 50]
 
 
-def test_retention_is_enforced_once_a_minute() -> None:
-    """X-3: the writer prunes at its first write and then every minute; a failure there is shown and stops nothing."""
-    store, clock = FaultyStore(), ManualClock(NOW)
-    writer = StoreWriter(store, clock=clock)
-    for _ in range(3):
-        writer.write(info(), [frame()])
-        assert writer.flush(10)
-    clock.advance(PRUNE_EVERY)
-    writer.write(info(), [frame()])
-    assert writer.close()
-    assert store.prunings == 2
+def test_a_name_that_was_left_is_still_said_goodbye_for() -> None:
+    """X-3: an instance that goes on under another name loses neither its last totals nor its goodbye."""
+    queue = WriteQueue()
+    queue.put(info(), [frame(0)], b"last", NOW)
+    queue.put(msgspec.structs.replace(info(), closed=True), [], None, NOW)
+    queue.put(msgspec.structs.replace(info(), instance="b"), [frame(1)], b"first", NOW)
+    first = queue.take()
+    assert (first[0].closed, first[2], buckets(first[1])) == (True, b"last", [0, 1])
+    queue.failed(OSError("no"), 0.0)
+    assert queue.take() == first
+    queue.written(NOW)
+    assert not queue.is_empty
+    assert (queue.take()[0].instance, queue.is_empty) == ("b", False)
 
 
 def test_after_close_frames_are_dropped_and_counted() -> None:

@@ -20,6 +20,9 @@ from fanlight.core.frame import KEPT_LIMITS, OTHER, Frame, Key
 AUDIT: Final = "audit"
 """The type of the events that say who was refused and who changed something."""
 
+START: Final = "start"
+"""The type of the event that says an instance started."""
+
 COUNTER_LIMIT: Final = 1_000
 """Distinct counter names besides Fanlight's own; what comes after them counts under the `other` of its group."""
 
@@ -29,7 +32,7 @@ AMOUNT_LIMIT: Final = 2**53
 CLOSE_CODE_LIMIT: Final = 64
 """Distinct WebSocket close codes (clients choose them); what comes after them counts as the outcome `other`."""
 
-COUNTER_GROUPS: Final = (*metrics.COUNTER_GROUPS, "cache.hits.", "cache.misses.")
+COUNTER_GROUPS: Final = (*metrics.COUNTER_GROUPS, "cache.hits.", "cache.misses.", "cache.evictions.")
 """Beginnings of counter names whose ends the application chooses."""
 
 COUNTED_FAMILIES: Final = ("requests", "streams", "sockets", "calls")
@@ -37,6 +40,8 @@ COUNTED_FAMILIES: Final = ("requests", "streams", "sockets", "calls")
 
 BATCH_LIMIT: Final = 1_024
 """Batches one tick holds; requests beyond them fold one by one."""
+
+_EVENT_KINDS: Final = {AUDIT: "audit", START: "starts"}
 
 _PIECE: Final = 16  # facts folded between two breaths: under 0.1 ms
 _RECORDED: Final = 128  # amounts recorded between two breaths: under 0.05 ms
@@ -309,9 +314,10 @@ class Fold:
         return code
 
     def _event(self, fact: Fact, tick: Tick) -> None:
-        # apart, so that a flood of refusals pushes out no event of the application's, and events no refusal
-        tick.kept["audit" if fact[3] == AUDIT else "events"].append(fact)
-        self._count(tick.frame, f"events.{records.text(fact[3], records.LABEL_LIMIT)}", 1)
+        # apart, so that a flood of one pushes out nothing of the others
+        tick.kept[_EVENT_KINDS.get(fact[3], "events")].append(fact)
+        if fact[3] != START:
+            self._count(tick.frame, f"events.{records.text(fact[3], records.LABEL_LIMIT)}", 1)
 
     def _counted(self, fact: Fact, tick: Tick) -> None:
         self._count(tick.frame, fact[3], fact[4])

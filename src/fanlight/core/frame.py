@@ -40,6 +40,7 @@ KEPT_LIMITS: Final[Mapping[str, int]] = {
     "traces": 200,
     "slow_calls": 50,
     "failed_calls": 100,
+    "starts": 100,
 }
 """How many kept facts of each kind a frame holds: the newest ones."""
 

@@ -7,12 +7,13 @@ from threading import Lock, RLock
 from typing import Protocol
 
 from fanlight.clock import Clock
+from fanlight.core.analytics import Analytics
 from fanlight.core.frame import Frame
 from fanlight.core.sections import Instance, Supplied
 from fanlight.core.snapshot import Inputs, Snapshot
 from fanlight.core.totals import totals
 from fanlight.core.window import Window
-from fanlight.panels import View
+from fanlight.panels import ActionButton, View
 from fanlight.settings import Settings
 
 
@@ -45,7 +46,7 @@ class Surroundings(Protocol):
 
     def database(self) -> Supplied: ...
 
-    def clearable(self) -> tuple[str, ...]: ...
+    def actions(self) -> tuple[ActionButton, ...]: ...
 
     def last_failure(self) -> str: ...
 
@@ -54,6 +55,8 @@ class Surroundings(Protocol):
     def history(self) -> str: ...
 
     def exposition(self, snapshot: Snapshot) -> str: ...
+
+    def analytics(self) -> Analytics: ...
 
 
 class Query:
@@ -112,12 +115,13 @@ class Query:
             this_run=run,
             instances=tuple(source.instances()),
             database=around.database(),
-            clearable=around.clearable(),
+            actions=around.actions(),
             last_failure=around.last_failure(),
             viewers=around.viewers(),
             history=around.history(),
             version=version,
             exposition=around.exposition,
+            analytics=around.analytics,
         )
         return Snapshot(inputs)
 

@@ -35,6 +35,9 @@ class Sample(NamedTuple):
     source: str
 
 
+STEP_BACK: Final = 3
+"""Seconds the clock may be set back by with nothing but a long second; beyond it time begins again."""
+
 Sampler = Callable[[], Iterable[Sample]]
 """Reads levels once a second on the pulse's thread."""
 
@@ -74,6 +77,7 @@ class Recorder:
         self._dropped = 0
         self._taken_ns = clock.monotonic_ns()
         self._sampled_second = 0
+        self._open_second = 0
 
     def renew(self) -> None:
         """Begin again as the instance of this process; for the child of a fork, which has one thread yet."""
@@ -86,6 +90,28 @@ class Recorder:
         self._folded, self._dropped = self.next_seq(), 0  # what waited is the parent's to fold
         self.fold.forget()
         self._taken_ns = self.clock.monotonic_ns()
+        self._open_second = 0
+
+    def rename(self) -> None:
+        """Go on as another instance, whose totals and time begin now; what waits is its to fold."""
+        self.instance, self.host, self._tag = new_instance()
+        self.started = self.clock.time_ns() / 1e9
+        with self.lock:
+            self.totals = Frame(int(self.started), int(self.started))
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Take seconds as the clock says them, even if they were closed before."""
+        self._open_second = 0
+
+    @property
+    def went_back(self) -> bool:
+        """Whether the clock was set back so far that seconds which are published would come again."""
+        return self.clock.time_ns() // 1_000_000_000 < self._open_second - STEP_BACK
+
+    def close_second(self, frame: Frame) -> None:
+        """This frame's second is published: what is taken from now on belongs to a later one."""
+        self._open_second = frame.start + 1
 
     def resolve_routes(self, describe: Callable[[Any, str, str], str], by_path: Callable[[Any], bool]) -> None:
         """How facts' routes become templates, at fold time; see `Fold`."""
@@ -110,11 +136,14 @@ class Recorder:
         self.count("fanlight.failures")
 
     def take(self, breathe: Callable[[], None] = unpaced) -> Frame:
-        """Everything since the last take as one frame, labelled with the second most of it fell into."""
+        """Everything since the last take as one frame, labelled with the second most of it fell into.
+
+        Never with one that is closed: when the clock was set back a little, the open second lasts longer.
+        """
         now_ns, wall_ns = self.clock.monotonic_ns(), self.clock.time_ns()
         elapsed_ns = min(max(now_ns - self._taken_ns, 0), 1_000_000_000)
         self._taken_ns = now_ns
-        second = (wall_ns - elapsed_ns // 2) // 1_000_000_000
+        second = max((wall_ns - elapsed_ns // 2) // 1_000_000_000, self._open_second)
         tick = Tick(Frame(second, second + 1), wall_ns - now_ns)
         self._drain(tick, breathe)
         self._seal(tick, breathe)

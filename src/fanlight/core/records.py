@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import islice
+from math import isfinite
 from typing import Any, Final
 
 from fanlight.core.facts import CALL, CANCELLED, DISCONNECTED, EVENT, LOG, REQUEST, SOCKET, STREAM, Fact, error_type
@@ -161,7 +162,7 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, float):
-        return float(value)
+        return float(value) if isfinite(value) else str(float(value))  # JSON has no such number
     if isinstance(value, int) and -(2**63) <= value < 2**63:
         return int(value)
     return text(value, FIELD_LIMIT)

@@ -27,10 +27,10 @@ class Instance:
 
 @dataclass(frozen=True)
 class Supplied:
-    """What a function of the application last supplied: its data, or why there is none."""
+    """What a function of the application last supplied: its data (a dict for the database), or why there is none."""
 
     at: float = 0.0
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Any = field(default_factory=dict)
     error: str = ""
     configured: bool = False
 
@@ -113,12 +113,13 @@ class System:
 
 @dataclass(frozen=True)
 class CacheFigures:
-    """One cache since this start; `size` None when it never said."""
+    """One cache since the first start; `size` None when it never said."""
 
     name: str
     hits: int
     misses: int
     size: int | None
+    evictions: int = 0
 
     @property
     def hit_ratio(self) -> float | None:

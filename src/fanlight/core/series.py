@@ -83,6 +83,12 @@ class Series:
                 kept.extend(self.extremes[place : place + 3])
         self.extremes = kept
 
+    def cell(self, bucket: int) -> Cell | None:
+        """What it holds of a bucket, as a cell of its own; None when nothing."""
+        if bucket == self.open_bucket and self.open.count:
+            return self.open.copy()
+        return Cell.unpack(self.packed[bucket]) if bucket in self.packed else None
+
     def expire(self, limit: int) -> None:
         old = [bucket for bucket in self.packed if bucket < limit]
         for bucket in old:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+from fanlight.core.analytics import Analytics
 from fanlight.core.calls import TOKEN_TYPES
 from fanlight.core.dependencies import breakers
 from fanlight.core.facts import ERROR_TYPES, error_type
@@ -32,6 +33,7 @@ from fanlight.core.sections import (
 from fanlight.core.series import EMPTY, Summary
 from fanlight.core.totals import Tally, Totals
 from fanlight.core.window import Point, View
+from fanlight.panels import ActionButton
 from fanlight.settings import Settings
 
 HTTP_FAMILIES: Final = ("requests", "streams")
@@ -53,12 +55,13 @@ class Inputs:
     this_run: Totals
     instances: tuple[Instance, ...]
     database: Supplied = field(default_factory=Supplied)
-    clearable: tuple[str, ...] = ()
+    actions: tuple[ActionButton, ...] = ()
     last_failure: str = ""
     viewers: int = 0
     history: str = ""
     version: int = 0
     exposition: Callable[[Snapshot], str] | None = None
+    analytics: Callable[[], Analytics] | None = None
 
 
 class Snapshot:
@@ -75,7 +78,7 @@ class Snapshot:
         self.this_run = inputs.this_run
         self.instances = inputs.instances
         self.database = inputs.database
-        self.clearable = inputs.clearable
+        self.actions = inputs.actions
         self.version = inputs.version
 
     @cached_property
@@ -255,14 +258,16 @@ class Snapshot:
         size = self.level("cache.size", name)
         counters = self.totals.counters
         hits, misses = counters.get(f"cache.hits.{name}", 0), counters.get(f"cache.misses.{name}", 0)
-        return CacheFigures(name, hits, misses, None if size is None else int(size))
+        evictions = counters.get(f"cache.evictions.{name}", 0)
+        return CacheFigures(name, hits, misses, None if size is None else int(size), evictions)
 
     @cached_property
     def cache_total(self) -> CacheFigures:
         """All caches together."""
         sizes = [cache.size for cache in self.caches if cache.size is not None]
         hits, misses = sum(cache.hits for cache in self.caches), sum(cache.misses for cache in self.caches)
-        return CacheFigures("", hits, misses, sum(sizes) if sizes else None)
+        evictions = sum(cache.evictions for cache in self.caches)
+        return CacheFigures("", hits, misses, sum(sizes) if sizes else None, evictions)
 
     @cached_property
     def operations(self) -> tuple[Operation, ...]:
@@ -357,3 +362,9 @@ class Snapshot:
     def points(self, family: str) -> tuple[Point, ...]:
         """The chart points of a family, from `view.start` in steps of `window.STEP`; empty when it has none."""
         return self.view.points.get(family, ())
+
+    @cached_property
+    def analytics(self) -> Analytics | None:
+        """What all instances' histograms since the first start tell, made once in a while; None: by nobody."""
+        make = self._inputs.analytics
+        return make() if make else None

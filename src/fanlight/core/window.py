@@ -216,11 +216,43 @@ class Window:
             if not gauge.sources:
                 del self._gauges[name_label]
 
+    def rewind(self, now: float) -> None:
+        """The clock was set back to `now`: begin anew when that is before everything held."""
+        with self.lock:
+            if now < self._oldest:
+                self._begin(now)
+
+    def frame(self, bucket: int, breathe: Callable[[], None] = unpaced) -> Frame:
+        """The BUCKET seconds from `bucket` (a multiple) as one frame: cells, totals and counters; what is held of them.
+
+        Levels and records are not: a window does not tell by which second they came.
+        """
+        made = Frame(bucket, bucket + BUCKET)
+        with self.lock:
+            for name, family in self._families.items():
+                total = Cell()
+                for second in range(bucket, bucket + BUCKET):
+                    if second in family.seconds:
+                        total.add(family.seconds[second])
+                if not total.count:
+                    continue
+                made.totals[name] = total
+                cells = made.series[name] = {}
+                for key, series in family.series.items():
+                    cell = series.cell(bucket)
+                    if cell is not None:
+                        cells[key] = cell
+                    breathe()
+            for name, steps in self._counters.items():
+                amounts = [steps[step] for step in range(bucket, bucket + BUCKET, STEP) if step in steps]
+                if amounts:
+                    made.counters[name] = sum(amounts)
+        return made
+
     def view(self, now: float, breathe: Callable[[], None] = unpaced) -> View:
         """The window at `now` (Unix seconds)."""
         with self.lock:
-            if now < self._oldest:  # the clock was set back by more than the window holds
-                self._begin(now)
+            self.rewind(now)
             self._expire(int(now), breathe)
             end = int(now) // STEP * STEP + STEP
             start = end - SPAN

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
@@ -13,8 +13,9 @@ from fanlight.core.frame import Frame
 from fanlight.core.pacer import Pacer
 from fanlight.core.recorder import Recorder
 from fanlight.core.snapshot import Snapshot
-from fanlight.errors import FanlightError
 from fanlight.panels import PageFunction, Slot, View
+from fanlight.services.actions import UnknownAction
+from fanlight.services.runs import RunState, UnknownRun
 from fanlight.settings import Settings
 
 
@@ -68,30 +69,6 @@ class ActionResult:
     run: str = ""
 
 
-class UnknownAction(FanlightError):
-    """No action has that name, or nothing it could act on has; answered with 404 and this text."""
-
-
-class Actions(Protocol):
-    """What an operator can do."""
-
-    def names(self) -> Collection[str]:
-        """Every action's name."""
-
-    def run(self, name: str, path: Mapping[str, str], role: str) -> Awaitable[ActionResult]:
-        """Run an action on the path values it names; raises UnknownAction."""
-
-
-class NoActions:
-    """A dashboard on which nothing can be done."""
-
-    def names(self) -> Collection[str]:
-        return ()
-
-    async def run(self, name: str, path: Mapping[str, str], role: str) -> ActionResult:
-        raise UnknownAction(f"no action {name}")
-
-
 @dataclass(frozen=True)
 class Visit:
     """One request that was let in: under which root (no slash at its end), in which role, from which peer."""
@@ -99,6 +76,32 @@ class Visit:
     base: str
     role: str
     peer: str = ""
+
+
+class Actions(Protocol):
+    """What an operator can do. A path is below `actions/`."""
+
+    def role(self, path: str) -> str:
+        """The least role that may run what is at a path."""
+
+    def run(self, path: str, given: Mapping[str, Any], visit: Visit) -> Awaitable[ActionResult]:
+        """Run an action with what it is given; raises UnknownAction and ParameterError."""
+
+    def follow(self, run: str) -> RunState:
+        """How a run stands; may block, raises UnknownRun."""
+
+
+class NoActions:
+    """A dashboard on which nothing can be done."""
+
+    def role(self, path: str) -> str:
+        return "operator"
+
+    async def run(self, path: str, given: Mapping[str, Any], visit: Visit) -> ActionResult:
+        raise UnknownAction(f"no action {path}")
+
+    def follow(self, run: str) -> RunState:
+        raise UnknownRun(f"no run {run}")
 
 
 VISIT: Final = "fanlight.visit"

@@ -51,7 +51,7 @@ class NotFound(FaceError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         message = f"There is no {kind} {shown(name)}." if name else f"There is no such {kind}."
-        super().__init__(404, "not_found", message, _there_is(kind, known))
+        super().__init__(404, "not_found", message, there_is(kind, known))
 
 
 class Failed(FaceError):
@@ -72,7 +72,8 @@ def shown(text: str, limit: int = 80) -> str:
     return f'"{clean[:limit]}…"' if len(clean) > limit else f'"{clean}"'
 
 
-def _there_is(kind: str, known: Iterable[str]) -> str:
+def there_is(kind: str, known: Iterable[str]) -> str:
+    """What exists of a kind, the first few by name."""
     names = sorted(known)
     if not names:
         return f"No {kind} has been declared."

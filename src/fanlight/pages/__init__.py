@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
-
-import msgspec
 
 from fanlight.core.snapshot import Snapshot
 from fanlight.pages import (
@@ -16,26 +14,14 @@ from fanlight.pages import (
     models,
     observability,
     overview,
+    report,
     request,
     requests,
     services,
     system,
 )
-from fanlight.panels import PageFunction, Slot
-
-
-def _no_badge(snapshot: Snapshot) -> int:
-    return 0
-
-
-class PageSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A page in the menu: `badge` counts what wants attention there."""
-
-    name: str
-    title: str
-    build: PageFunction
-    badge: Callable[[Snapshot], int] = _no_badge
-    in_menu: bool = True
+from fanlight.pages.spec import PageSpec as PageSpec
+from fanlight.panels import Slot
 
 
 def _error_lines(snapshot: Snapshot) -> int:
@@ -56,6 +42,7 @@ PAGES: Final[Mapping[str, PageSpec]] = {
         PageSpec(name="system", title="System", build=system.page),
         PageSpec(name="logs", title="Logs", build=logs.page, badge=_error_lines),
         PageSpec(name="observability", title="Observability", build=observability.page),
+        PageSpec(name="report", title="Report", build=report.page, in_menu=False),
         PageSpec(name="alerts", title="Alerts", build=alerts.page, badge=alerts.raised),
     )
 }

@@ -40,11 +40,13 @@ CACHE_COLUMNS = (
     Column(name="misses", title="Misses", unit="integer"),
     Column(name="ratio", title="Hit rate", unit="ratio"),
     Column(name="size", title="Entries", unit="integer"),
+    Column(name="evictions", title="Evicted", unit="integer"),
 )
 
 
 def _row(cache: CacheFigures) -> Row:
-    return Row(key=cache.name, values=(cache.name, cache.hits, cache.misses, cache.hit_ratio, cache.size))
+    values = (cache.name, cache.hits, cache.misses, cache.hit_ratio, cache.size, cache.evictions)
+    return Row(key=cache.name, values=values)
 
 
 def cache_table(snapshot: Snapshot, view: View) -> Table:

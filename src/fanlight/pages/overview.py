@@ -6,13 +6,14 @@ import msgspec
 
 from fanlight import formats
 from fanlight.core import rules
+from fanlight.core.frame import Record
 from fanlight.core.snapshot import Snapshot
 from fanlight.pages import charts, system
 from fanlight.pages.caches import cache_stats
 from fanlight.pages.listing import REQUEST_COLUMNS, request_row
 from fanlight.pages.requests import ROUTE_COLUMNS_SHORT, routes_table
 from fanlight.pages.services import health
-from fanlight.panels import ActionButton, Actions, Bar, Bars, Page, Slot, Stat, Table, Verdict, View
+from fanlight.panels import ActionButton, Actions, Bar, Bars, Page, Slot, Stat, State, Table, Verdict, View
 
 ACTIVITY_ROWS = 50
 TOP_ROUTES = 10
@@ -145,13 +146,21 @@ def errors(snapshot: Snapshot, view: View) -> Bars:
 
 
 def actions(snapshot: Snapshot, view: View) -> Actions:
-    """What an operator can do from here."""
-    confirm = "Clear every cache on every worker?"
-    clear = ActionButton(title="Clear caches", action="actions/clear-cache", confirm=confirm)
-    buttons = (clear,) if snapshot.clearable else ()
+    """What an operator can do from here, and what became of it last."""
+    done = [event for event in reversed(snapshot.events) if event.data["type"] == "action"]
+    last = {f"actions/{event.data['fields'].get('action')}": event for event in done}
+    buttons = tuple(_with_outcome(button, last.get(button.action)) for button in snapshot.actions)
     return Actions(
-        title="Quick actions", buttons=buttons, empty='None yet. dashboard.cache("name", clear=...) adds one.'
+        title="Quick actions", buttons=buttons, empty='None yet. @dashboard.action("Title") above a function adds one.'
     )
+
+
+def _with_outcome(button: ActionButton, event: Record | None) -> ActionButton:
+    if event is None:
+        return button
+    fields = event.data["fields"]
+    state: State = "ok" if fields.get("status") == "success" else "error"
+    return msgspec.structs.replace(button, note=str(fields.get("message", "")), state=state)
 
 
 FIGURES = (
@@ -175,7 +184,7 @@ SLOTS = (
     Slot(name="activity", build=activity, span=8, rows=3, pace="fast"),
     Slot(name="system", build=system.meters, span=4, pace="fast"),
     Slot(name="stats", build=cache_stats, span=4),
-    Slot(name="actions", build=actions, span=4, pace="still"),
+    Slot(name="actions", build=actions, span=4),
 )
 
 

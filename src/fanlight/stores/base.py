@@ -106,11 +106,11 @@ class Command(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, array_like=True):
-    """What became of a command on one of its targets."""
+    """What became of a command on one of its targets; "running" is a word on the way, its message says how far."""
 
     command: str
     instance: str
-    status: Literal["success", "error"]
+    status: Literal["running", "success", "error"]
     message: str
     at: float
 
@@ -290,10 +290,10 @@ def check_command(command: Command) -> bytes:
 
 
 def check_ack(ack: Acknowledgement) -> Acknowledgement:
-    """The acknowledgement as stores keep it, its message shortened; RefusedError when it says neither yes nor no."""
+    """The acknowledgement as stores keep it, its message shortened; RefusedError when it says nothing known."""
     check_time("acknowledgement", ack.at)
-    if ack.status not in ("success", "error"):
-        raise RefusedError(f"an acknowledgement with the status {ack.status!r}; say 'success' or 'error'")
+    if ack.status not in ("running", "success", "error"):
+        raise RefusedError(f"an acknowledgement with the status {ack.status!r}; say 'running', 'success' or 'error'")
     message = ack.message.encode(errors="replace").decode()[:MESSAGE_LIMIT]
     return msgspec.structs.replace(ack, message=message)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from threading import RLock
+from typing import Any, Final, Literal, NamedTuple
 
 from fanlight.clock import Clock
 from fanlight.errors import FanlightError
@@ -17,8 +18,13 @@ EXPIRY_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.1
 """How often the sender looks for answers."""
 
+Status = Literal["running", "success", "error"]
+
 Handler = Callable[[Mapping[str, Any]], str]
 """Does the work, on a thread that may wait; returns what to say, raises when it failed."""
+
+Starter = Callable[[str, Mapping[str, Any]], None]
+"""(id, arguments): begins work that may take long, and returns; what became of it is told by `Commands.report`."""
 
 
 class Outcome(NamedTuple):
@@ -40,55 +46,79 @@ class Commands:
     def __init__(self, store: Store, service: str, instance: str, clock: Clock) -> None:
         self._store = store
         self._service = service
-        self._instance = instance
+        self.instance = instance
         self._clock = clock
+        self._doing = RLock()  # what is due is begun once, whoever asks
         self.handlers: dict[str, Handler] = {}
+        self.starters: dict[str, Starter] = {}
 
     def poll(self) -> int:
         """Do what this instance has still to do; returns how many commands that were."""
-        due = self._store.commands(self._service, self._instance, self._now())
-        for command in due:
-            self._do(command)
+        with self._doing:
+            due = self._store.commands(self._service, self.instance, self._now())
+            for command in due:
+                self._do(command)
         return len(due)
 
     def _do(self, command: Command) -> None:
-        handler = self.handlers.get(command.name)
-        status, message = "success", ""
+        starter, handler = self.starters.get(command.name), self.handlers.get(command.name)
+        status: Status = "success"
+        message = ""
         try:
+            if starter is not None:
+                self.report(command.id, "running", "")
+                starter(command.id, command.arguments)
+                return
             if handler is None:
                 raise FanlightError(f"this instance knows no command {command.name}")
             message = handler(command.arguments)
         except Exception as error:
             status, message = "error", f"{type(error).__name__}: {error}" if handler else str(error)
-        answer = Acknowledgement(
-            command.id, self._instance, "error" if status == "error" else "success", message, self._now()
-        )
+        self.report(command.id, status, message)
+
+    def report(self, id: str, status: Status, message: str, instance: str = "") -> None:
+        """Say what became of a command, or how far it is, here or for the named target."""
+        answer = Acknowledgement(id, instance or self.instance, status, message, self._now())
         self._store.acknowledge(self._service, answer)
+
+    def send(
+        self, id: str, name: str, arguments: Mapping[str, Any], targets: Sequence[str], issuer: str, expiry: float
+    ) -> None:
+        """Send a command and do this instance's own part of it; those that have not begun within `expiry` seconds will
+        not."""
+        now = self._now()
+        command = Command(id, name, dict(arguments), tuple(targets), now, now + expiry, issuer)
+        self._store.send(self._service, command)
+        if self.instance in targets:
+            self.poll()
+
+    def answers(self, id: str) -> Sequence[Acknowledgement]:
+        """What the targets of a command said so far."""
+        return self._store.acknowledgements(self._service, id)
+
+    def hold(self, lease: str, holder: str, seconds: float) -> bool:
+        """Take a lease or keep it longer; False while another holder has it."""
+        return self._store.acquire_lease(self._service, lease, holder, self._now(), seconds)
 
     def run(
         self, name: str, arguments: Mapping[str, Any], targets: Sequence[str], issuer: str, timeout: float = 10.0
     ) -> Outcome:
         """Send to the targets and wait for their answers; those that do not answer in time are `missing`."""
-        now = self._now()
-        command = Command(
-            secrets.token_hex(8), name, dict(arguments), tuple(targets), now, now + EXPIRY_SECONDS, issuer
-        )
-        self._store.send(self._service, command)
-        if self._instance in targets:
-            self.poll()
+        id = secrets.token_hex(8)
+        self.send(id, name, arguments, targets, issuer, EXPIRY_SECONDS)
         deadline = time.monotonic() + timeout
         while True:
-            answers = self._store.acknowledgements(self._service, command.id)
-            if len(answers) >= len(command.targets) or time.monotonic() >= deadline:
-                return _outcome(command, answers)
+            answers = [answer for answer in self.answers(id) if answer.status != "running"]
+            if len(answers) >= len(targets) or time.monotonic() >= deadline:
+                return _outcome(targets, answers)
             time.sleep(POLL_SECONDS)
 
     def _now(self) -> float:
         return self._clock.time_ns() / 1e9
 
 
-def _outcome(command: Command, answers: Sequence[Acknowledgement]) -> Outcome:
+def _outcome(targets: Sequence[str], answers: Sequence[Acknowledgement]) -> Outcome:
     succeeded = {answer.instance: answer.message for answer in answers if answer.status == "success"}
     failed = {answer.instance: answer.message for answer in answers if answer.status != "success"}
-    missing = [target for target in command.targets if target not in succeeded and target not in failed]
+    missing = [target for target in targets if target not in succeeded and target not in failed]
     return Outcome(succeeded, failed, missing)

@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+import msgspec
+
 from fanlight.clock import Clock
 from fanlight.core.frame import Frame
-from fanlight.core.pacer import Pacer
+from fanlight.core.pacer import Pacer, unpaced
 from fanlight.core.recorder import Recorder
 from fanlight.core.sections import Instance
 from fanlight.core.window import SPAN, Window
@@ -28,8 +30,11 @@ LIVE_SECONDS: Final = 5.0
 FRESH_SECONDS: Final = 0.3
 """What was read this recently is read as it is."""
 
-REFRESH_TIMEOUT: Final = 1.0
-"""How long a reader waits for fresh numbers before it takes those there are."""
+TOTALS_SECONDS: Final = 10
+"""Between two writes of the totals; what came after them is in the seconds."""
+
+GAP_SECONDS: Final = 60
+"""When an instance's seconds go on after such a gap, some may have been lost: its totals are read again."""
 
 
 class Ticking(Protocol):
@@ -96,6 +101,7 @@ class Fleet:
         self._others: dict[str, Frame] = {}
         self._seen: dict[str, int] = {}
         self._known: tuple[InstanceInfo, ...] = ()
+        self._totals_at = 0
         self._cursor: int | None = None
         self._followed = 0
         self._followed_at = 0.0
@@ -111,17 +117,19 @@ class Fleet:
         return self._pulse.version + self._followed
 
     def publish(self, frame: Frame, breathe: Callable[[], None]) -> None:
-        """Hand a closed second and the totals up to its end to the writer; on the pulse, before later facts are
-        added."""
-        recorder = self._recorder
-        happened = bool(frame.series or frame.counters or frame.kept)
+        """Hand a closed second to the writer, now and then with the totals up to its end; on the pulse, before later
+        facts are added."""
+        self._recorder.totals.end = frame.end
         totals = None
-        if happened:
-            with recorder.lock:
-                recorder.totals.end = frame.end
-                totals = recorder.totals.encode(breathe)
-        stored = StoredFrame(1, frame.start, recorder.instance, *frame.parts(breathe))
+        if frame.end >= self._totals_at + TOTALS_SECONDS:
+            self._totals_at = frame.end
+            totals = self._encoded_totals(breathe)
+        stored = StoredFrame(1, frame.start, self._recorder.instance, *frame.parts(breathe))
         self._writer.write(self._info(), [stored], totals)
+
+    def _encoded_totals(self, breathe: Callable[[], None] = unpaced) -> bytes:
+        with self._recorder.lock:
+            return self._recorder.totals.encode(breathe)
 
     def refresh(self) -> None:
         self._pulse.refresh()
@@ -146,8 +154,8 @@ class Fleet:
         self._known = tuple(self._store.instances(service))
         if self._cursor is None:
             self._cursor, _ = self._store.changes(service, LATEST)
-            self._load_totals(service)
-            for stored in all_frames(self._store, service, 1, self._now() - SPAN):
+            since = min(self._load_totals(service), self._now() - SPAN)
+            for stored in all_frames(self._store, service, 1, since, exclude=self._recorder.instance):
                 self._take_in(service, stored)
         elif self._retired():
             self._load_totals(service)
@@ -163,20 +171,27 @@ class Fleet:
         known = {info.instance for info in self._known}
         return any(instance != RETIRED and instance not in known for instance in self._others)
 
-    def _load_totals(self, service: str) -> None:
-        """Take every other instance's totals from one read, so that a retired one is counted once."""
+    def _load_totals(self, service: str) -> int:
+        """Take every other instance's totals from one read, so that a retired one is counted once, with the seconds
+        seen since they were written; the moment from which seconds may be missing in them."""
         loaded = {}
         for instance, blob in self._store.totals(service).items():
             if instance != self._recorder.instance:
                 loaded[instance] = Frame.decode(blob)
                 self._pacer.breathe()
-        since = min((frame.end for frame in loaded.values()), default=self._now())
-        for stored in all_frames(self._store, service, 1, max(since, self._now() - SPAN)):
+        open_ended = [info for info in self._known if not info.closed and info.instance != self._recorder.instance]
+        ends = [loaded[info.instance].end if info.instance in loaded else int(info.started) for info in open_ended]
+        silent = {info.instance for info in open_ended} - loaded.keys()  # too young to have written totals
+        since = min(ends, default=self._now())
+        for stored in all_frames(self._store, service, 1, since, exclude=self._recorder.instance):
             known = loaded.get(stored.instance)
+            if known is None and stored.instance in silent and stored.bucket <= self._seen.get(stored.instance, -1):
+                known = loaded[stored.instance] = Frame(stored.bucket, stored.bucket)
             if known is not None and known.end <= stored.bucket <= self._seen.get(stored.instance, -1):
                 known.add(Frame.decode(stored.data, stored.series), self._pacer.breathe)
         with self.lock:
             self._others = loaded
+        return since
 
     def _take_in(self, service: str, stored: StoredFrame) -> None:
         instance = stored.instance
@@ -184,7 +199,7 @@ class Fleet:
             return
         frame = Frame.decode(stored.data, stored.series)
         self._window.add(frame, self._pacer.breathe)
-        if instance not in self._others:
+        if instance not in self._others or stored.bucket > self._seen.get(instance, stored.bucket) + GAP_SECONDS:
             self._load_totals(service)
         self._seen[instance] = stored.bucket
         with self.lock:
@@ -221,12 +236,9 @@ class Fleet:
         return f"behind for {seconds:.0f} s, {self._writer.dropped} frames dropped: {self._writer.last_error}"
 
     def close(self) -> None:
-        """Say goodbye."""
-        info = self._info()
-        closed = InstanceInfo(
-            info.service, info.instance, info.host, info.pid, info.release, info.started, info.last_seen, closed=True
-        )
-        self._writer.write(closed, [])
+        """Say goodbye, with the last totals; what goes on afterwards does so under another name."""
+        self._writer.write(msgspec.structs.replace(self._info(), closed=True), [], self._encoded_totals())
+        self._totals_at = 0
 
 
 def _instance(info: InstanceInfo, live: bool, this: bool) -> Instance:

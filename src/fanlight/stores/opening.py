@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fanlight.errors import StoreError
 from fanlight.stores.base import Store
 from fanlight.stores.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from fanlight.stores.redis_cache import RedisCache
 
 KNOWN: Final = (
     "memory:// (gone with the process), sqlite:///file.db or sqlite:////absolute/file.db (this machine), "
@@ -58,3 +61,13 @@ def _redis(url: str) -> Store:
     from fanlight.stores.redis import RedisStore
 
     return RedisStore(url)
+
+
+def open_shared(store: Store, service: str) -> RedisCache | None:
+    """Where the workers of a service share short-lived values: in its Redis; other stores have no such place."""
+    if not store.url.startswith("redis"):
+        return None
+    from fanlight.stores.redis import RedisStore
+    from fanlight.stores.redis_cache import RedisCache
+
+    return RedisCache(store, service) if isinstance(store, RedisStore) else None

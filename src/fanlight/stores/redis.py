@@ -12,8 +12,9 @@ A frame's place is `tier:bucket:instance`. The keys: `head:{place}` `series:{pla
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -59,34 +60,56 @@ _INSTANCE_AT: Final = sum(_PLACE_DIGITS) + 3
 """Where the instance begins in a place, counted from 1 as Lua does."""
 _FOREVER: Final = 2**53
 _NEWS_KEPT: Final = max(TIERS.values()) + max(TIERS) + SPARE
-TOTALS_HELD: Final = 16
-"""Instances whose last totals are remembered; a process writes for itself, and now and then for one that is gone."""
+WRITTEN_HELD: Final = 16
+"""Instances of which is remembered what was written; a process writes for itself, and now and then for a gone one."""
+SECONDS_HELD: Final = 60
+"""Seconds remembered of an instance; it writes its totals more often."""
+
+
+class _Written(NamedTuple):
+    """What was written of an instance that a server must have: its last totals, and its seconds since."""
+
+    extent: int
+    """0 nothing, 1 a heartbeat, 2 totals too."""
+    totals: bytes | None
+    seconds: tuple[StoredFrame, ...]
+
+    def with_more(self, frames: Sequence[StoredFrame], totals: bytes | None) -> _Written:
+        """After one more write. Totals hold every second that was written before or with them."""
+        if totals is not None:
+            return _Written(2, totals, ())
+        seconds = (*self.seconds, *(frame for frame in frames if frame.tier == 1))
+        return _Written(max(self.extent, 1), self.totals, seconds[-SECONDS_HELD:])
+
+
+_NOTHING: Final = _Written(0, None, ())
 
 
 class RedisStore:
     """A `Store` in the Redis at a redis:// or rediss:// URL. Nothing is sent before the first call.
 
-    Remembers the last totals written for each instance: should the server come back empty, or have evicted them, the
-    next heartbeat carries them again.
+    Remembers the last totals written for each instance and its seconds since: should the server come back empty, or
+    have evicted the totals, the next heartbeat carries them again.
     """
 
     def __init__(self, url: str) -> None:
         self._client = RedisClient(parse(url))
         self.url = self._client.address.url
-        self._totals: dict[tuple[str, str], bytes] = {}
+        self._written: dict[tuple[str, str], _Written] = {}
+        self._lock = threading.Lock()
 
     def write(self, info: InstanceInfo, frames: Sequence[StoredFrame], totals: bytes | None) -> None:
         check_write(info, frames, totals)
-        own = (info.service, info.instance)
-        if not self._write(info, frames, totals, known=own in self._totals):
-            self._write(info, frames, self._totals[own], known=True)
-        self._remember(own, totals, info.closed)
+        known = self._written.get((info.service, info.instance), _NOTHING)
+        if not self._write(info, frames, totals, known):
+            self._write(info, (*known.seconds, *frames), known.totals if totals is None else totals, _NOTHING)
+        self._remember(info, known.with_more(frames, totals))
 
-    def _write(self, info: InstanceInfo, frames: Sequence[StoredFrame], totals: bytes | None, *, known: bool) -> bool:
+    def _write(self, info: InstanceInfo, frames: Sequence[StoredFrame], totals: bytes | None, known: _Written) -> bool:
         service = info.service
         keys = _keys(service, "sequence", "changes", "instances", "totals")
         arguments: list[Any] = [info.instance, pack(info, "instance description")]
-        arguments += [totals or b"", int(totals is not None), int(known), TOTALS_KEPT, _NEWS_KEPT]
+        arguments += [totals or b"", int(totals is not None), known.extent, TOTALS_KEPT, _NEWS_KEPT]
         for frame in frames:
             place, tier = _place(frame), frame.tier
             keys += _keys(service, f"index:head:{tier}", f"head:{place}", f"index:series:{tier}", f"series:{place}")
@@ -94,20 +117,21 @@ class RedisStore:
             arguments += [place, frame.bucket, *times, frame.data, frame.series]
         return bool(self._client.run(scripts.WRITE, keys, *arguments))
 
-    def _remember(self, own: tuple[str, str], totals: bytes | None, closed: bool) -> None:
-        known = self._totals.pop(own, None)
-        blob = known if totals is None else totals
-        if blob is not None and not closed:
-            self._totals[own] = blob
-            if len(self._totals) > TOTALS_HELD:
-                del self._totals[next(iter(self._totals))]
+    def _remember(self, info: InstanceInfo, written: _Written) -> None:
+        own = (info.service, info.instance)
+        with self._lock:
+            self._written.pop(own, None)
+            if not info.closed:
+                self._written[own] = written
+            if len(self._written) > WRITTEN_HELD:
+                del self._written[next(iter(self._written))]
 
     def instances(self, service: str) -> list[InstanceInfo]:
-        blobs = self._call(service, "HVALS", "instances")
+        blobs = self.call(service, "HVALS", "instances")
         return sorted(map(unpack_info, blobs), key=lambda info: info.instance)
 
     def totals(self, service: str) -> dict[str, bytes]:
-        return {name.decode(): blob for name, blob in self._call(service, "HGETALL", "totals").items()}
+        return {name.decode(): blob for name, blob in self.call(service, "HGETALL", "totals").items()}
 
     def frames(
         self,
@@ -128,7 +152,7 @@ class RedisStore:
             since = rows[-1].bucket + tier
 
     def changes(self, service: str, cursor: int, exclude: str = "") -> tuple[int, list[StoredFrame]]:
-        latest = int(self._call(service, "GET", "sequence") or 0)
+        latest = int(self.call(service, "GET", "sequence") or 0)
         if cursor <= LATEST:
             return latest, []
         cursor = 0 if cursor > latest else cursor
@@ -156,7 +180,7 @@ class RedisStore:
             raise StoreError(f"{COMMAND_LIMIT} commands wait for {service!r} already; wait until they have expired")
 
     def commands(self, service: str, instance: str, now: float) -> list[Command]:
-        ids = self._call(service, "ZRANGE", f"waiting:{instance}", 0, -1)
+        ids = self.call(service, "ZRANGE", f"waiting:{instance}", 0, -1)
         blobs = self._values(service, [f"command:{id.decode()}" for id in ids])
         waiting = [unpack_command(blob) for blob in blobs if blob is not None]
         return [command for command in waiting if command.expires > now]
@@ -167,7 +191,7 @@ class RedisStore:
         self._client.run(scripts.ACKNOWLEDGE, keys, ack.instance, ack.command, _encode(ack))
 
     def acknowledgements(self, service: str, command_id: str) -> list[Acknowledgement]:
-        blobs = self._call(service, "HVALS", f"answers:{command_id}")
+        blobs = self.call(service, "HVALS", f"answers:{command_id}")
         return sorted((_answer(blob) for blob in blobs if blob), key=lambda ack: ack.instance)
 
     def acquire_lease(self, service: str, name: str, instance: str, now: float, seconds: float) -> bool:
@@ -180,7 +204,8 @@ class RedisStore:
     def close(self) -> None:
         self._client.close()
 
-    def _call(self, service: str, command: str, key: str, *words: Any) -> Any:
+    def call(self, service: str, command: str, key: str, *words: Any) -> Any:
+        """The answer to one command on a key of a service."""
         return self._client.call(command, *_keys(service, key), *words)
 
     def _places(self, service: str, key: str, lowest: str, highest: str, exclude: str) -> list[tuple[str, int]]:
@@ -214,21 +239,21 @@ class RedisStore:
 
     def _prune_tier(self, service: str, part: str, tier: int, oldest: int) -> int:
         removed, index = 0, f"index:{part}:{tier}"
-        while places := self._call(service, "ZRANGEBYSCORE", index, "-inf", f"({_clamped(oldest)}", "LIMIT", 0, CHUNK):
+        while places := self.call(service, "ZRANGEBYSCORE", index, "-inf", f"({_clamped(oldest)}", "LIMIT", 0, CHUNK):
             names = [place.decode() for place in places]
             held = _keys(service, index, *(f"{part}:{name}" for name in names))
             removed += self._client.run(scripts.PRUNE, held, *names)
             if part == "head":
-                self._call(service, "ZREM", "changes", *names)
+                self.call(service, "ZREM", "changes", *names)
         return removed
 
     def _prune_commands(self, service: str, now: float) -> int:
         removed = 0
-        ids = self._call(
+        ids = self.call(
             service, "ZRANGEBYSCORE", "commands", "-inf", repr(now - COMMAND_KEPT), "LIMIT", 0, COMMAND_LIMIT
         )
         for name in (id.decode() for id in ids):
-            targets = self._call(service, "HKEYS", f"answers:{name}")
+            targets = self.call(service, "HKEYS", f"answers:{name}")
             held = (f"command:{name}", f"answers:{name}", *(f"waiting:{target.decode()}" for target in targets))
             removed += self._client.run(scripts.FORGET, _keys(service, "commands", *held), name)
         return removed
@@ -236,10 +261,10 @@ class RedisStore:
     def _retire(self, info: InstanceInfo) -> int:
         """Sum up what a gone instance counted, in one script, so that it counts once whatever happens."""
         service, instance = info.service, info.instance
-        known = self._call(service, "HGET", "instances", instance)
+        known = self.call(service, "HGET", "instances", instance)
         if known is None or unpack_info(known) != info:  # another process was first, or it came back
             return 0
-        blob, retired = self._call(service, "HMGET", "totals", instance, RETIRED)
+        blob, retired = self.call(service, "HMGET", "totals", instance, RETIRED)
         merged = b"" if blob is None else merged_totals(retired, blob)
         if merged is None:
             return 0

@@ -14,10 +14,13 @@ from fanlight.stores.redis_client import script
 # or with older data they still go up, and no cursor given out before skips what was written since.
 WRITE: Final = script("""
 -- KEYS sequence changes instances totals, then of each frame: its index, head, the index of series, series
--- ARGV instance, info, totals, has totals, totals could be given, seconds totals are kept, seconds news is kept,
---      then of each frame: place, bucket, seconds the head is kept, seconds the series is kept, head, series
--- Returns 0 when the totals are gone and could be given.
-if ARGV[4] == '0' and ARGV[5] == '1' and redis.call('HEXISTS', KEYS[4], ARGV[1]) == 0 then return 0 end
+-- ARGV instance, info, totals, has totals, what was written before (1 a heartbeat, 2 totals too), seconds totals are
+--      kept, seconds news is kept, then of each frame: place, bucket, seconds the head is kept, seconds the series is
+--      kept, head, series
+-- Returns 0, and writes nothing, when what was written before is gone.
+local before = tonumber(ARGV[5])
+if before > 0 and redis.call('HEXISTS', KEYS[3], ARGV[1]) == 0 then return 0 end
+if before > 1 and redis.call('HEXISTS', KEYS[4], ARGV[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[3], ARGV[1], ARGV[2])
 redis.call('EXPIRE', KEYS[3], ARGV[6])
 if ARGV[4] == '1' then redis.call('HSET', KEYS[4], ARGV[1], ARGV[3]) end

@@ -20,8 +20,6 @@ FIRST_RETRY, LAST_RETRY = 0.5, 30.0
 """Seconds until a failed write is tried again; doubled each time, up to the last."""
 LATE: Final = 2.0
 """Seconds something may wait before history counts as behind."""
-PRUNE_EVERY: Final = 60.0
-"""Seconds between two prunings."""
 
 Batch = tuple[InstanceInfo, list[StoredFrame], bytes | None]
 
@@ -40,9 +38,8 @@ class WriteQueue:
         self._limits = (frames_limit, bytes_limit)
         self._frames: dict[tuple[int, int, str], StoredFrame] = {}
         self._bytes = 0
-        self._info: InstanceInfo | None = None
-        self._totals: bytes | None = None
-        self._heartbeat_waits = False
+        self._last: InstanceInfo | None = None
+        self._beats: dict[str, tuple[InstanceInfo, bytes | None]] = {}  # by instance: one may take another name
         self._taken: Batch | None = None
         self._waiting_since: float | None = None
 
@@ -53,7 +50,7 @@ class WriteQueue:
 
     @property
     def _waits(self) -> bool:
-        return bool(self._heartbeat_waits or self._frames or self._totals is not None)
+        return bool(self._beats or self._frames)
 
     def put(self, info: InstanceInfo, frames: Sequence[StoredFrame], totals: bytes | None, wall: float) -> None:
         """Take these over; what no store could keep is dropped at once."""
@@ -64,8 +61,8 @@ class WriteQueue:
             return
         if self._waiting_since is None:
             self._waiting_since = wall
-        self._info, self._heartbeat_waits = info, True
-        self._totals = self._totals if totals is None else totals
+        self._last = info
+        self._beat(info, totals)
         for frame in frames:
             self._insert(frame)
         self._bound()
@@ -76,10 +73,10 @@ class WriteQueue:
 
     def take(self) -> Batch:
         """The oldest frames with the latest heartbeat and totals; `written`, `failed` or `refused` must follow."""
-        assert self._info is not None
+        assert self._last is not None
         keys = list(self._frames)[:BATCH]
-        self._taken = (self._info, [self._remove(key) for key in keys], self._totals)
-        self._totals, self._heartbeat_waits = None, False
+        info, totals = self._beats.pop(next(iter(self._beats))) if self._beats else (self._last, None)
+        self._taken = (info, [self._remove(key) for key in keys], totals)
         return self._taken
 
     def written(self, wall: float) -> None:
@@ -97,8 +94,10 @@ class WriteQueue:
         self._frames, self._bytes = {}, 0
         for frame in (*frames, *newer.values()):
             self._insert(frame)
-        self._info, self._heartbeat_waits = self._info or info, True
-        self._totals = totals if self._totals is None else self._totals
+        later, self._beats = self._beats, {}
+        self._beat(info, totals)
+        for beat in later.values():
+            self._beat(*beat)
         self.failures += 1
         self.last_error = str(error)
         self.retry_at = now + min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(self.failures - 1, 16))
@@ -115,6 +114,10 @@ class WriteQueue:
         """Since when (Unix seconds) what was put is not in the store; None while the store keeps up."""
         since = self._waiting_since
         return since if since is not None and (self.failures or wall - since > LATE) else None
+
+    def _beat(self, info: InstanceInfo, totals: bytes | None) -> None:
+        known = self._beats.get(info.instance)
+        self._beats[info.instance] = (info, known[1] if known and totals is None else totals)
 
     def _refuse(self, frames: int, error: BaseException) -> None:
         self.dropped += frames
@@ -141,7 +144,7 @@ class WriteQueue:
 class StoreWriter:
     """Writes to a store on a daemon thread of its own; `write` returns at once and never fails.
 
-    Thread-safe. Also prunes the service once a minute. Survives a fork: the child starts with nothing waiting, and a
+    Thread-safe. Survives a fork: the child starts with nothing waiting, and a
     thread of its own at its first write. The store is its owner's to close, after the writer.
     """
 
@@ -164,7 +167,6 @@ class StoreWriter:
         self._queue = WriteQueue(*self._limits)
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._prune_at = 0.0
 
     @property
     def dropped(self) -> int:
@@ -226,8 +228,6 @@ class StoreWriter:
             else:
                 self._queue.failed(error, self._now())
             self._changed.notify_all()
-        if error is None:
-            self._prune(batch[0].service)
 
     def _attempt(self, batch: Batch) -> Exception | None:
         try:
@@ -235,16 +235,6 @@ class StoreWriter:
         except Exception as error:  # also what no store should raise: this thread must outlive it, and shows it
             return error
         return None
-
-    def _prune(self, service: str) -> None:
-        if self._now() < self._prune_at:
-            return
-        self._prune_at = self._now() + PRUNE_EVERY
-        try:
-            self._store.prune(service, self._wall())
-        except Exception as error:  # shown, and tried again in its time: history is whole, only too long
-            with self._changed:
-                self._queue.last_error = str(error)
 
     def _run(self) -> None:
         while self._is_due():

@@ -15,11 +15,13 @@ from fanlight.core.series import EMPTY, Summary
 from fanlight.core.snapshot import Snapshot
 from fanlight.core.totals import Tally
 from fanlight.faces.api import items
-from fanlight.faces.errors import NotFound, shown
+from fanlight.faces.api.analytics import Analytics, analytics
+from fanlight.faces.errors import FaceError, NotFound, shown
 from fanlight.faces.figures import hit_percent, milliseconds, percent
 from fanlight.pages.listing import chosen_requests
 from fanlight.pages.logs import LEVELS
 from fanlight.panels import Panel, Slot, State, View
+from fanlight.services.runs import RunState, UnknownRun
 
 Health = Literal["healthy", "degraded", "down", "idle"]
 
@@ -37,6 +39,7 @@ class Asked:
     path: Mapping[str, str]
     panels: Mapping[str, Slot]
     breathe: Callable[[], None]
+    follow: Callable[[str], RunState]
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +87,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     cache_entries: int | None
     dashboard_refresh_total: int
     htmx_events_total: int
+    analytics: Analytics | None
     fanlight: OwnFigures
 
 
@@ -170,6 +174,21 @@ class OnePanel(msgspec.Struct, frozen=True, kw_only=True):
     panel: Panel
 
 
+class OneRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of an action: "success" only after it happened everywhere it concerns; `done` of `total` is how far."""
+
+    timestamp: str
+    run: str
+    action: str
+    title: str
+    status: Literal["running", "success", "error"]
+    message: str
+    done: float
+    total: float | None
+    started: str
+    instance: str
+
+
 class SystemHealth(msgspec.Struct, frozen=True, kw_only=True):
     """How the service is, judged over the last 15 minutes: "down" when its database does not answer; `state` is the
     verdict's colour."""
@@ -245,6 +264,7 @@ def stats(asked: Asked) -> Stats:
         cache_entries=cache.size,
         dashboard_refresh_total=snapshot.own.refreshes,
         htmx_events_total=snapshot.own.htmx_events,
+        analytics=analytics(snapshot),
         fanlight=_own(snapshot),
     )
 
@@ -362,6 +382,26 @@ def one_panel(asked: Asked) -> OnePanel:
         raise NotFound("panel", name, asked.panels)
     panel = slot.build(asked.snapshot, asked.view)
     return OnePanel(timestamp=formats.moment(asked.snapshot.at), name=name, panel=panel)
+
+
+def one_run(asked: Asked) -> OneRun:
+    """`GET /api/runs/{id}`; raises NotFound for a run nobody knows."""
+    try:
+        state = asked.follow(asked.path["id"])
+    except UnknownRun as error:
+        raise FaceError(404, "not_found", str(error)) from None
+    return OneRun(
+        timestamp=formats.moment(state.at),
+        run=state.run,
+        action=state.action,
+        title=state.title,
+        status=state.status,
+        message=state.message,
+        done=state.done,
+        total=state.total,
+        started=formats.moment(state.started),
+        instance=state.instance,
+    )
 
 
 def system_health(asked: Asked) -> SystemHealth:

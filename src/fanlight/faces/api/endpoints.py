@@ -91,6 +91,15 @@ ENDPOINTS: Final = (
         missing="There is no such panel.",
     ),
     Endpoint(
+        "/api/runs/{id}",
+        "run",
+        "How a run of an action stands.",
+        documents.OneRun,
+        documents.one_run,
+        (),
+        missing="No run has that id, or it ended more than fifteen minutes ago.",
+    ),
+    Endpoint(
         "/api/system/health",
         "system_health",
         "How the service is, judged over the last 15 minutes.",

@@ -83,7 +83,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """The last 15 minutes of something."""
+    """How often something happened, and how long it took."""
 
     count: int
     errors: int
@@ -189,7 +189,7 @@ def endpoints(snapshot: Snapshot, breathe: Callable[[], None]) -> list[Endpoint]
 
 
 def figures(summary: Summary) -> Figures:
-    """A summary of the window."""
+    """A summary in figures."""
     return Figures(
         count=summary.count,
         errors=summary.errors,

@@ -85,7 +85,8 @@ def _documents(context: FaceContext, endpoint: Endpoint) -> Handler:
 
 def _asked(context: FaceContext, view: View, values: Mapping[str, Any], path: Mapping[str, str]) -> Asked:
     snapshot = context.query.snapshot(view)
-    return Asked(snapshot, view, values, path, context.panels, context.pulse.pacer.breathe)
+    pacer = context.pulse.pacer
+    return Asked(snapshot, view, values, path, context.panels, pacer.breathe, context.actions.follow)
 
 
 def _document(

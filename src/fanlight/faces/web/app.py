@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
@@ -72,7 +72,7 @@ class WebFace:
         headers = header_texts(scope)
         prefix = self._context.settings.prefix
         root = addresses.root_of(scope, headers, prefix)
-        caller = caller_of(scope, headers, addresses.path_below(scope, prefix))
+        caller = caller_of(scope, headers, addresses.path_below(scope, prefix), self._context.actions.role)
         if scope["type"] == "websocket":
             await self._handshake(scope, caller, root, receive, send)
             return
@@ -178,7 +178,9 @@ def head_size(scope: Mapping[str, Any]) -> int:
     return size + sum(len(name) + len(value) + 4 for name, value in scope["headers"])
 
 
-def caller_of(scope: Mapping[str, Any], headers: Mapping[str, str], path: str) -> Caller:
+def caller_of(
+    scope: Mapping[str, Any], headers: Mapping[str, str], path: str, action_role: Callable[[str], str]
+) -> Caller:
     """What a request says of itself."""
     handshake = scope["type"] == "websocket"
     method = str(scope.get("method", "GET"))
@@ -190,16 +192,18 @@ def caller_of(scope: Mapping[str, Any], headers: Mapping[str, str], path: str) -
         http_version=str(scope.get("http_version", "")),
         scheme=str(scope.get("scheme", "http")),
         headers=headers,
-        needs=_role_needed(path, method),
+        needs=_role_needed(path, method, action_role),
         handshake=handshake,
         scope=scope,
     )
 
 
-def _role_needed(path: str, method: str) -> str:
+def _role_needed(path: str, method: str, action_role: Callable[[str], str]) -> str:
     """Our own files and the login are open to all: they say nothing of the service."""
     if path in ("/login", "/logout") or path.startswith("/static/"):
         return ""
+    if method == "POST" and path.startswith("/actions/"):
+        return action_role(path.removeprefix("/actions/"))
     return "viewer" if method in SAFE_METHODS else "operator"
 
 

@@ -25,16 +25,20 @@ the browser's side is htmx with its SSE extension, and `live.js`, which does all
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 
 from fanlight.core.pacer import unpaced
 from fanlight.errors import FanlightError
+from fanlight.faces.plots.charts import sheet
+from fanlight.faces.plots.svg import svg
 from fanlight.faces.web.chrome import Chrome
 from fanlight.faces.web.drawings import Drawing, draw, share
 from fanlight.faces.web.rows import Rows
+from fanlight.faces.web.views import chart_file
 from fanlight.faces.web.words import FILTERS
 from fanlight.panels import Page, Panel, Slot, Text, TimeSeries, View
 
@@ -70,14 +74,15 @@ class UnknownPanel(FanlightError):
 
 @dataclass(frozen=True, slots=True)
 class PanelView:
-    """What a panel's template gets, under the name `view`."""
+    """What a panel's template gets, under the name `view`. `save` is where a chart's files are, with {kind} in it."""
 
     name: str
     kind: str
     template: str
     panel: Panel
-    drawing: Drawing
+    drawing: Drawing | Markup
     empty: bool
+    save: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,7 @@ class Renderer:
         rows = Rows(self._environment.get_template("row.html"), breathe)
         self._environment.globals.update(shape_of=rows.shape_of, remembered=rows.remembered)
         self._page = self._environment.get_template("page.html")
+        self._report = self._environment.get_template("report.html")
 
     def page(self, page: Page, panels: Mapping[str, Panel], chrome: Chrome, view: View) -> str:
         """A whole page; `panels` by slot name."""
@@ -110,8 +116,17 @@ class Renderer:
         for slot in page.slots:
             views.append(self.view(slot.name, panels.get(slot.name) or _missing(slot), view))
             yield ""
-        context = {field.name: getattr(chrome, field.name) for field in fields(chrome)}
-        yield from _chunks(self._page, {**context, "title": page.title, "cells": cells(page.slots, views)})
+        laid = cells(page.slots, views)
+        yield from _chunks(self._page, {**_names(chrome), "title": page.title, "cells": laid})
+
+    def report_chunks(self, page: Page, panels: Mapping[str, Panel], chrome: Chrome, view: View) -> Iterator[str]:
+        """A page as it goes on paper, in chunks: one panel after the other, its charts drawn here."""
+        laid = []
+        for slot in page.slots:
+            drawn = _on_paper(self.view(slot.name, panels.get(slot.name) or _missing(slot), view))
+            laid.append(Cell(slot.span, (drawn,), figure=drawn.kind == "stat"))
+            yield ""
+        yield from _chunks(self._report, {**_names(chrome), "title": page.title, "cells": tuple(laid)})
 
     def panel(self, slot_name: str, panel: Panel, view: View) -> str:
         """A panel's fragment: one element with the id `panel-{slot_name}`."""
@@ -132,6 +147,7 @@ class Renderer:
             panel=panel,
             drawing=None if panel.error else draw(panel, view, slot_name),
             empty=_empty(kind, panel),
+            save=chart_file(view, slot_name) if kind in CHARTS else "",
         )
 
     @staticmethod
@@ -139,6 +155,9 @@ class Renderer:
         """A fragment as the live stream sends it: addressed to its panel and morphed into it."""
         return f'<hx-partial hx-target="#panel-{slot_name}" hx-swap="outerMorph">{html}</hx-partial>'
 
+
+CHARTS: Final = frozenset({"timeseries", "bars", "donut"})
+"""The kinds of panel that can be saved as a file."""
 
 KINDS: Final = frozenset((*_CONTENTS, "stat", "timeseries", "section"))
 """The kinds of panel the browser has a template for."""
@@ -176,6 +195,19 @@ def _beside(slot: Slot, pending: list[tuple[Slot, PanelView]]) -> Iterator[Panel
         if other.span != 12 - slot.span:
             return
         yield view
+
+
+def _names(chrome: Chrome) -> dict[str, Any]:
+    return {field.name: getattr(chrome, field.name) for field in fields(chrome)}
+
+
+def _on_paper(shown: PanelView) -> PanelView:
+    """The panel for paper: nothing to click, and a chart over time as a drawing."""
+    panel = shown.panel
+    if not isinstance(panel, TimeSeries) or shown.empty or panel.error:
+        return replace(shown, save="")
+    drawing = Markup(svg(sheet(panel)))  # noqa: S704  # every text in it is escaped by the writer of SVG
+    return replace(shown, template="plot.html", drawing=drawing, save="")
 
 
 def _missing(slot: Slot) -> Panel:

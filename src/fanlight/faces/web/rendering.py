@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import gzip
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 from typing import Final, NamedTuple
 
 from fanlight.core.snapshot import Snapshot
 from fanlight.faces.context import FaceContext, PageSpec, Visit
 from fanlight.faces.errors import NotFound
+from fanlight.faces.web.chrome import Chrome
 from fanlight.faces.web.render import Renderer
 from fanlight.faces.web.surroundings import chrome
 from fanlight.panels import Page, Panel, Slot, Text, View
@@ -26,6 +27,10 @@ COMPRESS_FROM: Final = 1_024
 
 DETAIL_PAGES: Final[Mapping[tuple[str, str], str]] = {("requests", "id"): "request", ("services", "name"): "service"}
 """Pages of one thing, by the list page whose address they are under and the path value that names the thing."""
+
+
+PageWriter = Callable[[Page, Mapping[str, Panel], Chrome, View], Iterable[str]]
+"""Writes a whole page, panels by slot name."""
 
 
 class Made(NamedTuple):
@@ -65,17 +70,28 @@ class Rendering:
 
     def page(self, view: View, visit: Visit, notice: str = "") -> str:
         """A whole page with data in its first paint; `notice` says what of the query could not be read."""
+        return self._whole(self._renderer.page_chunks, view, visit, notice)
+
+    def report(self, view: View, visit: Visit, notice: str = "") -> str:
+        """A whole page as it goes on paper."""
+        return self._whole(self._renderer.report_chunks, view, visit, notice)
+
+    def _whole(self, write: PageWriter, view: View, visit: Visit, notice: str) -> str:
         snapshot, page = self.layout(view)
         slots = (*_notice_slots(notice), *page.slots)
         page = Page(name=page.name, title=page.title, slots=slots)
         panels = {slot.name: self._panel(slot, snapshot, view) for slot in slots}
         frame = chrome(self._context, snapshot, view, visit)
         try:
-            return self._joined(self._renderer.page_chunks(page, panels, frame, view))
+            return self._joined(write(page, panels, frame, view))
         except Exception as error:
             self.failed(f"rendering page {page.name}", error)
             mended = {slot.name: self._shown(slot, panels[slot.name], view)[0] for slot in slots}
-            return self._joined(self._renderer.page_chunks(page, mended, frame, view))
+            return self._joined(write(page, mended, frame, view))
+
+    def named_panel(self, name: str, view: View) -> Panel:
+        """The present panel by its name; raises NotFound, naming the panels there are."""
+        return self._panel(self._slot(name, view), self._context.query.snapshot(view), view)
 
     def named_fragment(self, name: str, view: View) -> str:
         """The present fragment of a panel by its name; raises NotFound, naming the panels there are."""

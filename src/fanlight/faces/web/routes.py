@@ -11,20 +11,20 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from fanlight.faces.context import VISIT, FaceContext, UnknownAction
-from fanlight.faces.errors import FaceError, NotFound
+from fanlight.faces.context import VISIT, FaceContext
+from fanlight.faces.errors import FaceError, NotFound, there_is
 from fanlight.faces.threads import in_thread
 from fanlight.faces.web import assets, live, views
-from fanlight.faces.web.access import CALLER
+from fanlight.faces.web.files import Files
+from fanlight.faces.web.forms import given
 from fanlight.faces.web.login import Login
 from fanlight.faces.web.rendering import Rendering, accepts_gzip, compressed
 from fanlight.panels import View
+from fanlight.services.actions import UnknownAction
+from fanlight.services.parameters import ParameterError
 
 ACTION_STATUS: Final = {"running": 202}
 """The HTTP status of an action's answer where it is not 200; an error of the action is told in its document."""
-
-BREAKER_CHANGES: Final = ("trip", "reset")
-"""What can be done to a breaker."""
 
 
 class Routes:
@@ -45,24 +45,22 @@ class Routes:
             Route("/login", login.open),
             Route("/login", login.submit, methods=["POST"]),
             Route("/logout", login.leave, methods=["POST"]),
-            *self._action_routes(),
+            Route("/actions/{action:path}", self._act, methods=["POST"]),
             Route("/api/stats-html", self._pulse),
             Route("/api/{panel}-html", self._fragment),
             Route("/{panel}-partial", self._fragment),
+            *Files(context, rendering).all,
             Route("/requests/{id}", self._page),
             Route("/services/{name:path}", self._page),
-            Route("/pages/{page}", self._page),
+            Route("/pages/{own}", self._page),
             Route("/{page}", self._page),
         ]
-
-    def _action_routes(self) -> list[Route]:
-        paths = ("restart/{service}", "breakers/{name}/{change}", "pipelines/{name}", "{action}")
-        return [Route(f"/actions/{path}", self._act, methods=["POST"]) for path in paths]
 
     async def _page(self, request: Request) -> Response:
         """A page with data in its first paint; a query that makes no sense shows the defaults and says so."""
         path = dict(request.path_params)
-        name = path.pop("page", "") or _list_page(path)
+        own = f"pages/{path.pop('own', '')}"
+        name = own if own in self._context.pages else path.pop("page", "") or own.partition("/")[2] or _list_page(path)
         view, notice = views.forgiving_view(name, request.query_params, path)
         self._rendering.spec(view)
         body = await self._work(request, self._rendering.page, view, request.scope[VISIT], notice)
@@ -96,15 +94,13 @@ class Routes:
 
     async def _act(self, request: Request) -> Response:
         """Run an action and report what became of it, after it did."""
-        path = {name: str(value) for name, value in request.path_params.items()}
-        name = path.pop("action", "") or request.scope[CALLER].path.split("/")[2]
-        actions = self._context.actions
-        if name not in actions.names() or path.get("change", "trip") not in BREAKER_CHANGES:
-            raise NotFound("action", name, actions.names())
+        path = str(request.path_params["action"])
         try:
-            result = await actions.run(name, path, request.scope[VISIT].role)
+            result = await self._context.actions.run(path, await given(request), request.scope[VISIT])
         except UnknownAction as error:
-            raise FaceError(404, "not_found", str(error)) from None
+            raise FaceError(404, "not_found", str(error), there_is("action", error.known)) from None
+        except ParameterError as error:
+            raise FaceError(422, "invalid_parameter", str(error), error.name) from None
         document = {"status": result.status, "message": result.message, "run": result.run or None}
         status = ACTION_STATUS.get(result.status, 200)
         return Response(msgspec.json.encode(document), status, media_type="application/json")

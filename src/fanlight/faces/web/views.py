@@ -82,6 +82,12 @@ def to_query(view: View) -> str:
     return urlencode((*links.pairs(view), *view.path))
 
 
+def chart_file(view: View, name: str) -> str:
+    """Where a chart of a view is found as a file, relative to the root, with `{kind}` for svg or pdf."""
+    chosen = to_query(view)
+    return f"charts/{name}.{{kind}}?{urlencode({'page': view.page})}" + (f"&{chosen}" if chosen else "")
+
+
 def parse_interval(query: Mapping[str, str]) -> float:
     """The seconds a live view wants between pushes, clamped; the shortest when it does not say."""
     try:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from fanlight import formats
 
 STATE_WORDS: Final[Mapping[str, str]] = {"ok": "ok", "warn": "warning", "error": "error", "idle": "idle"}
@@ -86,5 +88,6 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "dom_id": dom_id,
     "pieces": pieces,
     "segments": segments,
+    "fields": lambda fields: msgspec.json.encode(fields).decode(),
 }
 """The filters by name."""

@@ -1,48 +1,92 @@
-// Buttons that do something: asked first if they say so, posted, and answered with what truly happened.
+// Buttons that do something: asked first if they say so, posted with their fields, and answered with what truly happened.
 "use strict";
 (() => {
   const STATES = { success: "ok", error: "error", running: "idle" };
-  const LIFETIME = 8000;
+  const FOLLOW = 1000;
   const dialog = document.getElementById("confirm");
+  const fieldset = document.getElementById("confirm-fields");
 
-  const toast = (status, message) => {
-    const state = STATES[status] || "error";
-    const box = document.createElement("p");
-    const mark = document.createElement("i");
-    box.className = `toast ${state}`;
-    mark.className = `mark ${state}`;
-    box.append(mark, `${status}: ${message}`);
-    document.getElementById("toasts").append(box);
-    setTimeout(() => box.remove(), LIFETIME);
+  const control = (field) => {
+    if (field.kind === "choice") {
+      const select = document.createElement("select");
+      if (!field.required && field.default === null) select.append(new Option("", ""));
+      for (const choice of field.choices) select.append(new Option(choice, choice));
+      if (field.default !== null) select.value = field.default;
+      return select;
+    }
+    const input = document.createElement("input");
+    input.type = { boolean: "checkbox", text: "text" }[field.kind] || "number";
+    if (field.kind === "number") input.step = "any";
+    if (field.kind === "boolean") input.checked = field.default === true;
+    else if (field.default !== null) input.value = field.default;
+    return input;
+  };
+  const row = (field) => {
+    const label = document.createElement("label");
+    const name = document.createElement("span");
+    const input = control(field);
+    name.textContent = field.title;
+    input.name = field.name;
+    input.required = field.required && field.kind !== "boolean";
+    label.append(name, input);
+    return label;
+  };
+  const value = (field) => {
+    const input = fieldset.querySelector(`[name="${field.name}"]`);
+    return field.kind === "boolean" ? input.checked : input.value;
+  };
+  const values = (fields) => {
+    const given = fields.map((field) => [field, value(field)]);
+    return Object.fromEntries(given.filter(([field, text]) => text !== "" || field.kind === "text").map(([field, text]) => [field.name, text]));
   };
 
-  const agreed = (question, title) => {
-    if (!question) return Promise.resolve(true);
-    document.getElementById("confirm-text").textContent = question;
+  // The values to send, or null when the answer was no.
+  const asked = (question, title, fields) => {
+    if (!question && !fields.length) return Promise.resolve({});
+    document.getElementById("confirm-text").textContent = question || title;
     document.getElementById("confirm-yes").textContent = title;
+    fieldset.replaceChildren(...fields.map(row));
+    fieldset.hidden = !fields.length;
     dialog.returnValue = "";
     dialog.showModal();
     return new Promise((answer) => {
-      dialog.addEventListener("close", () => answer(dialog.returnValue === "yes"), { once: true });
+      dialog.addEventListener("close", () => answer(dialog.returnValue === "yes" ? values(fields) : null), { once: true });
     });
   };
 
-  const post = async (address) => {
-    const response = await fetch(address, { method: "POST", credentials: "same-origin", headers: { Accept: "application/json" } });
+  const get = async (address, options) => {
+    const response = await fetch(address, { credentials: "same-origin", ...options });
     const answer = await response.json().catch(() => ({}));
-    if (answer.status) return [answer.status, answer.message || ""];
-    return ["error", answer.error?.message || `the server answered ${response.status}`];
+    if (answer.status) return answer;
+    return { status: "error", message: answer.error?.message || `the server answered ${response.status}` };
+  };
+  const post = (address, given) =>
+    get(address, { method: "POST", headers: { Accept: "application/json", "Content-Type": "application/json" }, body: JSON.stringify(given) });
+
+  const follow = async (run, title, toast) => {
+    for (;;) {
+      await new Promise((wait) => setTimeout(wait, FOLLOW));
+      const answer = await get(`api/runs/${run}`).catch(() => null);
+      if (!answer) continue; // the server is away for a moment
+      toast.write(STATES[answer.status] || "error", `${answer.status}: ${answer.status === "running" ? `${title} ${answer.message}` : answer.message}`);
+      if (answer.status !== "running") return;
+    }
   };
 
   const run = async (button) => {
-    const { action, confirm } = button.dataset;
+    const { action, confirm, fields } = button.dataset;
     const title = button.textContent.trim();
-    if (!(await agreed(confirm, title))) return;
+    const given = await asked(confirm, title, fields ? JSON.parse(fields) : []);
+    if (!given) return;
     button.disabled = true;
     try {
-      toast(...(await post(action)));
+      const { status, message, run: id } = await post(action, given);
+      if (id) fanlight.said(id);
+      const toast = fanlight.toast(STATES[status] || "error", `${status}: ${message || ""}`, { lasting: true });
+      if (status === "running") await follow(id, title, toast);
+      toast.end();
     } catch {
-      toast("error", `${title}: the server could not be reached`);
+      fanlight.toast("error", `error: ${title}: the server could not be reached`);
     } finally {
       button.disabled = false;
     }
@@ -51,7 +95,8 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-action]");
     if (!button) return;
-    if (document.body.dataset.role === "viewer") toast("error", "only operators can run actions");
-    else run(button);
+    const allowed = document.body.dataset.role !== "viewer" || button.dataset.for === "viewer";
+    if (allowed) run(button);
+    else fanlight.toast("error", "error: only operators can run actions");
   });
 })();

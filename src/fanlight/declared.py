@@ -1,0 +1,204 @@
+"""Declared: what the application declared on its dashboard; it outlives the engine, which comes and goes.
+
+`ActionFace` is how the faces reach the actions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from fanlight.capture import cachetools, lru
+from fanlight.clock import Clock
+from fanlight.core.pacer import Pacer
+from fanlight.core.recorder import Sample
+from fanlight.errors import FanlightError
+from fanlight.faces.context import ActionResult, Visit
+from fanlight.faces.threads import in_thread
+from fanlight.pages import PAGES, PANELS, PageSpec
+from fanlight.pages.own import HEADING, OwnPages, OwnPanels
+from fanlight.panels import Slot
+from fanlight.services.actions import Action, Actions, UnknownAction
+from fanlight.services.cache import Cache, clearable
+from fanlight.services.panels import PageSource, Source
+from fanlight.services.parameters import ParameterError
+from fanlight.services.runs import Runs, RunState
+from fanlight.services.supplier import LoopCaller
+
+CLEAR_CACHE: Final = "clear-cache"
+"""The action that clears every cache that handed over how."""
+
+ANSWER_SECONDS: Final = 2.0
+"""How long an answer waits for its action; later it says "running" and names the run."""
+
+
+PANEL_LIMIT: Final = 100
+"""Panels and pages of one dashboard, each."""
+
+EVERY_SECONDS: Final = (1.0, 86_400.0)
+"""The least and the greatest interval of a panel."""
+
+LONGEST_SECONDS: Final = 60.0
+"""The longest timeout of a panel."""
+
+
+class Making(NamedTuple):
+    """How a panel or a page is made: every so many seconds at most, within `timeout` seconds, and where it stands."""
+
+    every: float = 10.0
+    timeout: float = 5.0
+    page: str | None = None
+    span: int = 12
+
+
+class Declared:
+    """Caches, actions, panels and pages of one dashboard. Thread-safe."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.actions = Actions()
+        self.caches: dict[str, Cache] = {}
+        self.caller = LoopCaller()
+        self.panels: dict[str, Slot] = {}
+        self.pages: dict[str, PageSpec] = {}
+        self._clock = clock
+        self._placed: dict[str, list[str]] = {}
+        self._sources: dict[str, Source] = {}
+        self._page_sources: dict[str, PageSource] = {}
+
+    def renew(self) -> LoopCaller:
+        """For a new engine, perhaps in the child of a fork: what was asked before is no more."""
+        self.caller.renew()
+        suppliers = [source.supplier for source in self._sources.values()]
+        suppliers += [source.supplier for source in self._page_sources.values()]
+        for supplier in suppliers:
+            supplier.forget()
+        return self.caller
+
+    def panel(self, name: str, title: str, function: Callable[[], Any], made: Making) -> None:
+        """Add a panel; raises FanlightError for a name that is taken and for numbers that make no sense."""
+        _check(f"panel {name}", made, self.panels)
+        if name in PANELS or name in self.panels or name == HEADING.name:
+            raise FanlightError(f'there is a panel {name} already: give this one another name="..."')
+        if made.page is not None and made.page not in PAGES:
+            raise FanlightError(
+                f"the panel {name} is for page={made.page!r}; expected None or one of {', '.join(PAGES)}"
+            )
+        source = Source(title, function, self.caller, self._clock, made.every, made.timeout)
+        self._sources[name] = source
+        self.panels[name] = Slot(name=name, build=source.build, span=made.span)
+        if made.page is not None:
+            self._placed.setdefault(made.page, []).append(name)
+
+    def page(self, name: str, title: str, function: Callable[[], Any], made: Making) -> None:
+        """Add a page; raises FanlightError for a name that is taken and for numbers that make no sense."""
+        _check(f"page {name}", made, self.pages)
+        if name in self._page_sources:
+            raise FanlightError(f'there is a page {name} already: give this one another name="..."')
+        source = PageSource(name, title, function, self.caller, self._clock, made.every, made.timeout)
+        self._page_sources[name] = source
+        self.pages[f"pages/{name}"] = PageSpec(name=f"pages/{name}", title=title, build=source.build)
+
+    def all_pages(self) -> Mapping[str, PageSpec]:
+        """The built-in pages and the application's."""
+        return OwnPages(PAGES, self.pages, self._on)
+
+    def all_panels(self) -> Mapping[str, Slot]:
+        """The built-in panels and the application's."""
+        return OwnPanels(PANELS, self.panels, self._of_pages)
+
+    def _on(self, page: str) -> list[Slot]:
+        """The panels on a page; all begin to be made at once, so that none waits for another."""
+        names = tuple(self._placed.get(page, ()))
+        for name in names:
+            self._sources[name].supplier.begin()
+        return [self.panels[name] for name in names]
+
+    def _of_pages(self, name: str) -> Slot | None:
+        for source in tuple(self._page_sources.values()):
+            if name == source.name or name.startswith(f"{source.name}-"):
+                found = [slot for slot in source.slots() if slot.name == name]
+                if found:
+                    return found[0]
+        return None
+
+    def cache(self, name: str, count: Callable[[str, int], None], clear: Callable[[], Any] | None) -> Cache:
+        """The counter of a cache; one name, one cache."""
+        made = Cache(name, count, adapters=(lru.watch, cachetools.watch), on_clear=self._can_clear)
+        known = self.caches.setdefault(name, made)
+        if clear is not None:
+            known.clear = clear
+        return known
+
+    def _can_clear(self) -> None:
+        if CLEAR_CACHE not in self.actions:
+            confirm = "Clear every cache on every worker?"
+            clear = Action(CLEAR_CACHE, "Clear caches", self._clear_caches, confirm=confirm, runs="everywhere")
+            self.actions.register(clear)
+
+    def _clear_caches(self) -> str:
+        cleared = clearable(self.caches.values())
+        for cache in cleared:
+            if cache.clear is not None:
+                self.caller.call(cache.clear)
+            cache.entries = 0
+        return ", ".join(cache.name for cache in cleared) or "nothing to clear"
+
+    def sample_caches(self) -> Iterator[Sample]:
+        """How many entries each cache holds."""
+        for cache in tuple(self.caches.values()):
+            cache.refresh()
+            if cache.entries is not None:
+                yield Sample("cache.size", cache.name, cache.entries, "sum", "instance")
+
+
+def _check(what: str, made: Making, declared: Collection[str]) -> None:
+    least, greatest = EVERY_SECONDS
+    if not least <= made.every <= greatest:
+        raise FanlightError(f"the {what} has every={made.every!r}; expected seconds, {least:g} to {greatest:g}")
+    if not 0 < made.timeout <= LONGEST_SECONDS:
+        raise FanlightError(f"the {what} has timeout={made.timeout!r}; expected seconds, at most {LONGEST_SECONDS:g}")
+    if made.span not in range(1, 13):
+        raise FanlightError(f"the {what} has span={made.span!r}; expected 1 to 12 columns")
+    if len(declared) >= PANEL_LIMIT:
+        raise FanlightError(f"the {what} is one too many; expected at most {PANEL_LIMIT}")
+
+
+class ActionFace:
+    """The declared actions as the faces run and follow them. `runs` gives those of the present engine."""
+
+    def __init__(self, actions: Actions, runs: Callable[[], Runs], pacer: Pacer) -> None:
+        self._actions = actions
+        self._runs = runs
+        self._pacer = pacer
+
+    def role(self, path: str) -> str:
+        """The least role that may run what is at a path."""
+        try:
+            return self._actions.find(path)[0].role
+        except UnknownAction:
+            return "operator"
+
+    async def run(self, path: str, given: Mapping[str, Any], visit: Visit) -> ActionResult:
+        """Start an action, and answer with its end or, after ANSWER_SECONDS, with the run to follow."""
+        try:
+            started = await in_thread(self._pacer, self._runs().start, path, given, visit.role, visit.peer)
+        except (UnknownAction, ParameterError):
+            raise
+        except FanlightError as error:  # the store
+            return ActionResult("error", str(error))
+        if isinstance(started, RunState):
+            return _result(started)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return _result(await asyncio.shield(asyncio.wrap_future(started.ended)))
+        except TimeoutError:
+            return ActionResult("running", f"{started.action.title}: under way", started.id)
+
+    def follow(self, run: str) -> RunState:
+        """How a run stands, whichever worker follows it."""
+        return self._runs().read(run)
+
+
+def _result(state: RunState) -> ActionResult:
+    return ActionResult(state.status, state.message, state.run)

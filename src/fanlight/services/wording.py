@@ -1,0 +1,22 @@
+"""Wording: texts and errors of the application fit to be shown."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fanlight.core.records import describe_error, text
+from fanlight.core.redaction import printable, redact
+from fanlight.errors import FanlightError
+
+REASON_LIMIT: Final = 300
+"""Characters of why something failed."""
+
+
+def said(value: object, limit: int) -> str:
+    """A text of the application: cut, without control characters and obvious secrets."""
+    return redact(printable(text(value, limit)))[:limit]
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed, in a line."""
+    return said(str(error) if isinstance(error, FanlightError) else describe_error(error), REASON_LIMIT)

@@ -1,0 +1,140 @@
+"""Engine: what the pulse's turns do to the store, the clock's moods included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fanlight import Fanlight
+from fanlight.clock import ManualClock
+from fanlight.core.facts import REQUEST
+from fanlight.core.frame import Frame
+from fanlight.panels import View
+from fanlight.stores import open_store
+
+NOW = 1_700_006_400.0
+Make = Callable[..., Fanlight]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/store.db"
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
+@pytest.fixture
+def make(url: str, clock: ManualClock) -> Iterator[Make]:
+    made: list[Fanlight] = []
+
+    def make(**settings: Any) -> Fanlight:
+        dashboard = Fanlight("shop", clock=clock, **{"store": url, **settings})
+        made.append(dashboard)
+        return dashboard
+
+    yield make
+    for dashboard in made:
+        dashboard.close()
+
+
+def serve(dashboard: Fanlight, count: int = 1) -> None:
+    recorder = dashboard.recorder
+    for _ in range(count):
+        at = recorder.clock.monotonic_ns()
+        recorder.append((REQUEST, recorder.next_seq(), at, 5_000_000, 1, "GET", "/a", "", 200, 0, "/a", "id", None))
+
+
+def tick(dashboard: Fanlight, clock: ManualClock, seconds: int = 1) -> None:
+    """What the pulse and the store's thread do in this many seconds."""
+    for _ in range(seconds):
+        clock.advance(1.0)
+        dashboard.pulse.tick(second_closed=True)
+        dashboard.engine._writer.flush()
+        dashboard.engine.work_with_store()
+
+
+def stored(url: str, tier: int) -> dict[tuple[int, str], Frame]:
+    store = open_store(url)
+    rows = {(row.bucket, row.instance): Frame.decode(row.data, row.series) for row in store.frames("shop", tier, 0)}
+    store.close()
+    return rows
+
+
+def counted(rows: dict[tuple[int, str], Frame]) -> int:
+    return sum(frame.totals["requests"].count for frame in rows.values() if "requests" in frame.totals)
+
+
+def total(dashboard: Fanlight) -> int:
+    return dashboard.query.snapshot(View()).requests.total.count
+
+
+def test_a_small_step_back_makes_one_second_longer(make: Make, clock: ManualClock, url: str) -> None:
+    """X-3: a second that is written is not written again: what comes meanwhile belongs to the next one."""
+    dashboard = make()
+    serve(dashboard, 3)
+    tick(dashboard, clock, 5)
+    name = dashboard.instance
+    clock.set_wall(NOW + 3.0)
+    serve(dashboard, 4)
+    tick(dashboard, clock, 6)
+    assert counted(stored(url, 1)) == 7
+    assert total(dashboard) == 7
+    assert dashboard.instance == name
+    assert len(stored(url, 1)) == 9
+
+
+def test_a_large_step_back_goes_on_under_another_name(make: Make, clock: ManualClock, url: str) -> None:
+    """X-3: seconds that come again are another instance's, so nothing is overwritten; totals and tiers hold both."""
+    dashboard = make()
+    serve(dashboard, 3)
+    tick(dashboard, clock, 80)
+    name = dashboard.instance
+    clock.set_wall(NOW)
+    serve(dashboard, 4)
+    tick(dashboard, clock, 140)
+    assert dashboard.instance != name
+    assert total(dashboard) == 7
+    assert counted(stored(url, 1)) == 7
+    assert counted(stored(url, 10)) == 7
+    assert counted(stored(url, 60)) == 7
+    names = {instance.id: instance.live for instance in dashboard.query.snapshot(View()).instances}
+    assert names == {name: False, dashboard.instance: True}
+
+
+def test_memory_keeps_tiers_too(make: Make, clock: ManualClock) -> None:
+    """X-3: with memory:// the coarse tiers are made within the process; seconds are not written a second time."""
+    dashboard = make(store="memory://")
+    serve(dashboard, 3)
+    tick(dashboard, clock, 140)
+    store = dashboard.engine.store
+    assert store.frames("shop", 1, 0) == []
+    assert sum(Frame.decode(row.data).totals.get("requests") is not None for row in store.frames("shop", 60, 0)) == 1
+    clock.set_wall(NOW)
+    serve(dashboard, 4)
+    tick(dashboard, clock, 140)
+    assert total(dashboard) == 7
+    rows = [Frame.decode(row.data) for row in store.frames("shop", 60, 0)]
+    assert sum(row.totals["requests"].count for row in rows if row.totals) == 7
+
+
+def test_totals_survive_a_restart(make: Make, clock: ManualClock) -> None:
+    """HUB-10: totals since the first start and since this one; what was recent before is recent after."""
+    first = make()
+    first.start()
+    first.cache("prompts").hit()
+    serve(first, 5)
+    first.close()
+    clock.advance(10.0)
+    second = make()
+    second.start()
+    snapshot = second.query.snapshot(View())
+    assert (snapshot.requests.total.count, snapshot.requests.this_run.count) == (5, 0)
+    assert len(snapshot.activity) == 5
+    assert snapshot.view.totals["requests"].count == 5
+    assert snapshot.cache_total.hits == 1
