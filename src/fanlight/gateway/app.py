@@ -68,6 +68,10 @@ class Gateway:
         self._hears_hangup = hears_hangup
         self._environ = environ
         self.runtime = self._made()
+        again = dashboard.action(
+            "Reload the configuration", name="reload", runs="everywhere", confirm="Read the configuration again?"
+        )
+        again(self.reload)
 
     def _made(self) -> Runtime:
         found = loaded(self._path, self._environ, public=self._public)

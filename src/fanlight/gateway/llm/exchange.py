@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import re
 from typing import TYPE_CHECKING, Final
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from fanlight.errors import BreakerOpen
 from fanlight.gateway import refusals
 from fanlight.gateway.access import Caller
-from fanlight.gateway.asgi import Receive, Scope, Send, answer
+from fanlight.gateway.asgi import Message, Receive, Scope, Send, answer
 from fanlight.gateway.llm import attempts, wish
 from fanlight.gateway.llm.attempt import Attempt
 from fanlight.gateway.llm.attempts import Failure
@@ -24,6 +25,10 @@ from fanlight.gateway.llm.wish import Wish
 
 if TYPE_CHECKING:
     from fanlight import Fanlight
+
+TOO_LONG: Final = 413
+LINGER_SECONDS: Final = 0.5
+"""How long what is left of a request that was refused for its length may still come, unread."""
 
 _QUERY: Final = re.compile(rb"[\w.~!$&'()*+,;=:@/?%-]{0,2000}")
 _CHANCE: Final = random.Random()  # noqa: S311 - spreads retries, no secret
@@ -55,10 +60,12 @@ class Exchange:
             path = self._path()
             targets = self._targets(asked.model)
         except Refused as refusal:
-            await self.refuse(refusal.status, refusal.code, str(refusal))
+            send = self._send if refusal.status != TOO_LONG else self._send_and_linger
+            body = refusals.body(self._endpoint.protocol, refusal.status, str(refusal), refusal.code)
+            await answer(send, refusal.status, body)
             return
         except wish.Malformed as error:
-            await self.refuse(400, "invalid_request", str(error))
+            await self._refuse(400, "invalid_request", str(error))
             return
         with Departure(self._receive) as departure:
             failure = await self._ask_all(targets, asked, path, departure)
@@ -66,7 +73,7 @@ class Exchange:
             if failure is not None:
                 await self._give_up(failure)
 
-    async def refuse(self, status: int, code: str, message: str, *headers: tuple[bytes, bytes]) -> None:
+    async def _refuse(self, status: int, code: str, message: str, *headers: tuple[bytes, bytes]) -> None:
         """Answer with an error in the shape of the API that was called."""
         await answer(self._send, status, refusals.body(self._endpoint.protocol, status, message, code), headers)
 
@@ -91,6 +98,20 @@ class Exchange:
                 return bytes(body)
             message = await self._receive()
         return None
+
+    async def _send_and_linger(self, message: Message) -> None:
+        """`send`, but that the end of the answer waits a moment for the rest of the request.
+
+        Closing a connection on bytes nobody has read resets it, and the client might never see why it was refused.
+        """
+        if message["type"] == "http.response.body":
+            await self._send({**message, "more_body": True})
+            message = {"type": "http.response.body", "body": b""}
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_SECONDS):
+                    while (await self._receive()).get("more_body"):
+                        continue
+        await self._send(message)
 
     def _path(self) -> str:
         query: bytes = self._scope.get("query_string", b"")
@@ -157,8 +178,8 @@ class Exchange:
             return
         wait = failure.retry_after
         again = ((b"retry-after", str(int(wait) + 1).encode()),) if wait is not None else ()
-        await self.refuse(attempts.STATUS.get(failure.kind, 502), f"upstream_{failure.kind}", failure.message, *again)
+        await self._refuse(attempts.STATUS.get(failure.kind, 502), f"upstream_{failure.kind}", failure.message, *again)
 
 
 def _too_long(limit: int) -> Refused:
-    return Refused(413, "request_too_large", f"the body is longer than {limit >> 20} MiB (max_body_megabytes)")
+    return Refused(TOO_LONG, "request_too_large", f"the body is longer than {limit >> 20} MiB (max_body_megabytes)")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 from yarl import URL
@@ -88,13 +89,12 @@ class HttpReply:
 
 def translated(error: BaseException, name: str) -> UpstreamError:
     """aiohttp's error as ours."""
-    reason: Any = getattr(error, "os_error", None) or error
     if isinstance(error, TimeoutError):
         return UpstreamError(f"{name} did not accept a connection in time", kind="timeout")
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
         return UpstreamError(f"{name} has no certificate that can be trusted", kind="connect")
     if isinstance(error, aiohttp.ClientConnectorError):
-        said = getattr(reason, "strerror", None) or type(reason).__name__
+        said = os.strerror(error.os_error.errno) if error.os_error.errno else "no address was found"  # never where
         return UpstreamError(f"{name} cannot be reached ({said})", kind="connect")
     if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError | OSError):
         return UpstreamError(f"{name} closed the connection before its answer was whole", kind="reset")
