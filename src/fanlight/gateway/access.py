@@ -47,8 +47,7 @@ class Doorkeeper:
     def admit(self, headers: Iterable[Pair], *, preflight: bool = False) -> Caller:
         """The caller; raises Refused for a foreign Host or Origin, or a wrong key (a preflight brings none)."""
         seen: dict[bytes, bytes] = {}
-        for name, value in headers:
-            name = name.lower()
+        for name, value in headers:  # names in lower case, as ASGI has them
             if name in HEADERS:
                 if name in seen:
                     raise Refused(400, "header_repeated", f"the header {name.decode()} came more than once")

@@ -9,6 +9,7 @@ from fanlight.core.facts import error_type
 from fanlight.gateway.llm.attempts import RETRIED, Failure
 from fanlight.gateway.llm.delivery import Delivery
 from fanlight.gateway.llm.headers import retry_after
+from fanlight.gateway.llm.patience import Patience
 from fanlight.gateway.llm.routing import Target, cost
 from fanlight.gateway.llm.upstream import Reply, UpstreamError
 
@@ -32,7 +33,7 @@ class Attempt:
         """Ask; None when the answer went to the client, else how it failed before its first byte."""
         lane = self._lane
         try:
-            async with asyncio.timeout(lane.settings.first_byte_seconds) as limit:
+            with Patience(lane.settings.first_byte_seconds) as limit:
                 reply = await lane.upstream.ask("POST", path, headers, body)
                 try:
                     return await self._judge(reply, limit)
@@ -41,7 +42,7 @@ class Attempt:
         except (UpstreamError, TimeoutError) as error:
             return await self._broken(error)
 
-    async def _judge(self, reply: Reply, limit: asyncio.Timeout) -> Failure | None:
+    async def _judge(self, reply: Reply, limit: Patience) -> Failure | None:
         """Pass an answer on, or hold it where another attempt may bring a better one."""
         delivery = self._delivery
         status = delivery.status = reply.status

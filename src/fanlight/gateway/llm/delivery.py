@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from fanlight.gateway import refusals
 from fanlight.gateway.asgi import Send
 from fanlight.gateway.llm.departure import Departure
-from fanlight.gateway.llm.framing import Lines, UsageFilter, documents, events
+from fanlight.gateway.llm.framing import Events, Lines, UsageFilter
 from fanlight.gateway.llm.headers import to_client
+from fanlight.gateway.llm.patience import Patience
 from fanlight.gateway.llm.upstream import Reply
 
 if TYPE_CHECKING:
@@ -21,11 +21,7 @@ READ_LIMIT: Final = 1 << 20
 
 READ_TAIL: Final = 16 << 10
 
-STREAMS: Final[dict[bytes, Callable[[list[bytes]], Iterable[bytes]]]] = {
-    b"text/event-stream": events,
-    b"application/x-ndjson": documents,
-    b"application/ndjson": documents,
-}
+STREAMS: Final = {b"text/event-stream": Events, b"application/x-ndjson": Lines, b"application/ndjson": Lines}
 
 
 class Delivery:
@@ -52,7 +48,7 @@ class Delivery:
         self._lines: Lines | None = None
         self._head: dict[str, Any] = {}
 
-    async def run(self, reply: Reply, limit: asyncio.Timeout) -> None:
+    async def run(self, reply: Reply, limit: Patience) -> None:
         """Pass an answer on to its end. `limit` is moved with every byte. Raises UpstreamError when it breaks off."""
         self.status = reply.status
         cut, length, encoded = None, -1, False
@@ -64,7 +60,7 @@ class Delivery:
                 length = int(value)
             elif name == b"content-encoding":
                 encoded = value.lower() != b"identity"
-        strips = self._strips_usage and cut is events and not encoded
+        strips = self._strips_usage and cut is Events and not encoded
         headers = to_client(reply.headers, sized=not strips)
         self._head = {"type": "http.response.start", "status": reply.status, "headers": headers}
         if encoded:
@@ -72,28 +68,25 @@ class Delivery:
         elif cut is None:
             await self._document(reply, limit, length)
         else:
-            await self._stream(reply, limit, cut, UsageFilter() if strips else None)
+            await self._stream(reply, limit, cut(), UsageFilter() if strips else None)
 
-    async def _stream(
-        self, reply: Reply, limit: asyncio.Timeout, cut: Callable[[list[bytes]], Iterable[bytes]],
-        strip: UsageFilter | None,
-    ) -> None:  # fmt: skip
-        lines, reader = Lines(), self.reader
+    async def _stream(self, reply: Reply, limit: Patience, lines: Lines, strip: UsageFilter | None) -> None:
+        reader = self.reader
         self._lines = lines
         take, feed = reader.take, lines.feed
         while chunk := await reply.chunk():
-            for data in cut(feed(chunk)):
+            for data in feed(chunk):
                 take(data)
             if self.first_token is None and reader.pieces:
                 self.first_token = self._call.elapsed
             passed = chunk if strip is None else strip.feed(chunk)
             if passed:
                 await self._forward(passed, limit)
-        for data in cut([lines.rest()]):
+        for data in lines.rest():
             take(data)
         await self._end(b"" if strip is None else strip.rest())
 
-    async def _document(self, reply: Reply, limit: asyncio.Timeout, length: int) -> None:
+    async def _document(self, reply: Reply, limit: Patience, length: int) -> None:
         kept: list[bytes] = []
         size = 0
 
@@ -113,7 +106,7 @@ class Delivery:
             else:
                 self.reader.take_tail(whole[-READ_TAIL:])
 
-    async def _pass(self, reply: Reply, limit: asyncio.Timeout, length: int, keep: Callable[[bytes], None]) -> None:
+    async def _pass(self, reply: Reply, limit: Patience, length: int, keep: Callable[[bytes], None]) -> None:
         """Pass the bytes on; the last of a body whose length is known end the answer."""
         passed = 0
         while chunk := await reply.chunk():
@@ -125,8 +118,8 @@ class Delivery:
             await self._forward(chunk, limit)
         await self._end(b"")
 
-    async def _forward(self, data: bytes, limit: asyncio.Timeout) -> None:
-        limit.reschedule(asyncio.get_running_loop().time() + self._idle_seconds)
+    async def _forward(self, data: bytes, limit: Patience) -> None:
+        limit.extend(self._idle_seconds)
         self.sending = True
         if not self.begun:
             self.begun = True

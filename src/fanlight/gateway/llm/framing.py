@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -14,12 +13,14 @@ LINE_LIMIT: Final = 1 << 20
 HELD_LIMIT: Final = 64 << 10
 """The longest unfinished event that is held back while a usage event may have to be left out."""
 
+DONE: Final = b"[DONE]"
+
 _USAGE: Final = re.compile(rb'"usage"\s*:\s*\{')
 _BLANK: Final = re.compile(rb"\r?\n\r?\n")
 
 
 class Lines:
-    """Cuts a stream into lines, in time linear in its bytes, and keeps no more than one unfinished line."""
+    """Cuts NDJSON into documents, in time linear in its bytes; keeps no more than one unfinished line."""
 
     __slots__ = ("_parts", "_size", "overlong")
 
@@ -34,14 +35,17 @@ class Lines:
         return self._size > 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The lines that end in this chunk; those over LINE_LIMIT are left out and counted."""
+        """The documents that end in this chunk; those of over LINE_LIMIT are left out and counted."""
+        return [line for line in self._ended(chunk) if line and not line.isspace()]
+
+    def _ended(self, chunk: bytes) -> list[bytes]:
         *ended, rest = chunk.split(b"\n")
-        if ended and self._parts:
-            ended[0] = b"".join((*self._parts, ended[0]))
         if ended and self._size:
             if self._size + len(ended[0]) > LINE_LIMIT:
                 del ended[0]
                 self.overlong += 1
+            else:
+                ended[0] = b"".join((*self._parts, ended[0]))
             self._parts, self._size = [], 0
         if rest:
             self._size += len(rest)
@@ -51,25 +55,23 @@ class Lines:
                 self._parts.clear()
         return ended
 
-    def rest(self) -> bytes:
-        """The last line, when the stream has ended without a line break."""
-        return b"".join(self._parts)
+    def rest(self) -> list[bytes]:
+        """What is left when the stream has ended without a line break."""
+        return self.feed(b"\n") if self._size else []
 
 
-def events(lines: list[bytes]) -> Iterator[bytes]:
-    """The data of server-sent events; each line of data is a document of its own in all three protocols."""
-    for line in lines:
-        if line.startswith(b"data:"):
-            data = line[5:].strip()
-            if data and data != b"[DONE]":
-                yield data
+class Events(Lines):
+    """Cuts server-sent events into their data; each line of data is a document of its own in all three protocols."""
 
+    __slots__ = ()
 
-def documents(lines: list[bytes]) -> Iterator[bytes]:
-    """The documents of NDJSON."""
-    for line in lines:
-        if line and not line.isspace():
-            yield line
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The data of the events that end in this chunk."""
+        if not self._size and chunk.startswith(b"data: {") and chunk.find(b"\n\n") == len(chunk) - 2:
+            data = chunk[6:-2]
+            if b"\n" not in data:
+                return [data]  # one event, whole: what most providers' packets are
+        return [data for line in self._ended(chunk) if line.startswith(b"data:") and (data := line[5:].strip()) != DONE]
 
 
 class UsageFilter:
@@ -86,6 +88,8 @@ class UsageFilter:
 
     def feed(self, chunk: bytes) -> bytes:
         """What of the bytes so far may be passed on."""
+        if not self._held and not self._passing and b'"usage"' not in chunk and chunk.endswith(b"\n\n"):
+            return chunk
         data = self._held + chunk
         cut = max(data.rfind(b"\n\n") + 2, data.rfind(b"\r\n\r\n") + 4 if b"\r" in data else 0)
         if cut < 2:
@@ -117,7 +121,7 @@ class UsageFilter:
         return self.rest()
 
     def _without(self, whole: bytes) -> bytes:
-        if not _USAGE.search(whole):
+        if b'"usage"' not in whole or whole.count(b'"usage"') == whole.count(b'"usage":null'):
             return whole
         kept, begin = [], 0
         for blank in _BLANK.finditer(whole):
@@ -137,7 +141,7 @@ _CHUNK: Final = msgspec.json.Decoder(_Chunk)
 
 
 def _only_usage(event: bytes) -> bool:
-    for data in events(event.split(b"\n")):
+    for data in Events().feed(event):
         try:
             chunk = _CHUNK.decode(data)
         except (msgspec.MsgspecError, ValueError, RecursionError):

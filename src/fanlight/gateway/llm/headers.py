@@ -24,19 +24,20 @@ _KEPT_FROM_CLIENT: Final = HOP_BY_HOP | {b"set-cookie", b"alt-svc", b"server", b
 
 
 def to_upstream(headers: Iterable[Pair], own: dict[str, str]) -> list[tuple[str, str]]:
-    """What the provider gets: the client's headers without credentials, cookies and what names the hop; and `own`."""
-    passed = []
-    dropped: frozenset[bytes] = frozenset()
-    pairs = [(name.lower(), value) for name, value in headers]
-    for name, value in pairs:
-        if name == b"connection":
-            dropped = dropped | frozenset(each.strip().lower() for each in value.split(b","))
-    for name, value in pairs:
-        if name in _KEPT_FROM_UPSTREAM or name in dropped or name.startswith(_PREFIXES_KEPT):
-            continue
-        text = name.decode("latin-1")
-        if text not in own:
-            passed.append((text, value.decode("latin-1")))
+    """What the provider gets: the client's headers without credentials, cookies and what names the hop; and `own`.
+
+    Names come in lower case, as ASGI has them.
+    """
+    passed = [
+        (text, value.decode("latin-1"))
+        for name, value in headers
+        if name not in _KEPT_FROM_UPSTREAM
+        and not name.startswith(_PREFIXES_KEPT)
+        and (text := name.decode("latin-1")) not in own
+    ]
+    named = _named_by_connection(headers)
+    if named:
+        passed = [pair for pair in passed if pair[0].encode("latin-1") not in named]
     passed += own.items()
     return passed
 
@@ -46,14 +47,20 @@ def to_client(headers: Iterable[Pair], *, sized: bool) -> list[Pair]:
 
     `sized` is whether the body stays as long as it was.
     """
-    pairs = [(name.lower(), value) for name, value in headers]
-    dropped = _KEPT_FROM_CLIENT
-    for name, value in pairs:
-        if name == b"connection":
-            dropped = dropped | {each.strip().lower() for each in value.split(b",")}
+    pairs = [(lower, value) for name, value in headers if (lower := name.lower()) not in _KEPT_FROM_CLIENT]
+    dropped = _named_by_connection((name.lower(), value) for name, value in headers)
     if not sized:
         dropped = dropped | {b"content-length"}
-    return [pair for pair in pairs if pair[0] not in dropped]
+    return [pair for pair in pairs if pair[0] not in dropped] if dropped else pairs
+
+
+def _named_by_connection(headers: Iterable[Pair]) -> frozenset[bytes]:
+    """The headers that a Connection header declares to be of this hop."""
+    named: frozenset[bytes] = frozenset()
+    for name, value in headers:
+        if name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
+            named = named | {each.strip().lower() for each in value.split(b",")}
+    return named
 
 
 def retry_after(headers: Iterable[Pair]) -> float | None:

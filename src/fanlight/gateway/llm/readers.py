@@ -42,15 +42,24 @@ class OpenAIUsage(msgspec.Struct):
     output_tokens_details: Details | None = None
 
 
-class OpenAIChoice(msgspec.Struct):
+class OpenAIDelta(msgspec.Struct, gc=False):
+    """What is read of a delta; of any type, as there are many who write them."""
+
+    content: Any = None
+    reasoning_content: Any = None
+    refusal: Any = None
+    tool_calls: Any = None
+
+
+class OpenAIChoice(msgspec.Struct, gc=False):
     """What is read of a choice."""
 
     finish_reason: str | None = None
-    delta: dict[str, Any] | None = None
-    text: str | None = None
+    delta: OpenAIDelta | None = None
+    text: Any = None
 
 
-class OpenAIDocument(msgspec.Struct):
+class OpenAIDocument(msgspec.Struct, gc=False):
     """What is read of a completion or of one of its chunks."""
 
     choices: list[OpenAIChoice] | None = None
@@ -190,19 +199,22 @@ class OpenAIReader(Reader):
 
     def read(self, document: OpenAIDocument) -> None:
         for choice in document.choices or ():
-            self.finish_reason = choice.finish_reason or self.finish_reason
-            if choice.delta:
-                self._delta(choice.delta)
-            else:
+            if choice.finish_reason is not None:
+                self.finish_reason = choice.finish_reason
+            if choice.delta is None:
                 self.said(choice.text)
+            elif choice.delta.content:
+                self.said(choice.delta.content)
+            else:
+                self._rare(choice.delta)
         if document.usage is not None:
             self.count(document.usage)
         if document.error:
             self.error = error_text(document.error)
 
-    def _delta(self, delta: dict[str, Any]) -> None:
-        self.said(delta.get("content") or delta.get("reasoning_content") or delta.get("refusal"))
-        for call in delta.get("tool_calls") or ():
+    def _rare(self, delta: OpenAIDelta) -> None:
+        self.said(delta.reasoning_content or delta.refusal)
+        for call in delta.tool_calls if isinstance(delta.tool_calls, list) else ():
             function = call.get("function") if isinstance(call, dict) else None
             self.said(function.get("arguments") if isinstance(function, dict) else None)
 
