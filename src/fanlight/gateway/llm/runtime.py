@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from fanlight.errors import FanlightError
 from fanlight.gateway.access import Doorkeeper
-from fanlight.gateway.config import speaks, variable
+from fanlight.gateway.config import base_url, speaks, variable
 from fanlight.gateway.llm.routing import Router
 from fanlight.gateway.llm.simulated import SimulatedUpstream
 from fanlight.gateway.llm.upstream import Upstream
 from fanlight.gateway.schema import Config, Provider
+from fanlight.services import probe
+from fanlight.services.probe import Probe
 
 if TYPE_CHECKING:
     from fanlight import Fanlight
@@ -31,6 +34,7 @@ class Lane:
         self.speaks = speaks(settings)
         self.upstream = upstream
         self.headers = headers
+        dashboard.service(name, kind="llm", probe=_probe(settings))
         self.breaker = dashboard.breaker(name)
 
 
@@ -66,6 +70,17 @@ def _lane(name: str, settings: Provider, config: Config, environ: Mapping[str, s
         served = tuple(each for each, model in config.models.items() if model.provider == name)
         return Lane(name, settings, SimulatedUpstream(name, settings, served), headers, dashboard)
     return Lane(name, settings, _http(name, settings), headers, dashboard)
+
+
+def _probe(settings: Provider) -> Probe | None:
+    """What finds out for free whether a provider is there: Ollama's version, else whether it can be connected to."""
+    if settings.kind == "simulated":
+        return None
+    address = base_url(settings)
+    if settings.kind == "ollama":
+        return probe.http(f"{address}/api/version")
+    parts = urlsplit(address)
+    return probe.tcp(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
 
 
 def _http(name: str, settings: Provider) -> Upstream:
