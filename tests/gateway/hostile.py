@@ -173,6 +173,13 @@ class Hostile:
         writer.write(plain("400 Bad Request", b'{"error":{"message":"no such parameter"}}', b"x-request-id: r1"))
         return True
 
+    async def echoes(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """A refusal that repeats the key it was given."""
+        key = re.search(r"authorization: (.*?)\r\n", self.heads[-1], re.IGNORECASE)
+        said = {"error": {"message": f"wrong key: {key[1] if key else 'none'}"}}
+        writer.write(plain("401 Unauthorized", json.dumps(said).encode()))
+        return True
+
     async def headers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """An answer with headers that concern one hop only."""
         hop = (b"connection: x-hop, close", b"x-hop: 1", b"keep-alive: 5", b"set-cookie: a=b", b"x-request-id: r1")

@@ -23,6 +23,8 @@ from fanlight.panels import View
 
 MODELS = [name for name in vars(Hostile) if not name.startswith("_") and name != "serve"]
 
+KEY = "key-of-the-provider-0123456789"
+
 
 class Watched:
     """A gateway before a hostile provider: its clients, and what it recorded."""
@@ -97,7 +99,7 @@ def watched(tmp_path: Path) -> Iterator[Open]:
         bad = f'[providers.bad]\nkind = "openai"\nbase_url = "{address}/v1"\n{settings}\n'
         (tmp_path / "hub.toml").write_text(f"{bad}{names}\n{more}\n{limits}")
         dashboard = Fanlight("gateway")
-        gateway = Gateway(dashboard, tmp_path / "hub.toml", environ={})
+        gateway = Gateway(dashboard, tmp_path / "hub.toml", environ={"BAD_KEY": KEY})
         serving = served(dashboard.asgi(gateway))
         here = serving.__enter__()
         closers.extend((providing, dashboard, serving))
@@ -163,6 +165,35 @@ def test_credentials_and_hop_headers_stay_here(watched: Open) -> None:
     head += b"content-length: %d\r\n\r\n" % len(twice)
     assert b" 200 " in gateway.raw(head + twice).split(b"\r\n")[0]
     assert gateway.provider.asked[1]["model"] == "fine"
+
+
+def test_a_key_of_a_provider_is_nowhere_shown(watched: Open) -> None:
+    """X-6: not on a page, in JSON, in the metrics or in a file, even when the provider repeats it."""
+    gateway = watched(settings='retries = 0\nkey_env = "BAD_KEY"')
+    assert gateway.post("echoes")[0] == 401
+    assert KEY in gateway.provider.heads[0]
+    (call,) = gateway.calls(1)
+    assert (outcome(call), "wrong key" in call.data["error"]) == ("auth", True)
+    pages = (
+        "",
+        "/models",
+        "/services",
+        "/services/bad",
+        "/logs",
+        "/requests",
+        "/system",
+        "/api/data",
+        "/api/models",
+        "/metrics",
+    )
+    for page in (*pages, "/api/logs", "/api/services", f"/requests/{call.data['correlation_id']}"):
+        connection = http.client.HTTPConnection(gateway.address, timeout=PATIENCE)
+        connection.request("GET", f"/dashboard{page}")
+        answer = connection.getresponse()
+        body = answer.read().decode()
+        connection.close()
+        assert answer.status == 200, page
+        assert KEY not in body, page
 
 
 @pytest.mark.parametrize(
