@@ -20,7 +20,7 @@ from driver import by_hand
 from fanlight import Fanlight
 from fanlight.clock import ManualClock
 from fanlight.core.facts import LOG, REQUEST, Fact
-from fanlight.core.window import SPAN
+from fanlight.core.timeline import SPAN
 
 SERIES = 500
 PATHS = 10_000

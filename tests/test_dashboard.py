@@ -9,6 +9,7 @@ import os
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from fanlight import Fanlight, FanlightError, SettingsError
+from fanlight import BreakerOpen, Fanlight, FanlightError, SettingsError
 from fanlight.panels import View
 
 Scope = dict[str, Any]
@@ -287,3 +288,69 @@ def test_a_fork_is_an_instance_of_its_own(dashboard: Fanlight) -> None:
         assert pipe.read() == "True True 1"
     os.waitpid(child, 0)
     assert counted(dashboard) == 1
+
+
+def act(app: Any, path: str) -> tuple[int, dict[str, Any]]:
+    """What an action answers."""
+    status, body = asyncio.run(ask(app, f"/dashboard/actions/{path}", "POST"))
+    return status, json.loads(body)
+
+
+def test_a_service_is_restarted_and_then_told() -> None:
+    """HUB-7, HUB-8: restarting runs the service's own function; success after it returned, failure with its reason."""
+    made = Fanlight("hub", local_role="operator")
+    app = application()
+    made.install(app)
+    asked: list[str] = []
+
+    async def restart() -> str:
+        asked.append("ollama")
+        return "process 42"
+
+    def broken() -> None:
+        raise RuntimeError("no such unit, token=abcdef")
+
+    made.service("ollama", restart=restart)
+    made.service("search", restart=broken)
+    made.service("plain")
+    assert act(app, "restart/ollama") == (
+        200,
+        {"status": "success", "message": "Restarted ollama: process 42", "run": None},
+    )
+    assert asked == ["ollama"]
+    status, document = act(app, "restart/search")
+    assert (status, document["status"]) == (200, "error")
+    assert document["message"] == "search was not restarted: RuntimeError: no such unit, token=[redacted]"
+    assert [act(app, f"restart/{name}")[0] for name in ("plain", "nobody")] == [404, 404]
+    made.close()
+
+
+def test_breakers_are_tripped_and_reset_by_operators() -> None:
+    """HUB-3: by their routes, on every instance; an unknown breaker or change is 404."""
+    made = Fanlight("hub", local_role="operator")
+    app = application()
+    made.install(app)
+    breaker = made.breaker("ollama")
+    assert act(app, "breakers/ollama/trip")[1]["message"] == "Tripped ollama: open"
+    with pytest.raises(BreakerOpen):
+        breaker.admit()
+    assert act(app, "breakers/ollama/reset")[1]["message"] == "Reset ollama: closed"
+    assert breaker.state == "closed"
+    assert [act(app, f"breakers/{path}")[0] for path in ("nobody/trip", "ollama/burn")] == [404, 404]
+    made.close()
+
+
+def test_what_is_known_of_wrappers_can_be_asked(dashboard: Fanlight) -> None:
+    """ORC-1: active wrappers, the metrics of one since a time, and the health of the system, as plain data."""
+    dashboard.service("idle")
+    with dashboard.call("routellm", "route"):
+        pass
+    dashboard.pulse.tick()
+    assert dashboard.get_active_wrappers() == ["routellm"]
+    since = datetime.now(UTC) - timedelta(hours=24)
+    points = dashboard.get_wrapper_metrics("routellm", since)
+    assert sum(point["calls"] for point in points) == 1
+    assert dashboard.get_wrapper_metrics("nobody", since) == []
+    health = dashboard.get_system_health()
+    assert health["services"] == {"idle": "idle", "routellm": "healthy"}
+    assert json.loads(json.dumps(health)) == health

@@ -19,8 +19,8 @@ from werkzeug.test import Client
 
 from fanlight import Fanlight, settings
 from fanlight.capture import logs, websocket
-from fanlight.cli import demo, gateway, lifeline, run, serve, serving, simulate, supervisor
-from fanlight.core import fold, frame, metrics, recorder, window
+from fanlight.cli import demo, gateway, lifeline, run, serve, serving, simulate, supervisor, threaded, top
+from fanlight.core import fold, frame, metrics, recorder, timeline
 from fanlight.core.pulse import Pulse
 from fanlight.faces.api import openapi
 from fanlight.faces.api.endpoints import ENDPOINTS
@@ -41,6 +41,7 @@ REQUIREMENTS = {"HUB": 11, "ORC": 9, "OBS": 7, "TTY": 7, "API": 10, "X": 9}
 
 COMMANDS: dict[str, click.Command] = {
     "run": run.run,
+    "top": top.top,
     "serve": serve.serve,
     "demo": demo.demo,
     "simulate": simulate.simulate,
@@ -334,7 +335,7 @@ def test_bounds_are_those_of_the_program() -> None:
         "series per family": f"{defaults.max_series} (`max_series`)",
         "counters": f"{fold.COUNTER_LIMIT:,} names",
         "gauges per frame": f"{frame.GAUGE_LIMIT}",
-        "kept per kind": kept.format(**window.WINDOW_LIMITS),
+        "kept per kind": kept.format(**timeline.WINDOW_LIMITS),
         "names of groups": f"{websocket.NAME_LIMIT:,} counted, {websocket.SHOWN_LIMIT} shown",
         "log lines": f"{logs.LINES_PER_SECOND} a second, bursts of {logs.BURST:,}",
         "live views": f"{defaults.max_viewers} (`max_viewers`)",
@@ -350,6 +351,7 @@ NUMBERS = (
     ("commands.md", f"up to {supervisor.LONGEST_DELAY:g} s"),
     ("commands.md", f"served for {supervisor.STABLE_SECONDS:g} s"),
     ("commands.md", f"get SIGTERM and {supervisor.GRACE_SECONDS:g} s"),
+    ("commands.md", f"served in {threaded.THREADS} threads"),
     ("commands.md", f"Open requests get {serving.GRACEFUL_SECONDS:g} s"),
     ("commands.md", f"| {serving.FAILED_STATUS} | the application's own start-up failed |"),
     ("commands.md", f"| `1` | Processes that serve, 1 to {run.MOST_WORKERS}"),
@@ -357,8 +359,8 @@ NUMBERS = (
     ("install.md", f"timeouts of {redis_client.COMMAND_SECONDS:g} s"),
     ("install.md", f"at most every {supplier.EVERY_SECONDS:g} s"),
     ("install.md", f"a timeout of {supplier.TIMEOUT_SECONDS:g} s"),
-    ("json.md", f"newest {window.WINDOW_LIMITS['recent']} are kept"),
-    ("json.md", "in steps of five seconds" if window.STEP == 5 else f"in steps of {window.STEP} s"),
+    ("json.md", f"newest {timeline.WINDOW_LIMITS['recent']} are kept"),
+    ("json.md", "in steps of five seconds" if timeline.STEP == 5 else f"in steps of {timeline.STEP} s"),
     ("logs.md", f"cut at {logs.MESSAGE_LIMIT:,} characters"),
     ("proxy.md", f"heartbeat every {'two' if live.HEARTBEAT_SECONDS == 2 else live.HEARTBEAT_SECONDS} seconds"),
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fanlight import sample
-from fanlight.core.window import SPAN, Window
+from fanlight.core.timeline import SPAN
+from fanlight.core.window import Window
 
 UNTIL = 1_700_000_900.4
 

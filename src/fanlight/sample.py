@@ -14,7 +14,7 @@ from fanlight.clock import ManualClock
 from fanlight.core.facts import LOG, REQUEST
 from fanlight.core.frame import Frame
 from fanlight.core.recorder import Recorder, Sample
-from fanlight.core.window import SPAN
+from fanlight.core.timeline import SPAN
 
 ROUTES: Final = (
     ("GET", "/api/chat/groups", 22.0, 60),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.cli.terminal import Start
 
 Refused = Callable[..., str]
 
@@ -32,7 +33,6 @@ MODULES = {
         "app = Starlette(routes=[Route('/dashboard/own', lambda request: PlainTextResponse('mine'))])\n"
     ),
     "bare.py": "from starlette.applications import Starlette\napp = Starlette()\n",
-    "flasky.py": "class Flask:\n    def wsgi_app(self, environ, start_response):\n        return []\n\napp = Flask()\n",
 }
 
 
@@ -59,11 +59,9 @@ def modules(folder: Path) -> None:
         ("syntax:app", ["SyntaxError: invalid syntax (syntax.py:1)"]),
         ("leaves:app", ["leaves ended the process while it was imported (exit status 7, leaves.py:2)", "__main__"]),
         ("plain:application", ["plain has no application", "it has plain:app"]),
-        ("things:application", ["things has no application", "nothing in it looks like an ASGI application"]),
+        ("things:application", ["things has no application", "it has things:wsgi: run that instead"]),
         ("things:value", ["things:value is not an ASGI application but of type int", "expected a callable"]),
         ("things:make", ["things:make looks like a factory", "--factory"]),
-        ("things:wsgi", ["things:wsgi is a WSGI application", "does not support yet"]),
-        ("flasky:app", ["flasky:app is a WSGI application"]),
         ("things:Kind", ["things:Kind is a class", "application = Kind()"]),
         ("things:wrong", ["a callable of (one, two, three, four)", "expected one of (scope, receive, send)"]),
         ("plain.py:app", ["got plain.py:app, a file", "such as plain:app"]),
@@ -149,3 +147,17 @@ def test_debug_shows_the_traceback(command: Callable[..., object]) -> None:
     assert running.end() == 2  # type: ignore[attr-defined]  # the fixture's own class
     assert "Traceback (most recent call last):" in running.lines  # type: ignore[attr-defined]  # as above
     assert running.lines[-1].startswith("fanlight: broken failed")  # type: ignore[attr-defined]  # as above
+
+
+def test_a_dashboard_needs_a_terminal(refused: Callable[..., str]) -> None:
+    """TTY-1: --dashboard without a terminal is refused before anything is served, naming what is none."""
+    line = refused("run", "plain:app", "--dashboard")
+    assert "stdin and stdout" in line
+    assert "fanlight top" in line
+
+
+def test_a_dashboard_needs_its_keys(start: Start) -> None:
+    """TTY-1: --dashboard and --no-keys exclude each other."""
+    terminal = start("run", "plain:app", "--dashboard", "--no-keys")
+    assert terminal.end() == 2
+    assert "leave one of the two away" in terminal.rest()

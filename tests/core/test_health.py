@@ -45,12 +45,13 @@ def test_a_service_that_answers_is_healthy() -> None:
 
 
 def test_failures_count_by_their_share_the_first_ones_most() -> None:
-    """ORC-2: 1 % takes off 10 points, 5 % degrades, half of the calls takes it down; one of two calls does not."""
+    """ORC-2: 1 % takes off 10 points, 5 % degrades, half of the calls takes it down; one alone does not."""
     assert round(success_loss(100, 1)) == 10
     assert word(100 - success_loss(100, 3)) == "healthy"
     assert word(100 - success_loss(100, 5)) == "degraded"
     assert success_loss(100, 50) == success_loss(100, 100) == SUCCESS
-    assert word(100 - success_loss(2, 1)) == "degraded"
+    assert word(100 - success_loss(2, 1)) == word(100 - success_loss(10, 1)) == "healthy"
+    assert [word(100 - success_loss(n, n)) for n in (1, 4, 5)] == ["healthy", "degraded", "down"]
 
 
 def test_slow_answers_count_against_the_services_own_normal() -> None:
@@ -166,7 +167,7 @@ def test_late_seconds_change_the_past_as_if_they_had_come_in_time(found: list[tu
 
 
 def test_few_calls_are_judged_over_a_longer_time() -> None:
-    """ORC-2: as few seconds as hold ten calls, two at least, a minute at most."""
+    """ORC-2: as few seconds as hold 25 calls, two at least, a minute at most."""
     busy = [Moment(NOW - t, 50, 0, 0.02) for t in range(60)]
     assert judged(busy, NOW)[3] == 2
     quiet = [Moment(NOW - t, 1, 0, 0.02) for t in range(0, 200, 7)]

@@ -10,7 +10,7 @@ from tests.faces.service import ScriptedService
 from fanlight.core import rules
 from fanlight.core.recorder import Sample
 from fanlight.core.sections import Supplied
-from fanlight.core.window import SPAN
+from fanlight.core.timeline import SPAN
 from fanlight.formats import NARROW_SPACE
 from fanlight.panels import Verdict, View
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from tests.faces.service import ScriptedService, busy_service
 
+from fanlight.core.inputs import Inputs
 from fanlight.core.recorder import Sample
 from fanlight.core.sections import Instance, Supplied
-from fanlight.core.snapshot import Inputs, Snapshot
+from fanlight.core.snapshot import Snapshot
+from fanlight.core.timeline import SPAN, STEP
 from fanlight.core.totals import totals
-from fanlight.core.window import SPAN, STEP, Window
+from fanlight.core.window import Window
 from fanlight.panels import View
 from fanlight.settings import Settings
 

@@ -17,7 +17,8 @@ from fanlight.core.facts import REQUEST
 from fanlight.core.frame import Frame, Gauge, Reading, Record
 from fanlight.core.recorder import Recorder
 from fanlight.core.series import EMPTY, summarize
-from fanlight.core.window import BUCKET, SPAN, STEP, Window
+from fanlight.core.timeline import SPAN, STEP
+from fanlight.core.window import BUCKET, Window
 
 BEGAN = 1_700_000_000
 

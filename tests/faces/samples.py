@@ -366,7 +366,6 @@ def chrome(view: View | None = None, theme: str = "auto", role: str = "operator"
         "Alerts",
         "Uploads",
     )
-    unavailable = "reaches back 15 minutes for now"
     return Chrome(
         service="chat-api",
         base=base,
@@ -386,7 +385,7 @@ def chrome(view: View | None = None, theme: str = "auto", role: str = "operator"
             )
             for name in names
         ),
-        ranges=range_choices(view, {"1h": unavailable, "24h": unavailable, "7d": unavailable}),
+        ranges=range_choices(view),
         scopes=scope_choices(view, 4, "web1-4242-9f3a"),
         theme=theme,
         role=role,

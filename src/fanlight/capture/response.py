@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from fanlight.capture import correlation
-from fanlight.capture.exchange import METHODS, PATH_LIMIT, STREAM_TYPES, abandoned, described
+from fanlight.capture.exchange import METHODS, PATH_LIMIT, STREAM_TYPES, UNOWNED, abandoned, described
 from fanlight.capture.frameworks import ERROR, django_rule, flask_rule
 from fanlight.capture.routes import BY_PATH
 from fanlight.core.context import correlation_id
@@ -208,6 +208,9 @@ class Exchange:
         root_path, path = _text(self.root_path), _text(self.path)
         if capture.is_declared_stream is not None and capture.is_declared_stream(path[len(root_path) :]):
             self.flags |= STREAM
+        if status == 404 and UNOWNED in environ.get("asgi.scope", ()):
+            capture.recorder.count("fanlight.dashboard.requests")
+            return
         route: Any = self.route or django_rule(environ, self.root_path, self.body)
         if route is None and status != 404:
             route = BY_PATH

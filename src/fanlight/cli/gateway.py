@@ -11,7 +11,7 @@ import click
 
 from fanlight.cli.listening import bind, is_loopback
 from fanlight.cli.plan import Plan
-from fanlight.cli.run import configure, listening_options, serve_all
+from fanlight.cli.run import configure, listening_options, screen_wanted, serve_all
 from fanlight.gateway.app import CONFIG_VARIABLE, PUBLIC_VARIABLE, loaded
 from fanlight.gateway.schema import Config
 
@@ -26,7 +26,9 @@ TARGET = "fanlight.gateway.app:create"
 @click.option("--store", help="Where history outlives the process (memory://).")
 @click.option("--token", help="Lets an operator in from anywhere. FANLIGHT_TOKEN keeps it out of the process list.")
 @click.option("--viewer-token", help="Lets a viewer in from anywhere.")
-def gateway(path: str, check: bool, host: str, port: int, workers: int, debug: bool, **options: Any) -> int:
+def gateway(
+    path: str, check: bool, host: str, port: int, workers: int, debug: bool, dashboard: bool, keys: bool, **options: Any
+) -> int:
     """Serve LLM APIs by a configuration, with the dashboard at /dashboard.
 
     Clients of OpenAI take http://127.0.0.1:9090/v1 as their base, those of Anthropic and Ollama
@@ -36,6 +38,7 @@ def gateway(path: str, check: bool, host: str, port: int, workers: int, debug: b
     if check:
         click.echo(f"fanlight: {path} is right: {summary(loaded(place, os.environ, public=False))}")
         return 0
+    screen = screen_wanted(dashboard=dashboard, keys=keys)
     configure("gateway", options, workers)
     sockets = bind(host, port)
     public = not is_loopback(sockets)
@@ -54,7 +57,7 @@ def gateway(path: str, check: bool, host: str, port: int, workers: int, debug: b
         api_at_root=True,
         passes=(signal.SIGHUP,),
     )
-    return serve_all(plan, sockets, workers, lambda address: _invited(address, found))
+    return serve_all(plan, sockets, workers, screen, lambda address: _invited(address, found))
 
 
 def summary(found: Config) -> str:

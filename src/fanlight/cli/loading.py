@@ -1,4 +1,4 @@
-"""From the words `module:app` to an ASGI application, or one line that says why not."""
+"""From the words `module:app` to an ASGI or WSGI application, or one line that says why not."""
 
 from __future__ import annotations
 
@@ -135,10 +135,14 @@ def _attribute(module: ModuleType, name: str, attribute: str) -> Any:
 
 def _candidates(module: ModuleType, name: str) -> str:
     public = {key: value for key, value in vars(module).items() if not key.startswith("_")}
-    names = [key for key, value in public.items() if _defined_here(value, module) and is_asgi(value)]
+    names = [key for key, value in public.items() if _defined_here(value, module) and _is_either(value)]
     if names:
         return f"it has {', '.join(f'{name}:{each}' for each in sorted(names)[:5])}: run that instead"
-    return "nothing in it looks like an ASGI application: name the module that makes one"
+    return "nothing in it looks like an application: name the module that makes one"
+
+
+def _is_either(found: Any) -> bool:
+    return is_asgi(found) or is_wsgi(found)
 
 
 def _defined_here(value: Any, module: ModuleType) -> bool:
@@ -156,7 +160,7 @@ def _made(factory: Any, target: str) -> Any:
 
 
 def _checked(found: Any, target: str) -> Any:
-    if is_asgi(found):
+    if _is_either(found):
         return found
     raise LoadError(f"{target} {_instead(found)}")
 
@@ -165,11 +169,6 @@ def _instead(found: Any) -> str:
     if inspect.iscoroutine(found):
         found.close()
         return "is an async factory; make it a plain function that returns the application"
-    if is_wsgi(found):
-        return (
-            "is a WSGI application (Flask, Django and the like), which `fanlight run` does not support yet; "
-            "expected an ASGI application: wrap it with one of the ASGI adapters, such as a2wsgi.WSGIMiddleware"
-        )
     if inspect.isclass(found):
         return (
             f"is a class, not an application; make one in the module (application = {found.__name__}()) and name that"

@@ -10,9 +10,9 @@ from starlette.responses import JSONResponse, RedirectResponse
 
 from fanlight.cli.plan import Plan, Ready
 from fanlight.cli.serving import App, Receive, Scope, Send, run_server
+from fanlight.cli.threaded import live
 from fanlight.dashboard import Fanlight
 from fanlight.engine import Engine
-from fanlight.errors import FanlightError
 from fanlight.sidecar import server_name
 
 
@@ -42,7 +42,7 @@ class Root:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await live(self._dashboard, receive, send)
             return
         path: str = scope["path"]
         if path == self._prefix or path.startswith(f"{self._prefix}/"):
@@ -60,15 +60,3 @@ class Root:
             return RedirectResponse(f"{self._prefix}/")
         error = {"code": "not_found", "message": f"Nothing is there; the dashboard is at {self._prefix}.", "detail": ""}
         return JSONResponse({"error": error}, 404)
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()
-        try:
-            self._dashboard.start()
-        except FanlightError as error:
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
-            return
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        self._dashboard.close()
-        await send({"type": "lifespan.shutdown.complete"})

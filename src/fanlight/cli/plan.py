@@ -8,6 +8,7 @@ import msgspec
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What to serve and how; everything a worker has to be told besides the FANLIGHT_* variables.
 
+    Without a target it is the dashboard alone.
     `api_at_root`: the dashboard's JSON is answered at `/api/...` of the root too, where the application has nothing.
     `passes`: signals that a supervisor hands on to its workers instead of stopping.
     """

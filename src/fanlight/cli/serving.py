@@ -12,9 +12,10 @@ from starlette.applications import Starlette
 
 from fanlight.capture.exchange import UNOWNED
 from fanlight.capture.install import owns
-from fanlight.cli.loading import load
+from fanlight.cli.loading import is_wsgi, load
 from fanlight.cli.plan import Plan, Ready
 from fanlight.cli.signals import STOP_SIGNALS, handled
+from fanlight.cli.threaded import Threaded
 from fanlight.dashboard import Fanlight
 from fanlight.errors import SettingsError
 
@@ -36,12 +37,14 @@ ROOT_TREES: Final = ("/api/", "/health/")
 """Beginnings of paths that are the same below the prefix, for what serves the dashboard's JSON at its root too."""
 
 
-def serve(plan: Plan, sockets: Sequence[socket.socket], on_ready: Callable[[Ready], None]) -> int:
+def serve(plan: Plan, sockets: Sequence[socket.socket], on_ready: Callable[[Ready], None], run_key: str = "") -> int:
     """Serve until SIGTERM, SIGINT or SIGHUP; 0 after a clean stop, else the server's status.
 
+    Whoever sends the run key as bearer is an operator: the terminal this command runs in.
     Raises FanlightError when the application cannot be loaded or its dashboard cannot be made.
     """
     app, dashboard = attached(load(plan.target, plan.app_dir, factory=plan.factory), plan.name)
+    dashboard.run_key = run_key
     if dashboard.settings.enabled:  # the face opens the store: a wrong one is refused before anything is served
         app = Front(app, dashboard.face, dashboard.settings.prefix, api=plan.api_at_root)
     return run_server(app, dashboard, plan, sockets, on_ready)
@@ -65,6 +68,8 @@ def attached(found: Any, name: str) -> tuple[App, Fanlight]:
     """The application with a dashboard on it: the one it carries already, else a new one."""
     carried = carried_dashboard(found)
     dashboard = carried or Fanlight(name)
+    if is_wsgi(found):
+        return Threaded(found if carried else dashboard.wsgi(found), dashboard), dashboard
     _check_prefix(found, dashboard)
     if carried is not None:
         return found, carried
@@ -89,6 +94,7 @@ def carried_dashboard(found: Any) -> Fanlight | None:
     for carried in (
         getattr(found, "fanlight_dashboard", None),
         getattr(getattr(found, "state", None), "fanlight", None),
+        getattr(getattr(found, "wsgi_app", None), "fanlight_dashboard", None),
     ):
         if isinstance(carried, Fanlight):
             return carried

@@ -143,8 +143,8 @@ class Cell:
         return cls.from_row(_unpack(packed))
 
     def to_row(self) -> list[Any]:
-        """The cell as plain data: what frames carry between processes."""
-        flat = [number for item in self.buckets.items() for number in item]
+        """The cell as plain data, its buckets in ascending order: what frames carry between processes."""
+        flat = [number for item in sorted(self.buckets.items()) for number in item]
         return [
             self.count,
             self.errors,
@@ -171,6 +171,24 @@ class Cell:
         cell.buckets = dict(zip(map(shared, flat[::2]), flat[1::2], strict=True))
         cell.outcomes = dict(row[7])
         return cell
+
+    def add_row(self, row: Sequence[Any]) -> None:
+        """Merge the cell a row was made from, without making it."""
+        count, errors, total, minimum, maximum, _, flat, outcomes = row
+        if not count:
+            return
+        if minimum < self.minimum or not self.count:
+            self.minimum = minimum
+        if maximum > self.maximum:
+            self.maximum = maximum
+        self.count += count
+        self.errors += errors
+        self.total += int(total)
+        buckets = self.buckets
+        for bucket, amount in zip(flat[::2], flat[1::2], strict=True):
+            buckets[bucket] = buckets.get(bucket, 0) + amount
+        for outcome, amount in outcomes.items():
+            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + amount
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Cell):

@@ -8,11 +8,12 @@ from urllib.parse import quote
 
 from fanlight.core.breaker import STATES
 from fanlight.core.frame import OTHER, Key
-from fanlight.core.health import Evidence, ProbeState, Recent, assess
+from fanlight.core.health import Evidence, Factor, ProbeState, Recent, assess
 from fanlight.core.sections import SEPARATOR, BreakerFigures, Service
 from fanlight.core.series import EMPTY
+from fanlight.core.timeline import View
 from fanlight.core.totals import Tally, Totals
-from fanlight.core.window import SERVICES, View
+from fanlight.core.window import SERVICES
 from fanlight.panels import State
 
 Sources = Mapping[tuple[str, str], Mapping[str, float]]
@@ -80,10 +81,16 @@ def breaker_state(state: str) -> State:
 _STATES: Final[Mapping[str, State]] = {"healthy": "ok", "degraded": "warn", "down": "error"}
 
 
+def worst(service: Service) -> Factor | None:
+    """What takes most off a service's score, None when nothing does."""
+    factor = max(service.health.factors, key=lambda factor: factor.lost, default=None)
+    return factor if factor is not None and factor.lost else None
+
+
 def cause(service: Service) -> str:
     """What took most off a service's score, in a few words; "" when nothing did."""
-    factor = max(service.health.factors, key=lambda factor: factor.lost, default=None)
-    if factor is None or not factor.lost:
+    factor = worst(service)
+    if factor is None:
         return "recovering" if service.health.recovering else ""
     return f"{factor.name} {factor.said}"
 

@@ -221,23 +221,14 @@ class Frame:
 
         Raises FanlightError when the bytes are no frame or of a schema this version does not know.
         """
+        sent = decode_rows(data, series)
         try:
-            _check_schema(data)
-            sent = _decode(data)
-            if series:
-                rest = _decode_rest(series)
-                sent.series, sent.kept = rest.series, rest.kept
             return cls._read(sent)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise FanlightError(
-                f"{len(data) + len(series)} bytes that are no frame of schema {SCHEMA}: {error}"
-            ) from error
+        except ValueError as error:
+            raise _no_frame(len(data) + len(series), error) from error
 
     @classmethod
-    def _read(cls, sent: _Wire) -> Frame:
-        unknown = sent.kept.keys() - KEPT_LIMITS.keys()
-        if unknown:
-            raise ValueError(f"it keeps {sorted(unknown)[0][:40]!r}")
+    def _read(cls, sent: SentFrame) -> Frame:
         frame = cls(sent.start, sent.end)
         for family, rows in sent.series.items():
             frame.series[family] = {tuple(key): Cell.from_row(row) for key, row in rows}
@@ -287,7 +278,9 @@ def _rows(cells: dict[Key, Cell], breathe: Callable[[], None]) -> list[Any]:
     return rows
 
 
-class _Wire(msgspec.Struct, array_like=True):
+class SentFrame(msgspec.Struct, array_like=True):
+    """A frame as it is sent: its cells are still rows. For readers of many frames that need a few figures of each."""
+
     schema: int
     start: int
     end: int
@@ -305,6 +298,26 @@ class _Rest(msgspec.Struct, array_like=True):
     kept: dict[str, list[Record]]
 
 
+def decode_rows(data: bytes, series: bytes = b"") -> SentFrame:
+    """The frame that was encoded, as it was sent; raises FanlightError as `Frame.decode` does."""
+    try:
+        _check_schema(data)
+        sent = _decode(data)
+        if series:
+            rest = _decode_rest(series)
+            sent.series, sent.kept = rest.series, rest.kept
+        unknown = sent.kept.keys() - KEPT_LIMITS.keys()
+        if unknown:
+            raise ValueError(f"it keeps {sorted(unknown)[0][:40]!r}")
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise _no_frame(len(data) + len(series), error) from error
+    return sent
+
+
+def _no_frame(size: int, error: Exception) -> FanlightError:
+    return FanlightError(f"{size} bytes that are no frame of schema {SCHEMA}: {error}")
+
+
 def _check_schema(data: bytes) -> None:
     """A frame of another version is refused by its number, whatever else is different in it."""
     head = data[:2]
@@ -313,5 +326,5 @@ def _check_schema(data: bytes) -> None:
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Wire).decode
+_decode = msgspec.msgpack.Decoder(SentFrame).decode
 _decode_rest = msgspec.msgpack.Decoder(_Rest).decode

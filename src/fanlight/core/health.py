@@ -38,8 +38,11 @@ HALF_OPEN: Final = 30.0
 FULL_FAILURE: Final = 0.5
 """The share of failed calls that takes off all of its points."""
 
-LEAST_CALLS: Final = 10
-"""Failures are judged as if among at least so many calls: one of two is no catastrophe."""
+LEAST_CALLS: Final = 25
+"""Failures are judged as if among at least so many calls: a single one never degrades a service."""
+
+ALL_FAILED: Final = 5
+"""From so many calls on none of which succeeded it counts what happened, however few they are."""
 
 LEAST_SECONDS: Final = 2
 MOST_SECONDS: Final = 60
@@ -150,6 +153,8 @@ def word(score: float) -> Status:
 
 def success_loss(answered: int, faults: int) -> float:
     """Points failed calls take off: the root makes the first failures count most."""
+    if answered >= ALL_FAILED and faults == answered:
+        return SUCCESS
     share = faults / max(answered, LEAST_CALLS)
     return SUCCESS * min(sqrt(share / FULL_FAILURE), 1.0)
 

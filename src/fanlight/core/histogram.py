@@ -70,7 +70,14 @@ def quantiles(
     An empty histogram answers 0.0 everywhere.
     """
     order = sorted(buckets) if order is None else order
-    below = list(accumulate(map(buckets.__getitem__, order), initial=0))  # below[i]: samples in buckets under order[i]
+    return ordered_quantiles(order, map(buckets.__getitem__, order), total, fractions)
+
+
+def ordered_quantiles(
+    order: Sequence[int], counts: Iterable[int], total: int, fractions: Iterable[float]
+) -> list[float]:
+    """As `quantiles`, of buckets in ascending order and what each of them counts."""
+    below = list(accumulate(counts, initial=0))  # below[i]: samples in buckets under order[i]
     last, zeros = len(order), total - below[-1]
     answers: list[float] = []
     for fraction in fractions:

@@ -21,8 +21,12 @@ class Pacer:
     """
 
     def __init__(
-        self, now_ns: Callable[[], int] = time.perf_counter_ns, sleep: Callable[[float], None] = time.sleep
+        self,
+        now_ns: Callable[[], int] = time.perf_counter_ns,
+        sleep: Callable[[float], None] = time.sleep,
+        slice_ns: int = SLICE_NS,
     ) -> None:
+        self._slice_ns = slice_ns
         self._now_ns = now_ns
         self._sleep = sleep
         self._local = local()
@@ -46,7 +50,7 @@ class Pacer:
         except AttributeError:  # a thread that never said when it began
             self.start()
             return
-        if held < SLICE_NS:
+        if held < self._slice_ns:
             return
         self.longest_ns = max(self.longest_ns, held)
         self._sleep(PAUSE_SECONDS)

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from threading import Lock, RLock
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 from fanlight.clock import Clock
 from fanlight.core.analytics import Analytics
 from fanlight.core.frame import Frame
+from fanlight.core.inputs import Inputs
 from fanlight.core.sections import Instance, Supplied
-from fanlight.core.snapshot import Inputs, Snapshot
+from fanlight.core.snapshot import Snapshot
+from fanlight.core.timeline import Lines
+from fanlight.core.timeline import View as Past
 from fanlight.core.totals import totals
 from fanlight.core.window import Window
 from fanlight.panels import ActionButton, View
 from fanlight.settings import Settings
+
+DEFAULT_RANGE: Final = "15m"
+"""The range that the window holds."""
+
+RANGES_MADE: Final = 16
+"""Snapshots over other ranges that are held, for as long as they are the present ones."""
 
 
 class Source(Protocol):
@@ -60,8 +70,26 @@ class Surroundings(Protocol):
     def analytics(self) -> Analytics: ...
 
 
+class Ranged(NamedTuple):
+    """A range of the past as it was read at `at` (Unix seconds; 0: not yet)."""
+
+    at: float
+    view: Past
+    lines: Lines
+
+
+class Ranges(Protocol):
+    """Where the past beyond the window comes from."""
+
+    def get(self, name: str, start: float | None = None, end: float | None = None) -> Ranged:
+        """A named range, or one from `start` to `end`; returns soon, with what there is."""
+
+
 class Query:
-    """Thread-safe; `snapshot` takes 1 to 3 ms and is never called on the serving loop."""
+    """Thread-safe; `snapshot` takes 1 to 3 ms and is never called on the serving loop.
+
+    The first to ask for a range of the past waits for it, for a few seconds at most.
+    """
 
     def __init__(
         self,
@@ -71,7 +99,10 @@ class Query:
         fleet: Source,
         surroundings: Surroundings,
         breathe: Callable[[], None],
+        ranges: Ranges | None = None,
     ) -> None:
+        self._ranges = ranges
+        self._over: OrderedDict[tuple[object, ...], tuple[Snapshot, Ranged, Snapshot]] = OrderedDict()
         self._settings = settings
         self._clock = clock
         self._sources = {"this": own, "all": fleet}
@@ -86,7 +117,22 @@ class Query:
         return sum(source.version for source in self._sources.values())
 
     def snapshot(self, view: View) -> Snapshot:
-        """The service at the last tick, for the view's scope; an unknown scope reads as "all"."""
+        """The service at the last tick, for the view's scope and range; an unknown scope reads as "all"."""
+        base = self._present(view)
+        if self._ranges is None or (view.start is None and view.range == DEFAULT_RANGE):
+            return base
+        ranged = self._ranges.get(view.range, view.start, view.end)
+        key = (base.scope, view.range, view.start, view.end)
+        with self._lock:
+            known = self._over.get(key)
+            if known is None or known[0] is not base or known[1] != ranged:
+                made = base.over(_told(ranged.view, base.scope), ranged.lines)
+                known = self._over[key] = (base, ranged, made)
+                while len(self._over) > RANGES_MADE:
+                    self._over.popitem(last=False)
+            return known[2]
+
+    def _present(self, view: View) -> Snapshot:
         scope = view.scope if view.scope in self._sources else "all"
         source = self._sources[scope]
         source.refresh()
@@ -125,6 +171,7 @@ class Query:
             exposition=around.exposition,
             analytics=around.analytics,
             series=source.window.series_points,
+            lines=lambda: source.window.lines(now, self._breathe),
         )
         return Snapshot(inputs)
 
@@ -142,3 +189,10 @@ class Query:
                     merged = Frame(frame.start, frame.end)
                 merged.add(frame, self._breathe)
         return merged or Frame(0, 0)
+
+
+def _told(past: Past, scope: str) -> Past:
+    """The past, saying so when one instance was asked for: further back only all together are kept."""
+    if scope == "all":
+        return past
+    return past._replace(note="; ".join(filter(None, (past.note, "all instances: one alone is kept for 15 minutes"))))

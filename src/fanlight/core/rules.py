@@ -17,7 +17,7 @@ from fanlight.core.facts import CALLER_ERRORS, CANCELLED, error_type
 from fanlight.core.frame import OTHER, Record
 from fanlight.core.sections import Route, Service
 from fanlight.core.snapshot import HTTP_FAMILIES, Snapshot
-from fanlight.core.window import SPAN, STEP, Point
+from fanlight.core.timeline import SPAN, STEP, Point
 from fanlight.panels import Phrase, State, Verdict
 
 ERROR_RATIO: Final = 0.05
@@ -342,7 +342,7 @@ def _since(snapshot: Snapshot) -> str:
 
 def _failing_run(snapshot: Snapshot) -> tuple[float, float] | None:
     """Begin and end of the last run of steps with many errors; a minute without any ends a run."""
-    steps = zip_longest(*(snapshot.points(family) for family in HTTP_FAMILIES))
+    steps = zip_longest(*(snapshot.view.points.get(family, ()) for family in HTTP_FAMILIES))
     bad = [place for place, points in enumerate(steps) if _is_failing([point for point in points if point])]
     if not bad:
         return None

@@ -8,7 +8,7 @@ rates per second, ratios fractions of 1.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
@@ -17,6 +17,7 @@ from fanlight.core.calls import TOKEN_TYPES
 from fanlight.core.dependencies import breakers, services
 from fanlight.core.facts import ERROR_TYPES, error_type
 from fanlight.core.frame import Key, Record
+from fanlight.core.inputs import Inputs, with_present
 from fanlight.core.sections import (
     BreakerFigures,
     CacheFigures,
@@ -28,14 +29,12 @@ from fanlight.core.sections import (
     Route,
     Service,
     Sockets,
-    Supplied,
     System,
 )
 from fanlight.core.series import EMPTY, Summary
-from fanlight.core.totals import Tally, Totals
-from fanlight.core.window import BUCKET, SERVICES, Point, View
-from fanlight.panels import ActionButton
-from fanlight.settings import Settings
+from fanlight.core.timeline import Lines, Point, View
+from fanlight.core.totals import Tally
+from fanlight.core.window import BUCKET, SERVICES
 
 HTTP_FAMILIES: Final = ("requests", "streams")
 """The families whose sum is "the service's requests"."""
@@ -44,33 +43,18 @@ ROUTE_FAMILIES: Final = ("requests", "streams", "sockets")
 """The families keyed by method and route."""
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """What a snapshot is made of."""
-
-    at: float
-    settings: Settings
-    scope: str
-    view: View
-    totals: Totals
-    this_run: Totals
-    instances: tuple[Instance, ...]
-    database: Supplied = field(default_factory=Supplied)
-    actions: tuple[ActionButton, ...] = ()
-    redis: Supplied = field(default_factory=Supplied)
-    last_failure: str = ""
-    viewers: int = 0
-    history: str = ""
-    version: int = 0
-    exposition: Callable[[Snapshot], str] | None = None
-    analytics: Callable[[], Analytics] | None = None
-    series: Callable[[str, Key, int], tuple[Point, ...]] | None = None
-
-
 class Snapshot:
-    """The service at one moment, for one scope."""
+    """The service at one moment, for one scope.
 
-    def __init__(self, inputs: Inputs) -> None:
+    `view` is the window of 15 minutes, which everything that judges the present goes by. `range` is the same moment
+    over the range a viewer chose: its `view`, routes, errors and records are those of that range; the snapshot itself
+    when nothing else was chosen.
+    """
+
+    def __init__(self, inputs: Inputs, over: View | None = None, lines: Callable[[], Lines] | None = None) -> None:
+        self.range = self
+        if over is not None:
+            self.range = Snapshot(replace(inputs, view=with_present(over, inputs.view), lines=lines))
         self._inputs = inputs
         self.at = inputs.at
         self.settings = inputs.settings
@@ -202,8 +186,9 @@ class Snapshot:
             return ()
         found = {
             record.id: record
+            for kept in (self.view.kept, self.range.view.kept)
             for kind in ("recent", "slow", "failed", "sockets")
-            for record in self.view.kept.get(kind, ())
+            for record in kept.get(kind, ())
             if id in (record.id, record.data["correlation_id"])
         }
         return tuple(sorted(found.values(), key=lambda record: -record.at))
@@ -391,7 +376,7 @@ class Snapshot:
         return make(self) if make is not None else ""
 
     def points(self, family: str) -> tuple[Point, ...]:
-        """The chart points of a family, from `view.start` in steps of `window.STEP`; empty when it has none."""
+        """The chart points of a family, from `view.start` in steps of `view.step`; empty when it has none."""
         return self.view.points.get(family, ())
 
     @cached_property
@@ -399,3 +384,13 @@ class Snapshot:
         """What all instances' histograms since the first start tell, made once in a while; None: by nobody."""
         make = self._inputs.analytics
         return make() if make else None
+
+    @cached_property
+    def lines(self) -> Lines:
+        """The busiest series over time."""
+        make = self._inputs.lines
+        return make() if make is not None else Lines(self.view.start, self.view.step, (), {})
+
+    def over(self, view: View, lines: Lines) -> Snapshot:
+        """This moment with another range to look at."""
+        return Snapshot(self._inputs, view, lambda: lines)

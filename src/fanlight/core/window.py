@@ -10,29 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from itertools import repeat
 from threading import RLock
-from typing import Final, Literal, NamedTuple, TypeVar
-
-import msgspec
+from typing import Final, Literal, TypeVar
 
 from fanlight.core.cell import Cell
-from fanlight.core.frame import KEPT_LIMITS, Frame, Gauge, Key, Record, appended
+from fanlight.core.frame import Frame, Gauge, Key, Record, appended
 from fanlight.core.health import Recent
 from fanlight.core.moments import Paces
 from fanlight.core.pacer import unpaced
 from fanlight.core.series import Series, Summary, summarize
+from fanlight.core.timeline import EMPTY_POINT, LINES, SPAN, STEP, WINDOW_LIMITS, Lines, Point, Share, View, point
 
 T = TypeVar("T")
 A = TypeVar("A")
 N = TypeVar("N", int, float)
 
-SPAN: Final = 900
-"""Seconds the window holds."""
-
 BUCKET: Final = 10
 """Seconds per packed cell of a series."""
-
-STEP: Final = 5
-"""Seconds per point of a chart: 180 points in 15 minutes."""
 
 SETTLE: Final = 1
 """Seconds a second is given, after it ended, until every instance's share of it is there."""
@@ -49,60 +42,18 @@ SERVICES: Final = "services"
 SOURCED: Final = ("breaker.", "service.")
 """Beginnings of the names of gauges that are shown by instance, too."""
 
-WINDOW_LIMITS: Final[Mapping[str, int]] = {**KEPT_LIMITS, "recent": 200, "calls": 1000, "traces": 1000}
-"""How many kept facts of each kind the window holds; of the last requests and of their calls more than any one
-frame."""
-
-
-class Point(msgspec.Struct, frozen=True, gc=False):
-    """One step of a chart of a family."""
-
-    count: int
-    errors: int
-    mean: float
-    p50: float
-    p95: float
-    p99: float
-
 
 class _Family:
-    """One family: its total by the second, its running total, its series and its chart points."""
+    """One family: its total by the second, its running total, its series, and the points of chart and lines."""
 
-    __slots__ = ("points", "running", "seconds", "series")
+    __slots__ = ("points", "running", "seconds", "series", "shares")
 
     def __init__(self) -> None:
+        self.shares: dict[tuple[Key, int], Share | None] = {}
         self.seconds: dict[int, Cell] = {}
         self.running = Series()
         self.series: dict[Key, Series] = {}
         self.points: dict[int, Point] = {}
-
-
-class View(NamedTuple):
-    """The window at one moment; nothing in it changes any more.
-
-    `rows[family][key]` and `totals[family]` are figures, `outcomes[family]` counts by result code, `points[family]`
-    chart points from `start` (Unix seconds) in steps of STEP, `gauges` the present levels, `levels[name]` their past
-    (the highest in each step), `counters` what they went up in the span, `counter_points[name]` the same by the step,
-    `kept` records by kind, oldest first. `recent[family]` counts all and failed in the last `recent_seconds`.
-    `sources[(name, label)]` says the level of each source, of those gauges that differ by instance on purpose;
-    `services` the last calls of each service.
-    """
-
-    start: int
-    seconds: int
-    totals: Mapping[str, Summary]
-    outcomes: Mapping[str, Mapping[str, int]]
-    rows: Mapping[str, Mapping[Key, Summary]]
-    points: Mapping[str, tuple[Point, ...]]
-    gauges: Mapping[tuple[str, str], float]
-    levels: Mapping[str, tuple[float | None, ...]]
-    counters: Mapping[str, int]
-    counter_points: Mapping[str, tuple[int, ...]]
-    kept: Mapping[str, tuple[Record, ...]]
-    recent: Mapping[str, tuple[int, int]] = {}
-    recent_seconds: float = 1.0
-    sources: Mapping[tuple[str, str], Mapping[str, float]] = {}
-    services: Mapping[Key, Recent] = {}
 
 
 class Window:
@@ -155,6 +106,8 @@ class Window:
         else:
             known.add(total)
         family.points.pop(second // STEP * STEP, None)
+        for key in cells:
+            family.shares.pop((key, bucket), None)
         family.running.add(bucket, total)
         for key, cell in cells.items():
             series = family.series.get(key)
@@ -295,6 +248,24 @@ class Window:
                 services=self._recent_calls(int(now), breathe),
             )
 
+    def lines(self, now: float, breathe: Callable[[], None] = unpaced) -> Lines:
+        """The busiest series of each family by the BUCKET; the one that is still open is left out."""
+        with self.lock:
+            end = (int(now) - SETTLE) // BUCKET * BUCKET
+            places = range(end - SPAN, end, BUCKET)
+            widths = tuple(min(BUCKET, max(0, int(at + BUCKET - self.since))) for at in places)
+            families = {}
+            for name, family in self._families.items():
+                busiest = sorted(family.series, key=lambda key: (-family.series[key].running.count, key))[:LINES]
+                known, family.shares = family.shares, {}
+                for place in ((key, at) for key in busiest for at in places):
+                    family.shares[place] = (
+                        known[place] if place in known else _share(family.series[place[0]].cell(place[1]))
+                    )
+                    breathe()
+                families[name] = {key: tuple(family.shares[key, at] for at in places) for key in busiest}
+            return Lines(end - SPAN, BUCKET, widths, families)
+
     def _recent(self, now: float) -> tuple[float, dict[str, tuple[int, int]]]:
         """Counts of the last settled seconds, which no longer change; right after the start of all there is."""
         last = int(now) - SETTLE
@@ -369,7 +340,8 @@ def _drop_before(steps: dict[int, N], limit: int) -> N | Literal[0]:
     return sum([steps.pop(old) for old in [moment for moment in steps if moment < limit]])
 
 
-_EMPTY_POINT: Final = Point(0, 0, 0.0, 0.0, 0.0, 0.0)
+def _share(cell: Cell | None) -> Share | None:
+    return None if cell is None else Share(cell.count, cell.errors, cell.total * cell.unit)
 
 
 def _point(cells: Iterable[Cell | None]) -> Point:
@@ -381,6 +353,5 @@ def _point(cells: Iterable[Cell | None]) -> Point:
             else:
                 merged.add(cell)
     if merged is None:
-        return _EMPTY_POINT
-    figures = summarize(merged)
-    return Point(figures.count, figures.errors, figures.mean, figures.p50, figures.p95, figures.p99)
+        return EMPTY_POINT
+    return point(summarize(merged))

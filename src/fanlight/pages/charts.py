@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec.structs import replace
 
 from fanlight.core.snapshot import HTTP_FAMILIES, Snapshot
-from fanlight.core.window import STEP, Point
+from fanlight.core.timeline import LINES, Lines, Point, Share
 from fanlight.panels import Line, Marker, TimeSeries, Tone, View
 
 Values = tuple[float | None, ...]
 
 
 def visible(snapshot: Snapshot, values: Values) -> Values:
-    """Values from the first step anything was watched in; before that there is nothing to say, not zero."""
-    began = max(snapshot.at - snapshot.view.seconds, 0.0)
-    return tuple(
-        None if snapshot.view.start + (place + 1) * STEP <= began else value for place, value in enumerate(values)
-    )
+    """Values of the steps anything was watched in; of the others there is nothing to say, not zero."""
+    past = snapshot.view
+    if past.widths:
+        return tuple(value if width else None for value, width in zip(values, past.widths, strict=True))
+    began = max(snapshot.at - past.seconds, 0.0)
+    return tuple(None if past.start + (place + 1) * past.step <= began else value for place, value in enumerate(values))
 
 
-def closed(snapshot: Snapshot, values: Values) -> Values:
-    """Per-second amounts with the step that is still open left out: it would always look like a drop."""
-    return visible(snapshot, (*values[:-1], None)) if values else values
+def per_second(snapshot: Snapshot, amounts: Sequence[float]) -> Values:
+    """Amounts by the step per second; a step that is still open and would look like a drop is left out."""
+    past = snapshot.view
+    if not amounts:
+        return ()
+    if past.widths:
+        rates = zip(amounts, past.widths, strict=True)
+        return tuple(amount / width if width * 10 >= past.step else None for amount, width in rates)
+    return visible(snapshot, (*(amount / past.step for amount in amounts[:-1]), None))
 
 
 def rates(snapshot: Snapshot, pick: Callable[[Point], int]) -> Values:
     """What a family's points say per second, all HTTP families together."""
     series = [snapshot.points(family) for family in HTTP_FAMILIES if snapshot.points(family)]
-    if not series:
-        return ()
-    return closed(snapshot, tuple(sum(pick(point) for point in step) / STEP for step in zip(*series, strict=True)))
+    return per_second(snapshot, [sum(pick(point) for point in step) for step in zip(*series, strict=True)])
 
 
 def latency(snapshot: Snapshot, pick: Callable[[Point], float]) -> Values:
@@ -45,12 +53,18 @@ def error_ratios(snapshot: Snapshot) -> Values:
 
 def of(snapshot: Snapshot, family: str, pick: Callable[[Point], float | None]) -> Values:
     """What a family's points say by the step; the open one is left out."""
-    return closed(snapshot, tuple(pick(point) for point in snapshot.points(family)))
+    values = tuple(pick(point) for point in snapshot.points(family))
+    return visible(snapshot, values if snapshot.view.widths or not values else (*values[:-1], None))
+
+
+def family_rates(snapshot: Snapshot, family: str, pick: Callable[[Point], int]) -> Values:
+    """What a family's points say per second."""
+    return per_second(snapshot, [pick(point) for point in snapshot.points(family)])
 
 
 def counter_rates(snapshot: Snapshot, name: str) -> Values:
     """What a counter went up per second, by the step."""
-    return closed(snapshot, tuple(count / STEP for count in snapshot.view.counter_points.get(name, ())))
+    return per_second(snapshot, snapshot.view.counter_points.get(name, ()))
 
 
 def level(snapshot: Snapshot, name: str, scale: float = 1.0) -> Values:
@@ -59,13 +73,14 @@ def level(snapshot: Snapshot, name: str, scale: float = 1.0) -> Values:
 
 
 def markers(snapshot: Snapshot) -> tuple[Marker, ...]:
-    """Starts inside the window, named by their release."""
+    """Starts inside the range, named by their release; those of one step are one."""
+    past = snapshot.view
     starts: dict[int, str] = {}
-    for instance in snapshot.instances:
-        if instance.started > snapshot.view.start + STEP:
-            text = f"{instance.release} started" if instance.release else "started"
-            starts.setdefault(int(instance.started) // STEP, text)
-    return tuple(Marker(at=float(moment * STEP), text=text) for moment, text in sorted(starts.items()))
+    for record in past.kept.get("starts", ()):
+        if past.start < record.at < past.end:
+            release = record.data["fields"].get("release")
+            starts[int(record.at - past.start) // past.step] = f"{release} started" if release else "started"
+    return tuple(Marker(at=float(past.start + place * past.step), text=text) for place, text in sorted(starts.items()))
 
 
 def series(
@@ -77,13 +92,14 @@ def series(
     empty: str,
     limit: float | None = None,
 ) -> TimeSeries:
-    """A chart over the window's axis."""
+    """A chart over the axis of a snapshot's view."""
     drawn = tuple(line for line in lines if any(value is not None for value in line.values))
+    past = snapshot.view
     return TimeSeries(
         title=title,
-        note=note,
-        start=float(snapshot.view.start),
-        step=float(STEP),
+        note=" · ".join(filter(None, (note, past.note))),
+        start=float(past.start),
+        step=float(past.step),
         lines=drawn,
         unit=unit,  # type: ignore[arg-type]  # one of Unit by every caller
         markers=markers(snapshot),
@@ -98,31 +114,69 @@ NO_REQUESTS = "No request yet. The first one appears here within a second."
 
 def throughput(snapshot: Snapshot, view: View) -> TimeSeries:
     """Requests and errors per second."""
+    past = snapshot.range
     lines = (
-        Line(name="requests", values=rates(snapshot, lambda point: point.count), tone="main", fill=True),
-        Line(name="errors", values=rates(snapshot, lambda point: point.errors), tone="error"),
+        Line(name="requests", values=rates(past, lambda point: point.count), tone="main", fill=True),
+        Line(name="errors", values=rates(past, lambda point: point.errors), tone="error"),
     )
-    return series(snapshot, "Throughput", "requests and errors per second", "rate", lines, NO_REQUESTS)
+    return series(past, "Throughput", "requests and errors per second", "rate", lines, NO_REQUESTS)
 
 
 def percentiles(snapshot: Snapshot, view: View) -> TimeSeries:
     """p50, p95 and p99 of requests."""
+    past = snapshot.range
     lines = (
-        Line(name="p50", values=latency(snapshot, lambda point: point.p50), tone="ok"),
-        Line(name="p95", values=latency(snapshot, lambda point: point.p95), tone="second"),
-        Line(name="p99", values=latency(snapshot, lambda point: point.p99), tone="warn"),
+        Line(name="p50", values=latency(past, lambda point: point.p50), tone="ok"),
+        Line(name="p95", values=latency(past, lambda point: point.p95), tone="second"),
+        Line(name="p99", values=latency(past, lambda point: point.p99), tone="warn"),
     )
-    return series(snapshot, "Latency", "p50, p95, p99", "seconds", lines, NO_REQUESTS)
+    return series(past, "Latency", "p50, p95, p99", "seconds", lines, NO_REQUESTS)
+
+
+def quality(snapshot: Snapshot, view: View) -> TimeSeries:
+    """Success rate and response time on two axes."""
+    past = snapshot.range
+    success = tuple(None if ratio is None else 1 - ratio for ratio in error_ratios(past))
+    lines = (
+        Line(name="success rate", values=success, tone="ok"),
+        Line(name="mean time", values=latency(past, lambda point: point.mean), tone="main", unit="seconds"),
+    )
+    return series(past, "Success and response time", "left and right axis", "ratio", lines, NO_REQUESTS)
+
+
+ROUTE_TONES: Final[tuple[Tone, ...]] = ("main", "second", "ok", "warn", "error", "muted")
+
+
+def routes(snapshot: Snapshot, view: View) -> TimeSeries:
+    """The busiest routes, in requests per second."""
+    past = snapshot.range
+    found = past.lines
+    shares = [(key, values) for family in HTTP_FAMILIES for key, values in found.families.get(family, {}).items()]
+    busiest = sorted(shares, key=lambda item: -sum(share.count for share in item[1] if share))[:LINES]
+    lines = tuple(
+        Line(name=" ".join(key), values=_rate(values, found), tone=ROUTE_TONES[place % len(ROUTE_TONES)])
+        for place, (key, values) in enumerate(busiest)
+    )
+    drawn = series(past, "Routes", "the busiest, requests per second", "rate", lines, NO_REQUESTS)
+    return replace(drawn, start=float(found.start), step=float(found.step))
+
+
+def _rate(values: tuple[Share | None, ...], found: Lines) -> Values:
+    return tuple(
+        (share.count if share else 0) / width if width * 10 >= found.step else None
+        for share, width in zip(values, found.widths, strict=True)
+    )
 
 
 def gauge_chart(
     title: str, note: str, unit: str, named: tuple[tuple[str, str, Tone], ...]
 ) -> Callable[[Snapshot, View], TimeSeries]:
-    """A chart of gauges: (gauge, line name, tone)."""
+    """A chart of gauges, the highest in each step: (gauge, line name, tone)."""
 
     def build(snapshot: Snapshot, view: View) -> TimeSeries:
-        lines = tuple(Line(name=name, values=level(snapshot, gauge), tone=tone) for gauge, name, tone in named)
-        return series(snapshot, title, note, unit, lines, "Not readable on this machine, or not yet read.")
+        past = snapshot.range
+        lines = tuple(Line(name=name, values=level(past, gauge), tone=tone) for gauge, name, tone in named)
+        return series(past, title, note, unit, lines, "Not readable on this machine, or not yet read.")
 
     return build
 

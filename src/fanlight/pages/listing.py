@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Final
+from urllib.parse import urlencode
 
 from fanlight.core.facts import ERROR_TYPES
 from fanlight.core.frame import Record
@@ -23,14 +24,14 @@ REQUEST_COLUMNS: Final = (
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "WS")
 
 
-def request_row(record: Record) -> Row:
-    """A request or a failed WebSocket as a row; a stream's duration is its first byte."""
+def request_row(record: Record, query: str = "") -> Row:
+    """A request or a failed WebSocket as a row; a stream's duration is its first byte. `query` is the range's."""
     data = record.data
     return Row(
         key=record.id,
         values=(record.at, data["method"], data["path"], data["status"], judged_seconds(record)),
         state=record_state(record),
-        href=f"requests/{record.id}",
+        href=f"requests/{record.id}{query}",
         detail=_request_detail(record),
     )
 
@@ -83,20 +84,43 @@ def request_filters(view: View, kinds: bool = True) -> tuple[Filter, ...]:
 
 
 def chosen_requests(snapshot: Snapshot, view: View) -> list[Record]:
-    """The kept requests a view asks for, the newest first."""
+    """The kept requests a view asks for, the newest first; of older ones the slow and the failed are kept."""
     kind = view.filter("kind")
     wants_errors = kind == "failed" or view.filter("status") in ("error", "4xx", "5xx") or bool(view.filter("type"))
-    records: Iterable[Record] = (
-        snapshot.slow if kind == "slow" else snapshot.failed if wants_errors else snapshot.activity
-    )
-    if not kind and not wants_errors and (view.filters or view.start is not None or view.end is not None):
-        records = _everything(snapshot)
-    return [record for record in records if matches(record, view)]
+    kinds = ("slow",) if kind == "slow" else ("failed",) if wants_errors else ("recent", "slow", "failed")
+    if not kind and not wants_errors and not chose(view):
+        kinds = ("recent",)
+    return [record for record in kept_requests(snapshot, kinds) if matches(record, view)]
 
 
-def _everything(snapshot: Snapshot) -> list[Record]:
-    found = {record.id: record for group in (snapshot.activity, snapshot.slow, snapshot.failed) for record in group}
-    return sorted(found.values(), key=lambda record: -record.at)
+def chose(view: View) -> bool:
+    """Whether a view asks for anything but the newest."""
+    return bool(view.filters) or view.start is not None or view.end is not None or view.range != "15m"
+
+
+def kept_requests(snapshot: Snapshot, kinds: Iterable[str]) -> list[Record]:
+    """The records of these kinds in the snapshot's range, each once, the newest first."""
+    found = {record.id: record for kind in kinds for record in snapshot.range.view.kept.get(kind, ())}
+    return sorted(found.values(), key=lambda record: (record.at, record.id), reverse=True)
+
+
+def range_query(view: View) -> str:
+    """The range of a view as the query of a link, "" for the usual one."""
+    if view.start is not None and view.end is not None:
+        return f"?{urlencode({'from': f'{view.start:.3f}', 'to': f'{view.end:.3f}'})}"
+    return "" if view.range == "15m" else f"?{urlencode({'range': view.range})}"
+
+
+def with_range(href: str, view: View) -> str:
+    """A link that has a query already, for the range of a view."""
+    return href + range_query(view).replace("?", "&", 1)
+
+
+def covers(view: View) -> str:
+    """What the range of a view covers, in words."""
+    if view.start is not None:
+        return "the chosen range"
+    return {"1h": "the last hour", "24h": "the last 24 h", "7d": "the last 7 days"}.get(view.range, "last 15 min")
 
 
 def matches(record: Record, view: View) -> bool:

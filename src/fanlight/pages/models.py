@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from fanlight import formats
 from fanlight.core import rules
 from fanlight.core.calls import USAGES
 from fanlight.core.facts import CALLER_ERRORS, CANCELLED
 from fanlight.core.sections import Model, Operation
 from fanlight.core.series import Summary
 from fanlight.core.snapshot import Snapshot
-from fanlight.core.window import STEP
 from fanlight.pages import charts
 from fanlight.pages.calls import CALL_COLUMNS, call_row
 from fanlight.pages.listing import sort_rows
@@ -120,8 +120,8 @@ def model_calls(snapshot: Snapshot, view: View) -> Stat:
         title="Model calls",
         value=recent if total.count else None,
         unit="rate",
-        detail=f"{total.count} in all, {figures.errors if figures else 0} failed in 15 min",
-        spark=charts.of(snapshot, "models", lambda point: point.count / STEP),
+        detail=f"{_count(total.count)} in all, {_count(figures.errors if figures else 0)} failed in 15 min",
+        spark=charts.family_rates(snapshot, "models", lambda point: point.count),
     )
 
 
@@ -140,8 +140,12 @@ def _token_stat(snapshot: Snapshot, kind: str, title: str) -> Stat:
     known = [value for value in steps if value is not None]
     total = sum(round(model.tokens[kind].amount) for model in snapshot.models if kind in model.tokens)
     calls = sum(model.tokens[kind].count for model in snapshot.models if kind in model.tokens)
-    detail = f"{total} in all, {round(total / calls)} per call" if calls else "none told yet"
+    detail = f"{_count(total)} in all, {_count(total / calls)} per call" if calls else "none told yet"
     return Stat(title=title, value=known[-1] if known else None, unit="rate", detail=detail, spark=steps)
+
+
+def _count(number: float) -> str:
+    return formats.phrase(number, "integer")
 
 
 def cost(snapshot: Snapshot, view: View) -> Stat:
@@ -262,8 +266,8 @@ SLOTS = (
     Slot(name="model-tokens", build=token_table),
     Slot(name="token-chart", build=token_chart, span=6),
     Slot(name="model-latency", build=model_latency, span=6),
-    Slot(name="model-errors", build=model_errors, span=4),
-    Slot(name="model-usage", build=usage, span=4),
+    Slot(name="model-errors", build=model_errors, span=6),
+    Slot(name="model-usage", build=usage, span=6),
     Slot(name="slowest-operations", build=slowest_operations, span=6),
     Slot(name="slow-calls", build=slow_calls, span=6),
 )

@@ -1,4 +1,4 @@
-"""Observability: the system pulse and every line over the window."""
+"""Observability: the system pulse, every line over the range, and the slow and failed requests inside it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from fanlight.pages import charts
 from fanlight.pages.caches import cache_donut
 from fanlight.pages.overview import errors
 from fanlight.pages.redis import redis_latency
+from fanlight.pages.requests import error_list, slow_list
+from fanlight.pages.system import lag, memory
 from fanlight.panels import Fact, Feed, FeedItem, Page, Slot, Text, View
 
 METRICS_LINES = 150
@@ -57,13 +59,19 @@ flight = charts.gauge_chart(
 )
 SLOTS = (
     Slot(name="pulse", build=pulse, span=12, pace="fast"),
-    Slot(name="throughput", build=charts.throughput, span=6),
+    Slot(name="quality", build=charts.quality, span=6),
     Slot(name="percentiles", build=charts.percentiles, span=6),
+    Slot(name="throughput", build=charts.throughput, span=6),
     Slot(name="flight-chart", build=flight, span=6),
-    Slot(name="cpu-chart", build=charts.cpu, span=6),
+    Slot(name="route-chart", build=charts.routes, span=12),
+    Slot(name="cpu-chart", build=charts.cpu, span=4),
+    Slot(name="memory-chart", build=memory, span=4),
+    Slot(name="lag-chart", build=lag, span=4),
+    Slot(name="errors-by-type", build=errors, span=4),
     Slot(name="cache-donut", build=cache_donut, span=4),
     Slot(name="redis-latency", build=redis_latency, span=4),
-    Slot(name="errors-by-type", build=errors, span=4),
+    Slot(name="slow-list", build=slow_list, span=6),
+    Slot(name="error-list", build=error_list, span=6),
     Slot(name="events", build=events, span=12),
     Slot(name="metrics-text", build=metrics_text, span=12),
 )

@@ -10,7 +10,7 @@ from fanlight.core.frame import Record
 from fanlight.core.snapshot import Snapshot
 from fanlight.pages import charts, system
 from fanlight.pages.caches import cache_stats
-from fanlight.pages.listing import REQUEST_COLUMNS, request_row
+from fanlight.pages.listing import REQUEST_COLUMNS, covers, request_row, with_range
 from fanlight.pages.requests import ROUTE_COLUMNS_SHORT, routes_table
 from fanlight.pages.services import health
 from fanlight.panels import ActionButton, Actions, Bar, Bars, Page, Slot, Stat, State, Table, Verdict, View
@@ -107,7 +107,7 @@ def slow_requests(snapshot: Snapshot, view: View) -> Stat:
         unit="integer",
         detail=f"over {limit} · {requests.very_slow} over {very}",
         state=state if state != "ok" else rules.slow_state(requests.slow),
-        spark=charts.closed(snapshot, tuple(float(n) for n in snapshot.view.counter_points.get("requests.slow", ()))),
+        spark=charts.per_second(snapshot, snapshot.view.counter_points.get("requests.slow", ())),
         tone="warn",
         href="requests?kind=slow",
     )
@@ -132,17 +132,18 @@ def top_routes(snapshot: Snapshot, view: View) -> Table:
 
 
 def errors(snapshot: Snapshot, view: View) -> Bars:
-    """Errors by type over the window."""
+    """Errors by type over the range."""
     bars = tuple(
         Bar(
             name=kind,
             value=count,
             tone="error" if kind in rules.SERVER_ERRORS else "warn",
-            href=f"requests?type={kind}",
+            href=with_range(f"requests?type={kind}", view),
         )
-        for kind, count in snapshot.errors_by_type
+        for kind, count in snapshot.range.errors_by_type
     )
-    return Bars(title="Errors", note="by type, last 15 min", bars=bars, href="requests?status=error")
+    href = with_range("requests?status=error", view)
+    return Bars(title="Errors", note=f"by type, {covers(view)}", bars=bars, href=href)
 
 
 def actions(snapshot: Snapshot, view: View) -> Actions:

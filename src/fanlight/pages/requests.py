@@ -7,7 +7,18 @@ from fanlight.core.frame import OTHER
 from fanlight.core.sections import Route
 from fanlight.core.snapshot import Snapshot
 from fanlight.pages import charts
-from fanlight.pages.listing import REQUEST_COLUMNS, chosen_requests, request_filters, request_row, sort_rows
+from fanlight.pages.listing import (
+    REQUEST_COLUMNS,
+    chose,
+    chosen_requests,
+    covers,
+    kept_requests,
+    range_query,
+    request_filters,
+    request_row,
+    sort_rows,
+    with_range,
+)
 from fanlight.panels import Column, Page, Row, Slot, State, Table, View
 
 LISTED = 50
@@ -63,14 +74,14 @@ def _route_state(route: Route, snapshot: Snapshot) -> State:
 
 
 def routes_table(snapshot: Snapshot, view: View, columns: tuple[Column, ...] = ROUTE_COLUMNS, limit: int = 0) -> Table:
-    """Routes with their figures over the window, sorted as the view asks; `limit` keeps the first few."""
+    """Routes with their figures over the range, sorted as the view asks; `limit` keeps the first few."""
     wanted = view.filter("q").lower()
-    rows = [_route_row(route, columns, snapshot) for route in snapshot.routes if wanted in route.route.lower()]
+    rows = [_route_row(route, columns, snapshot) for route in snapshot.range.routes if wanted in route.route.lower()]
     ordered, applied = sort_rows(rows, columns, view.sort, "-count")
     shown = ordered[:limit] if limit else ordered
     return Table(
         title="Routes",
-        note="last 15 min",
+        note=covers(view),
         href="requests" if limit else "",
         columns=columns,
         rows=shown,
@@ -91,12 +102,12 @@ def request_list(snapshot: Snapshot, view: View) -> Table:
     found = chosen_requests(snapshot, view)
     shown = found[:LISTED]
     title = {"slow": "Slow requests", "failed": "Failed requests"}.get(view.filter("kind"), "Requests")
-    filtered = bool(view.filters) or view.start is not None
+    filtered = chose(view)
     return Table(
         title=title,
-        note="the newest that were kept" if filtered else "the newest",
+        note=f"the newest that were kept, {covers(view)}" if filtered else "the newest",
         columns=REQUEST_COLUMNS,
-        rows=tuple(request_row(record) for record in shown),
+        rows=tuple(request_row(record, range_query(view)) for record in shown),
         more=len(found) - len(shown),
         filters=request_filters(view),
         empty="Nothing kept matches; widen the filter." if filtered else charts.NO_REQUESTS,
@@ -105,13 +116,14 @@ def request_list(snapshot: Snapshot, view: View) -> Table:
 
 def slow_list(snapshot: Snapshot, view: View) -> Table:
     """The slowest kind of trouble: what took over a second."""
+    figures = snapshot.range.requests
     return Table(
         title="Slow requests",
-        note=f"{snapshot.requests.slow} in 15 min, {snapshot.requests.very_slow} very slow",
+        note=f"{figures.slow}, {figures.very_slow} very slow, {covers(view)}",
         columns=REQUEST_COLUMNS,
-        rows=tuple(request_row(record) for record in snapshot.slow[:20]),
-        href="requests?kind=slow",
-        empty="Nothing was slow in the last 15 minutes.",
+        rows=tuple(request_row(record, range_query(view)) for record in kept_requests(snapshot, ("slow",))[:20]),
+        href=with_range("requests?kind=slow", view),
+        empty=f"Nothing was slow, {covers(view)}.",
     )
 
 
@@ -119,11 +131,11 @@ def error_list(snapshot: Snapshot, view: View) -> Table:
     """What failed last."""
     return Table(
         title="Recent errors",
-        note=f"{snapshot.requests.window_errors} in 15 min",
+        note=f"{snapshot.range.requests.window_errors}, {covers(view)}",
         columns=REQUEST_COLUMNS,
-        rows=tuple(request_row(record) for record in snapshot.failed[:20]),
-        href="requests?status=error",
-        empty="Nothing failed in the last 15 minutes.",
+        rows=tuple(request_row(record, range_query(view)) for record in kept_requests(snapshot, ("failed",))[:20]),
+        href=with_range("requests?status=error", view),
+        empty=f"Nothing failed, {covers(view)}.",
     )
 
 

@@ -9,6 +9,7 @@ from fanlight.core.facts import CALLER_ERRORS
 from fanlight.core.health import Factor, Status
 from fanlight.core.sections import Operation, Service
 from fanlight.core.snapshot import Snapshot
+from fanlight.core.timeline import Point
 from fanlight.core.window import BUCKET
 from fanlight.pages.calls import CALL_COLUMNS, call_row
 from fanlight.panels import (
@@ -46,7 +47,7 @@ def summary(snapshot: Snapshot, view: View) -> Text:
     health, figures = row.health, row.figures
     facts = (
         Fact(name="Status", value=_said(health.status, health.recovering), state=health_state(health.status)),
-        Fact(name="Score", value=health.score, unit="score"),
+        Fact(name="Score", value=None if health.score is None else round(health.score), unit="integer"),
         Fact(name="Kind", value=row.kind + (", required" if row.required else "")),
         Fact(name="Calls in 15 min", value=figures.count, unit="integer"),
         Fact(name="Success rate", value=row.success_ratio, unit="ratio"),
@@ -162,12 +163,20 @@ def _chart(snapshot: Snapshot, view: View, title: str, note: str, unit: Unit, li
     points = snapshot.service_points(dict(view.path).get("name", ""))
     over = sum(at + BUCKET <= snapshot.at for at, _ in points)
     shown = tuple(
-        Line(name=line.name, values=line.values[:over], tone=line.tone, fill=line.fill)
+        Line(name=line.name, values=_watched(snapshot, line.values[:over], points), tone=line.tone, fill=line.fill)
         for line in lines
         if any(value is not None for value in line.values[:over])
     )
     start = float(points[0][0]) if points else float(snapshot.view.start)
     return TimeSeries(title=title, note=note, start=start, step=float(BUCKET), lines=shown, unit=unit, empty=NO_CALL)
+
+
+def _watched(
+    snapshot: Snapshot, values: tuple[float | None, ...], points: tuple[tuple[int, Point], ...]
+) -> tuple[float | None, ...]:
+    """Values from the first step anything was watched in; before that there is nothing to say, not zero."""
+    began = snapshot.at - snapshot.view.seconds
+    return tuple(value if at + BUCKET > began else None for value, (at, _) in zip(values, points, strict=False))
 
 
 def errors(snapshot: Snapshot, view: View) -> Bars:
@@ -211,7 +220,8 @@ def breaker(snapshot: Snapshot, view: View) -> Text:
         Fact(name="Last failure", value=known.last_failure or None),
         Fact(name="Last failed", value=known.last_failure_at, unit="time"),
     )
-    return Text(title="Breaker", note=f"on {known.instances} instances", facts=facts)
+    note = "on 1 instance" if known.instances == 1 else f"on {known.instances} instances"
+    return Text(title="Breaker", note=note, facts=facts)
 
 
 def actions(snapshot: Snapshot, view: View) -> Actions:
@@ -243,10 +253,10 @@ def _breaker_buttons(name: str, path: str, state: str) -> list[ActionButton]:
 
 
 SLOTS = (
-    Slot(name="service", build=summary, span=4, rows=2),
+    Slot(name="service", build=summary, span=4),
     Slot(name="service-score", build=factors, span=8),
-    Slot(name="service-rate", build=rate, span=4),
-    Slot(name="service-latency", build=latency, span=4),
+    Slot(name="service-rate", build=rate, span=6),
+    Slot(name="service-latency", build=latency, span=6),
     Slot(name="service-operations", build=operations, span=12),
     Slot(name="service-errors", build=errors, span=4),
     Slot(name="service-breaker", build=breaker, span=4),

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from fanlight import formats
 from fanlight.core import rules
-from fanlight.core.dependencies import breaker_state, cause, health_state, service_href, unwell
+from fanlight.core.dependencies import breaker_state, cause, health_state, service_href, unwell, worst
 from fanlight.core.health import DOWN, HEALTHY
 from fanlight.core.sections import BreakerFigures, Service
 from fanlight.core.snapshot import Snapshot
@@ -59,15 +59,14 @@ def _word(sentence: str) -> str:
 
 def _item(row: Service) -> StatusItem:
     status = row.health.status
-    why = cause(row) if status in ("degraded", "down") else ""
+    factor = worst(row) if status in ("degraded", "down") else None
+    why = factor.name if factor else "recovering" if row.health.recovering else ""
     text = f"{status}: {why}" if why else "no call yet" if status == "idle" else status
-    return StatusItem(
-        name=row.name, state=health_state(status), text=text[:120], kind=row.kind, href=service_href(row.name)
-    )
+    return StatusItem(name=row.name, state=health_state(status), text=text, kind=row.kind, href=service_href(row.name))
 
 
 def _broken(row: BreakerFigures) -> StatusItem:
-    text = f"{row.state.replace('_', '-')}: {row.reason}"[:120]
+    text = row.state.replace("_", "-")
     return StatusItem(name=row.name, state=breaker_state(row.state), text=text, kind="breaker", href="services")
 
 
@@ -227,9 +226,9 @@ LIST = (
     Slot(name="health", build=health, span=8),
     Slot(name="health-scores", build=scores, span=4),
     Slot(name="service-list", build=service_list),
-    Slot(name="breakers", build=breakers),
-    Slot(name="failed-calls", build=failed_calls, span=8),
-    Slot(name="breaker-actions", build=breaker_actions, span=4),
+    Slot(name="breakers", build=breakers, span=9),
+    Slot(name="breaker-actions", build=breaker_actions, span=3),
+    Slot(name="failed-calls", build=failed_calls),
 )
 
 SLOTS = (*LIST, *service.SLOTS)

@@ -221,7 +221,7 @@ def _identity(path: Path) -> tuple[int, int]:
     return (found.st_dev, found.st_ino)
 
 
-_registry = threading.Lock()
+_registry = threading.RLock()  # the child of a fork may open a store before `_after_fork` has had its turn
 _connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 _held: list[Connection] = []
 

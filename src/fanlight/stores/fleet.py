@@ -19,7 +19,8 @@ from fanlight.core.frame import Frame
 from fanlight.core.pacer import Pacer, unpaced
 from fanlight.core.recorder import Recorder
 from fanlight.core.sections import Instance
-from fanlight.core.window import SPAN, Window
+from fanlight.core.timeline import SPAN
+from fanlight.core.window import Window
 from fanlight.errors import FanlightError
 from fanlight.stores.base import LATEST, RETIRED, InstanceInfo, Store, StoredFrame, all_frames
 from fanlight.stores.writer import StoreWriter

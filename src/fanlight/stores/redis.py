@@ -111,7 +111,6 @@ class RedisStore:
         if not self._write(info, frames, totals, known):
             self._write(info, (*known.seconds, *frames), known.totals if totals is None else totals, _NOTHING)
             self._announced.pop(info.service, None)
-        self._announce(info)
         self._remember(info, known.with_more(frames, totals))
         self._announce(info)
 

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
 
 from fanlight import formats
 from fanlight.core.health import Status
+from fanlight.core.query import DEFAULT_RANGE
 from fanlight.core.snapshot import HTTP_FAMILIES, Snapshot
-from fanlight.core.window import SPAN, STEP
 from fanlight.faces.api import items
 from fanlight.faces.api.documents import Asked
 from fanlight.faces.figures import milliseconds, percent
 from fanlight.panels import View
 
-RANGE: Final = "15m"
-"""The range that is kept."""
-
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of the window; times are null in a step without a request, streams count but are not timed."""
+    """One step of the range; times are null in a step without a request, streams count but are not timed."""
 
     timestamp: str
     requests: int
@@ -43,6 +40,7 @@ class PerformanceChart(msgspec.Struct, frozen=True, kw_only=True):
     start: str
     end: str
     step_seconds: int
+    note: str
     points: list[Step]
 
 
@@ -62,7 +60,7 @@ class HealthChart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Export(msgspec.Struct, frozen=True, kw_only=True):
-    """All figures of the window."""
+    """All figures of the range."""
 
     timestamp: str
     service: str
@@ -71,6 +69,7 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
     start: str
     end: str
     step_seconds: int
+    note: str
     requests: items.Figures
     streams: items.Figures
     by_status: dict[str, int]
@@ -82,15 +81,16 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
 
 def performance(asked: Asked) -> PerformanceChart:
     """`GET /api/charts/performance`."""
-    snapshot = asked.snapshot
-    start, end = _covered(snapshot, asked.view)
+    past = asked.snapshot.range
+    start, end = _covered(past, asked.view)
     return PerformanceChart(
-        timestamp=formats.moment(snapshot.at),
-        range=RANGE,
+        timestamp=formats.moment(past.at),
+        range=_range(asked),
         start=formats.moment(start),
         end=formats.moment(end),
-        step_seconds=STEP,
-        points=list(_steps(snapshot, start, end)),
+        step_seconds=past.view.step,
+        note=past.view.note,
+        points=list(_steps(past, start, end, asked.breathe)),
     )
 
 
@@ -106,38 +106,39 @@ def health(asked: Asked) -> HealthChart:
 
 def export(asked: Asked) -> Export:
     """`GET /api/metrics/export` as JSON."""
-    snapshot = asked.snapshot
+    snapshot = asked.snapshot.range
     start, end = _covered(snapshot, asked.view)
     return Export(
         timestamp=formats.moment(snapshot.at),
         service=snapshot.service,
         scope=snapshot.scope,
-        range=RANGE,
+        range=_range(asked),
         start=formats.moment(start),
         end=formats.moment(end),
-        step_seconds=STEP,
+        step_seconds=snapshot.view.step,
+        note=snapshot.view.note,
         requests=items.figures(snapshot.requests.window),
         streams=items.figures(snapshot.requests.streams),
         by_status=dict(snapshot.outcomes),
         errors_by_type=dict(snapshot.errors_by_type),
         counters=dict(sorted(snapshot.view.counters.items())),
         endpoints=items.endpoints(snapshot, asked.breathe),
-        timeline=list(_steps(snapshot, start, end)),
+        timeline=list(_steps(snapshot, start, end, asked.breathe)),
     )
 
 
 def csv_lines(asked: Asked) -> Iterator[str]:
     """The export as CSV lines: a head, then one row per endpoint or per step."""
     if asked.values["table"] == "timeline":
-        start, end = _covered(asked.snapshot, asked.view)
+        past = asked.snapshot.range
         yield _line(Step.__struct_fields__)
-        for step in _steps(asked.snapshot, start, end):
+        for step in _steps(past, *_covered(past, asked.view), asked.breathe):
             yield _line(msgspec.structs.astuple(step))
         return
     columns = tuple(name for name in items.Endpoint.__struct_fields__ if name != "window")
     window = items.Figures.__struct_fields__
     yield _line((*columns, *(f"window_{name}" for name in window)))
-    for route in asked.snapshot.routes:
+    for route in asked.snapshot.range.routes:
         row = items.endpoint(route)
         yield _line((*(getattr(row, name) for name in columns), *msgspec.structs.astuple(row.window)))
         asked.breathe()
@@ -160,20 +161,27 @@ def _cell(value: object) -> str:
 
 
 def _covered(snapshot: Snapshot, view: View) -> tuple[float, float]:
-    """The span that is answered: what was asked for, clamped to the window."""
-    first, last = float(snapshot.view.start), float(snapshot.view.start + SPAN)
+    """The span that is answered: what was asked for, clamped to what there is."""
+    first, last = float(snapshot.view.start), float(snapshot.view.end)
     start = min(max(view.start if view.start is not None else first, first), last)
     end = min(max(view.end if view.end is not None else last, start), last)
     return start, min(end, max(snapshot.at, start))
 
 
-def _steps(snapshot: Snapshot, start: float, end: float) -> Iterator[Step]:
+def _range(asked: Asked) -> str:
+    if asked.view.start is not None:
+        return "custom"
+    return asked.view.range if asked.snapshot.range is not asked.snapshot else DEFAULT_RANGE
+
+
+def _steps(past: Snapshot, start: float, end: float, breathe: Callable[[], None]) -> Iterator[Step]:
     """The steps that begin in the span; requests and streams count together, requests alone are timed."""
-    families = [snapshot.points(family) for family in HTTP_FAMILIES]
-    for place in range(SPAN // STEP):
-        at = snapshot.view.start + place * STEP
+    families = [past.points(family) for family in HTTP_FAMILIES]
+    view = past.view
+    for place, at in enumerate(range(view.start, view.end, view.step)):
         if not start <= at < end:
             continue
+        breathe()
         points = [points[place] for points in families if points]
         count, errors = sum(point.count for point in points), sum(point.errors for point in points)
         timed = families[0][place] if families[0] and families[0][place].count else None

@@ -42,6 +42,7 @@ BUNDLES: Final[Mapping[str, tuple[str, ...]]] = {
         "js/settings.js",
         "js/keys.js",
         "js/toasts.js",
+        "js/range.js",
         "js/actions.js",
         "js/chart-look.js",
         "js/chart-tip.js",

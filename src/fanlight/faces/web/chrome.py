@@ -71,21 +71,18 @@ class Chrome:
 RANGE_TITLES = {"15m": "15 min", "1h": "1 h", "24h": "24 h", "7d": "7 d"}
 
 
-def range_choices(view: View, refused: dict[str, str] | None = None) -> tuple[Choice, ...]:
-    """The range switch of a view; `refused` says by range name why one cannot be chosen. A custom range is a
-    position of its own."""
-    refused = refused or {}
+def range_choices(view: View) -> tuple[Choice, ...]:
+    """The range switch of a view. A range of the viewer's own is a position of its own."""
     custom = view.start is not None and view.end is not None
     choices = tuple(
         Choice(
             title=title,
             href=page_href(view, range=name, start=None, end=None),
             current=not custom and view.range == name,
-            disabled=refused.get(name, ""),
         )
         for name, title in RANGE_TITLES.items()
     )
-    return (*choices, Choice(title="custom", href=page_href(view), current=True)) if custom else choices
+    return (*choices, Choice(title="chosen", href=page_href(view), current=True)) if custom else choices
 
 
 def scope_choices(view: View, instances: int, own: str) -> tuple[Choice, ...]:

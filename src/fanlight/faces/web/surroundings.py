@@ -13,10 +13,7 @@ from fanlight.core.snapshot import Snapshot
 from fanlight.faces.context import FaceContext, PageSpec, Visit
 from fanlight.faces.web import views
 from fanlight.faces.web.chrome import Chrome, NavItem, range_choices, scope_choices
-from fanlight.panels import RANGES, View
-
-KEPT_RANGE: Final = "15m"
-"""The range held in memory."""
+from fanlight.panels import View
 
 BADGE_LIMIT: Final = 999
 """The largest number a badge shows."""
@@ -35,7 +32,7 @@ def chrome(context: FaceContext, snapshot: Snapshot, view: View, visit: Visit) -
         release=snapshot.release,
         uptime_seconds=snapshot.uptime,
         nav=tuple(menu(context, snapshot, view.page)),
-        ranges=range_choices(view, refused_ranges()),
+        ranges=range_choices(view),
         scopes=scope_choices(view, len(snapshot.live_instances), _own(snapshot)),
         theme=settings.theme,
         role=visit.role,
@@ -53,11 +50,6 @@ def stream_address(view: View) -> str:
     """The live stream of a view, relative to the root."""
     chosen = views.to_query(view)
     return f"live?{urlencode({'page': view.page})}" + (f"&{chosen}" if chosen else "")
-
-
-def refused_ranges() -> dict[str, str]:
-    """Ranges that cannot be chosen yet, and why."""
-    return dict.fromkeys((name for name in RANGES if name != KEPT_RANGE), "only the last 15 minutes are kept")
 
 
 def menu(context: FaceContext, snapshot: Snapshot, current: str) -> Iterator[NavItem]:

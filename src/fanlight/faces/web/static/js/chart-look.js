@@ -50,10 +50,10 @@
     values.forEach((value, i) => value != null && values[i - 1] == null && values[i + 1] == null && found.push(i));
     return found;
   };
-  const series = ({ name, tone, unit, fill }, usual) => {
+  const series = ({ name, tone, unit, fill }, usual, repeated) => {
     const stroke = colours()[tone] || colours().main;
     return {
-      label: name, scale: unit && unit !== usual ? "second" : "y", stroke, width: 1.4, fill: fill ? faint(stroke) : undefined,
+      label: name, scale: unit && unit !== usual ? "second" : "y", stroke, width: 1.4, dash: repeated ? [5, 4] : undefined, fill: fill ? faint(stroke) : undefined,
       points: { show: true, size: 3, filter: lonely },
     };
   };
@@ -101,7 +101,7 @@
       scales.second = { range };
       axes.push({ ...axis("second", second.unit, 1), grid: { show: false } });
     }
-    return { scales, axes, padding: [8, second ? 0 : 8, 0, 0], series: [{}, ...lines.map((line) => series(line, unit))] };
+    return { scales, axes, padding: [8, second ? 0 : 8, 0, 0], series: [{}, ...lines.map((line, i) => series(line, unit, lines.slice(0, i).some(({ tone }) => tone === line.tone)))] };
   };
 
   fanlight.look = { parts, marks, forget: () => { palette = null; } };

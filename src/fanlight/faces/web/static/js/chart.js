@@ -8,7 +8,17 @@
   const resized = new ResizeObserver((entries) => entries.forEach((entry) => entry.target.fit()));
   let zoomed = null;
 
+  const LIVE_STEP = 5; // seconds a point of the live window covers; longer ones have finer ones behind them
+
+  // The address says what is looked at, so that it can be reloaded and passed on.
+  const address = (range) => {
+    const url = new URL(location);
+    for (const name of ["from", "to", ...(range ? ["range"] : [])]) url.searchParams.delete(name);
+    if (range) for (const [place, name] of ["from", "to"].entries()) url.searchParams.set(name, range[place].toFixed(3));
+    return url;
+  };
   const zoom = (range) => {
+    if (zoomed || range) history.replaceState(history.state, "", address(range));
     zoomed = range;
     for (const chart of charts) chart.zoom();
   };
@@ -81,7 +91,8 @@
       if (width < LEAST_DRAG) return;
       const range = [plot.posToVal(left, "x"), plot.posToVal(left + width, "x")];
       plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
-      zoom(range);
+      if (this.model.step > LIVE_STEP) location.assign(address(range));
+      else zoom(range);
     }
     zoom() {
       this.querySelector(".zoom")?.remove();

@@ -1,0 +1,179 @@
+"""Ranges: stored history read for whoever looks at it, once for all of them, on a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from fanlight import formats
+from fanlight.clock import Clock
+from fanlight.core.frame import SentFrame, decode_rows
+from fanlight.core.history import RANKING, History, Span, chosen, preset
+from fanlight.core.pacer import Pacer
+from fanlight.core.query import Ranged
+from fanlight.core.timeline import Lines, View
+from fanlight.errors import FanlightError
+from fanlight.stores.base import SERIES_KEPT, TIERS, Store, all_frames
+
+CACHED: Final = 16
+"""Ranges held; the one not asked for longest goes first."""
+
+FRESH_SECONDS: Final = 60
+"""The longest that a range which ends now is shown as it was read; finer tiers are read as often as they grow."""
+
+FIRST_WAIT: Final = 3.0
+"""How long the first to ask for a range waits for it (seconds); it goes on being read."""
+
+LATER_WAIT: Final = 0.2
+"""How long one waits for newer data when there is older."""
+
+RETRY_SECONDS: Final = 5.0
+"""Between two tries to read a range that could not be read."""
+
+LATE_SECONDS: Final = 10.0
+"""How much older than it should be a range may be before it says so."""
+
+SLICE_NS: Final = 300_000
+"""How long reading may hold the interpreter: longer than other work, since somebody waits for it."""
+
+
+def read(store: Store, service: str, span: Span, now: float, breathe: Callable[[], None]) -> tuple[View, Lines]:
+    """The span out of the store: points from its own tier, series from coarser ones. Raises FanlightError.
+
+    Where the span does not begin or end with a bucket of the ranking tier, the finer one fills in while its series are
+    kept; where they are not, the whole bucket is ranked.
+    """
+    history = History(span, breathe)
+    exact = span.start >= now - SERIES_KEPT[span.tier]
+    try:
+        for row in all_frames(store, service, span.tier, span.start, span.end, series=False):
+            history.add_head(row.bucket, decode_rows(row.data), whole=not exact)
+        if exact:
+            rank(store, service, span, history)
+        else:
+            rank_roughly(store, service, span, history)
+        return history.view(), history.lines()
+    except ValueError as error:
+        raise FanlightError(f"the store holds a frame that cannot be read ({error}); move the store away") from error
+
+
+def rank(store: Store, service: str, span: Span, history: History) -> None:
+    """Lines by the ranking tier, figures from the coarsest buckets that fit, every second of the span once."""
+    size = span.ranking
+    first = min(_up(span.start, size), span.end)
+    for bucket, frame in _frames(store, service, span.tier, span.start, first):
+        history.draw(bucket, frame)
+        history.rank(frame)
+    done: list[tuple[int, int]] = []
+    for bucket, frame in _frames(store, service, RANKING[size], _up(first, RANKING[size]), span.end):
+        if frame.end <= span.end and size != RANKING[size]:
+            history.rank(frame)
+            done.append((bucket, frame.end))
+    reached = first
+    for bucket, frame in _frames(store, service, size, first, span.end):
+        if frame.end > span.end:
+            continue
+        history.draw(bucket, frame)
+        if not any(start <= bucket < end for start, end in done):
+            history.rank(frame)
+        reached = max(reached, frame.end)
+    for bucket, frame in _frames(store, service, span.tier, reached, span.end) if size != span.tier else ():
+        history.draw(bucket, frame)
+        history.rank(frame)
+
+
+def rank_roughly(store: Store, service: str, span: Span, history: History) -> None:
+    """Lines and figures from all buckets of the ranking tier that touch the span: the finer series are gone."""
+    for bucket, frame in _frames(store, service, span.ranking, span.start // span.ranking * span.ranking, span.end):
+        history.draw(bucket, frame)
+        history.rank(frame, whole=False)
+
+
+def _frames(store: Store, service: str, tier: int, start: int, end: int) -> Iterator[tuple[int, SentFrame]]:
+    for row in all_frames(store, service, tier, start, end) if start < end else ():
+        yield row.bucket, decode_rows(row.data, row.series)
+
+
+def _up(moment: int, step: int) -> int:
+    return -(-moment // step) * step
+
+
+class Ranges:
+    """Thread-safe. `get` returns soon: what was read, or what was read before while it is read anew.
+
+    `kept` says which tiers the store has and for how many seconds. `error` is why the last reading failed, or "".
+    """
+
+    def __init__(self, store: Store, service: str, clock: Clock, kept: Mapping[int, int] = TIERS) -> None:
+        self.error = ""
+        self._store = store
+        self._service = service
+        self._clock = clock
+        self._kept = kept
+        self._changed = threading.Condition()
+        self._held: OrderedDict[tuple[object, ...], Ranged] = OrderedDict()
+        self._reading: set[tuple[object, ...]] = set()
+        self._failed: dict[tuple[object, ...], float] = {}
+        self._turn = threading.Lock()
+
+    def get(self, name: str, start: float | None = None, end: float | None = None) -> Ranged:
+        """A named range, or one from `start` to `end`. May wait a moment; when it could not be read it is empty, or as
+        it was, and its note says why."""
+        now = self._clock.time_ns() / 1e9
+        if start is None or end is None:
+            key: tuple[object, ...] = (name,)
+            span, ends = preset(name, now), now
+        else:
+            key = (start, end)
+            span, ends = chosen(start, end, now, self._kept), end
+        with self._changed:
+            held = self._held.get(key)
+            if held is not None:
+                self._held.move_to_end(key)
+                if now - held.at < min(span.tier, FRESH_SECONDS) or ends < held.at - FRESH_SECONDS:
+                    return held
+            self._begin(key, span)
+            self._changed.wait_for(lambda: key not in self._reading, FIRST_WAIT if held is None else LATER_WAIT)
+            return self._told(self._held.get(key), span, now, key)
+
+    def _told(self, held: Ranged | None, span: Span, now: float, key: tuple[object, ...]) -> Ranged:
+        problem = self.error if key in self._failed else "it is still being read"
+        if held is None:
+            empty = History(span)
+            return Ranged(0.0, empty.view()._replace(note=f"not read yet: {problem}"), empty.lines())
+        if now - held.at <= min(span.tier, FRESH_SECONDS) + LATE_SECONDS:
+            return held
+        return held._replace(view=held.view._replace(note=f"as of {formats.span(now - held.at)} ago: {problem}"))
+
+    def _begin(self, key: tuple[object, ...], span: Span) -> None:
+        recent = time.monotonic() - self._failed.get(key, -RETRY_SECONDS) < RETRY_SECONDS
+        if key not in self._reading and not recent:
+            self._reading.add(key)
+            threading.Thread(target=self._read, args=(key, span), name="fanlight-range", daemon=True).start()
+
+    def _read(self, key: tuple[object, ...], span: Span) -> None:
+        made, error = None, ""
+        try:
+            with self._turn:  # one after the other, or they would take turns holding the interpreter
+                pacer = Pacer(slice_ns=SLICE_NS)
+                pacer.start()
+                now = self._clock.time_ns() / 1e9
+                made = Ranged(now, *read(self._store, self._service, span, now, pacer.breathe))
+        except Exception as failure:  # shown with the range; the thread must say that it has ended
+            error = str(failure)
+        with self._changed:
+            self._reading.discard(key)
+            self.error = error
+            self._failed.pop(key, None)
+            if made is None:
+                self._failed[key] = time.monotonic()
+                while len(self._failed) > CACHED:
+                    del self._failed[next(iter(self._failed))]
+            else:
+                self._held[key] = made
+                while len(self._held) > CACHED:
+                    self._held.popitem(last=False)
+            self._changed.notify_all()
