@@ -12,7 +12,7 @@ from typing import Any
 import click
 import msgspec
 import pytest
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from tests.capture import django_project
 from tests.documentation import Block, asked, blocks, code_spans, executed, table
 from werkzeug.test import Client
@@ -313,7 +313,7 @@ def _answered(address: str, patterns: list[re.Pattern[str]]) -> bool:
 def test_addresses_named_exist(path: Path) -> None:
     """API-10, HUB-8: every address of the dashboard that a page names is answered by a route of it."""
     dashboard = Fanlight("docs")
-    routes = [route for route in dashboard.face._router.routes if isinstance(route, Route)]
+    routes = [route for route in dashboard.face._router.routes if isinstance(route, Route | WebSocketRoute)]
     patterns = [route.path_regex for route in routes]
     dashboard.close()
     assert not [address for address in _addresses(path) if not _answered(address, patterns)]

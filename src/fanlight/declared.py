@@ -194,7 +194,7 @@ class ActionFace:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return _result(await asyncio.shield(asyncio.wrap_future(started.ended)))
         except TimeoutError:
-            return ActionResult("running", f"{started.action.title}: under way", started.id)
+            return ActionResult("running", f"{started.title}: under way", started.id)
 
     def follow(self, run: str) -> RunState:
         """How a run stands, whichever worker follows it."""

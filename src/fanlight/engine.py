@@ -121,7 +121,7 @@ class Engine:
             shared=open_shared(self.store, settings.name),
             failed=recorder.failed,
         )
-        self.runs = Runs(declared.actions, self.commands, recorder.instance, self._live, clock, tell(recorder))
+        self.runs = Runs(declared.actions, self.commands, lambda: recorder.instance, self._live, clock, tell(recorder))
         self._open: Frame | None = None
         self._exposition: dict[str, tuple[int, str]] = {}
         self._lock = threading.Lock()
@@ -164,6 +164,8 @@ class Engine:
             self._withdraw = announce(self.settings.name, self.recorder.instance, self.settings.prefix)
             if self._redis is not None:
                 self._redis.start()
+            if self.fleet is not None:
+                self.fleet.announce()
             self._store_thread = threading.Thread(
                 target=_follow, args=(weakref.ref(self), self._store_turn), name="fanlight-follow", daemon=True
             )

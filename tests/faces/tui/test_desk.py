@@ -13,7 +13,7 @@ from tests.faces.tui.documents import document, every_kind
 from fanlight.faces.context import ActionResult
 from fanlight.faces.tui.compose import page_document
 from fanlight.faces.tui.desk import NOTICE_SECONDS, Desk, Effect
-from fanlight.faces.tui.document import PageDocument, RangeLink, SlotDocument
+from fanlight.faces.tui.document import PageDocument, SlotDocument
 from fanlight.faces.tui.frame import frame
 from fanlight.faces.tui.links import view_of
 from fanlight.faces.tui.look import Look
@@ -54,16 +54,14 @@ def test_escape_closes_what_is_open_before_it_ends_anything() -> None:
     assert press(made, "escape") == Effect("quit")
 
 
-def test_a_range_that_is_refused_says_why() -> None:
-    """TTY-3: as in the browser; the next range that is kept is taken."""
-    ranges = [RangeLink(name=name, title=name, refused="only 15 minutes are kept") for name in ("1h", "24h", "7d")]
-    refused = msgspec.structs.replace(every_kind(), ranges=tuple(ranges))
-    made = desk(refused)
-    assert press(made, "r") is None
-    assert "only 15 minutes are kept" in footer(made)
-    made.take(msgspec.structs.replace(every_kind(), ranges=(*ranges[:1], RangeLink(name="24h", title="24 h"))), 0.0)
-    assert press(made, "right_square_bracket") == Effect("fetch")
-    assert made.view.range == "24h"
+def test_ranges_go_round() -> None:
+    """TTY-3: as in the browser; behind the longest comes the shortest."""
+    made = desk()
+    seen = []
+    for _ in range(5):
+        assert press(made, "right_square_bracket") == Effect("fetch")
+        seen.append(made.view.range)
+    assert seen == ["1h", "24h", "7d", "15m", "1h"]
     assert press(made, "left_square_bracket") == Effect("fetch")
     assert made.view.range == "15m"
 
