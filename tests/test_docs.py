@@ -19,7 +19,19 @@ from werkzeug.test import Client
 
 from fanlight import Fanlight, settings
 from fanlight.capture import logs, websocket
-from fanlight.cli import demo, export, lifeline, run, serve, serving, supervisor, threaded, top
+from fanlight.cli import (
+    demo,
+    export,
+    gateway,
+    lifeline,
+    run,
+    serve,
+    serving,
+    simulate,
+    supervisor,
+    threaded,
+    top,
+)
 from fanlight.core import fold, frame, metrics, recorder, timeline
 from fanlight.core.pulse import Pulse
 from fanlight.faces.api import openapi
@@ -45,6 +57,8 @@ COMMANDS: dict[str, click.Command] = {
     "serve": serve.serve,
     "export": export.export,
     "demo": demo.demo,
+    "simulate": simulate.simulate,
+    "gateway": gateway.gateway,
 }
 
 

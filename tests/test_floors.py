@@ -39,7 +39,8 @@ TYPES_ONLY = {("fanlight.panels", "fanlight.core.snapshot")}
 """(importer, imported): the only pair that may look up, and for types alone."""
 
 COMES_WITH = {
-    "markupsafe": "jinja2", "anyio": "starlette", "pydantic": "fastapi", "fpdf": "fpdf2", "rich": "textual"
+    "markupsafe": "jinja2", "anyio": "starlette", "pydantic": "fastapi", "fpdf": "fpdf2", "rich": "textual",
+    "yarl": "aiohttp",
 }  # fmt: skip
 """Modules that a declared library brings along as part of its own interface, or under another name."""
 

@@ -15,10 +15,12 @@ from fanlight.errors import FanlightError
 USAGE_STATUS: Final = 2
 COMMANDS: Final = {
     "run": "fanlight.cli.run",
+    "gateway": "fanlight.cli.gateway",
     "top": "fanlight.cli.top",
     "serve": "fanlight.cli.serve",
     "export": "fanlight.cli.export",
     "demo": "fanlight.cli.demo",
+    "simulate": "fanlight.cli.simulate",
 }
 HIDDEN: Final = {"_worker": "fanlight.cli.run", "_dashboard": "fanlight.cli.serve", "_traffic": "fanlight.cli.demo"}
 

@@ -264,7 +264,7 @@ def _supervise(
         return announce(msgspec.json.decode(line, type=Ready))
 
     with shared_store(workers) as environ:
-        return Supervisor(workers, command, {**environ, RUN_KEY: key}, say, console).run()
+        return Supervisor(workers, command, {**environ, RUN_KEY: key}, say, console, passes=plan.passes).run()
 
 
 def python() -> list[str]:

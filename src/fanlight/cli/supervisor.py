@@ -131,6 +131,7 @@ class Supervisor:
 
     With `console`, the other end of that wire owns the terminal. A worker that is alone is not started again when it
     dies: its status is the command's, as without a supervisor.
+    `passes` are signals that are handed on to the workers and do not stop them.
     """
 
     def __init__(
@@ -140,7 +141,9 @@ class Supervisor:
         environ: Mapping[str, str],
         announce: Announce,
         console: SupervisorEnd | None = None,
+        passes: Sequence[int] = (),
     ) -> None:
+        self._passes = frozenset(passes)
         self._children = [Child() for _ in range(workers)]
         self._processes: dict[int, Process] = {}
         self._command = command
@@ -216,11 +219,20 @@ class Supervisor:
 
     def _obey(self) -> None:
         while self._signals:
-            self._signals.pop(0)
+            number = self._signals.pop(0)
+            if number in self._passes:
+                self._pass_on(number)
+                continue
             if self._stopping:
                 for index in self._processes:
                     self._act(index, Act.KILL)
             self._stop()
+
+    def _pass_on(self, number: int) -> None:
+        """Hand a signal on to the workers that serve; one that starts will see anyhow what it is to see."""
+        for index, process in self._processes.items():
+            if self._children[index].phase is Phase.RUNNING:
+                process.popen.send_signal(number)
 
     def _stop(self) -> None:
         if not self._stopping:
