@@ -10,7 +10,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     Without a target it is the dashboard alone.
     `api_at_root`: the dashboard's JSON is answered at `/api/...` of the root too, where the application has nothing.
-    `passes`: signals that a supervisor hands on to its workers instead of stopping.
+    `passes`: signals that a supervisor hands on to its workers instead of stopping. `reload`: it starts them again when
+    a file below `app_dir` has changed.
     """
 
     target: str
@@ -25,6 +26,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     debug: bool = False
     api_at_root: bool = False
     passes: tuple[int, ...] = ()
+    reload: bool = False
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
