@@ -15,7 +15,6 @@ from fanlight.cli.serve import service_of_store
 from fanlight.errors import FanlightError
 from fanlight.faces.api import parameters
 from fanlight.faces.api.documents import Asked
-from fanlight.faces.api.encoding import encode
 from fanlight.faces.api.endpoints import EXPORT
 from fanlight.faces.api.pages import Pages
 from fanlight.faces.errors import FaceError
@@ -84,9 +83,9 @@ def _pieces(dashboard: Observatory, query: dict[str, str]) -> Iterator[bytes]:
     snapshot = dashboard.query.snapshot(view)
     follow, breathe = context.actions.follow, context.pulse.pacer.breathe
     asked = Asked(snapshot, view, values, {}, context.panels, breathe, follow, Pages(context), "operator")
-    if values["format"] == "json" or EXPORT.csv is None:
-        return iter((encode(EXPORT.build(asked)), b"\n"))
-    return (line.encode("utf-8", "replace") for line in EXPORT.csv(asked))
+    write = EXPORT.csv if values["format"] == "csv" else EXPORT.pieces
+    assert write is not None
+    return (piece.encode("utf-8", "replace") for piece in write(asked))
 
 
 def _write(pieces: Iterator[bytes], output: Path | None) -> None:

@@ -24,7 +24,8 @@ def _liveness_status(document: Any) -> int:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One route: `build` makes its `document` on a thread; `missing` says what 404 means; `csv` its other form."""
+    """One route: `build` makes its `document` on a thread; `missing` says what 404 means; `csv` its other form,
+    `pieces` the same document where it is streamed."""
 
     path: str
     name: str
@@ -35,6 +36,7 @@ class Endpoint:
     missing: str = ""
     status: Callable[[Any], int] = _always_ok
     csv: Callable[[Asked], Iterator[str]] | None = None
+    pieces: Callable[[Asked], Iterator[str]] | None = None
 
 
 def _data(asked: Asked) -> Data:
@@ -155,6 +157,7 @@ ENDPOINTS: Final = (
         charts.export,
         (query.SCOPE, *query.SPAN, query.FORMAT, query.TABLE),
         csv=charts.csv_lines,
+        pieces=charts.export_pieces,
     ),
     Endpoint(
         "/api/charts/performance",
