@@ -20,6 +20,16 @@ def promtool() -> str:
     return found
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_files_at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Dashboards without a store keep their history in memory, and nothing is ever written into the user's home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FANLIGHT_STORE", "memory://")
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def outside_a_request() -> None:
     """Each test begins outside of any request: after an exception a correlation ID stays set in its context."""

@@ -13,7 +13,15 @@ import click
 from fanlight.errors import FanlightError
 
 USAGE_STATUS: Final = 2
-COMMANDS: Final = {"run": "fanlight.cli.run", "serve": "fanlight.cli.serve", "demo": "fanlight.cli.demo"}
+COMMANDS: Final = {
+    "run": "fanlight.cli.run",
+    "gateway": "fanlight.cli.gateway",
+    "top": "fanlight.cli.top",
+    "serve": "fanlight.cli.serve",
+    "export": "fanlight.cli.export",
+    "demo": "fanlight.cli.demo",
+    "simulate": "fanlight.cli.simulate",
+}
 HIDDEN: Final = {"_worker": "fanlight.cli.run", "_dashboard": "fanlight.cli.serve", "_traffic": "fanlight.cli.demo"}
 
 
@@ -96,7 +104,11 @@ def main(ctx: click.Context) -> None:
         fanlight run module:app --workers 4 --store sqlite:////var/lib/app/fanlight.db
     The dashboard alone, over the store that a service writes to:
         fanlight serve --store sqlite:////var/lib/app/fanlight.db
-    Then open /dashboard. In code: Fanlight("my-service").install(app)
+    Then open /dashboard, or press d. Look from another terminal:
+        fanlight top
+    Take the figures away:
+        fanlight export --range 24h --format csv > day.csv
+    In code: Fanlight("my-service").install(app)
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

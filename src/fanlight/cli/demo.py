@@ -20,8 +20,9 @@ import click
 from fanlight.cli.lifeline import Lifeline
 from fanlight.cli.listening import bind
 from fanlight.cli.plan import Plan
-from fanlight.cli.run import configure, listening_options, python, serve_all
+from fanlight.cli.run import configure, listening_options, python, screen_wanted, serve_all
 from fanlight.errors import FanlightError
+from fanlight.settings import given
 
 TARGET: Final = "chat_api.app:app"
 NEEDED: Final = ("fastapi", "aiohttp")
@@ -40,12 +41,15 @@ Start = Callable[[str, float, int], None]
 @click.option("--traffic/--no-traffic", default=True, help="Drive the service with real clients.")
 @click.option("--sample-data/--no-sample-data", default=None, help="Fill the charts with made-up history at once.")
 def demo(
-    host: str, port: int, workers: int, debug: bool, rate: float, seed: int, traffic: bool, sample_data: bool | None
-) -> int:
+    host: str, port: int, workers: int, dashboard: bool, keys: bool, debug: bool, rate: float, seed: int,
+    traffic: bool, sample_data: bool | None,
+) -> int:  # fmt: skip
     """Run the example chat service with traffic, and its dashboard."""
     require(*NEEDED)
+    screen = screen_wanted(dashboard=dashboard, keys=keys)
     folder = examples()
-    configure("chat-api", {"sample_data": sample_data}, workers)
+    store = None if "store" in given() else "memory://"  # a demonstration leaves nothing behind
+    configure("chat-api", {"sample_data": sample_data, "store": store}, workers)
     plan = Plan(
         target=TARGET,
         name="chat-api",
@@ -57,7 +61,7 @@ def demo(
     )
     sockets = bind(host, port)
     with crowd() as start:
-        return serve_all(plan, sockets, workers, lambda address: _begin(start, address, rate, seed, traffic))
+        return serve_all(plan, sockets, workers, screen, lambda address: _begin(start, address, rate, seed, traffic))
 
 
 def require(*modules: str) -> None:

@@ -11,6 +11,7 @@ from fanlight.faces.api import parameters as query
 from fanlight.faces.api.data import Data, data
 from fanlight.faces.api.documents import Asked
 from fanlight.faces.api.parameters import Parameter
+from fanlight.faces.tui.document import PageDocument
 
 
 def _always_ok(document: Any) -> int:
@@ -23,7 +24,8 @@ def _liveness_status(document: Any) -> int:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One route: `build` makes its `document` on a thread; `missing` says what 404 means; `csv` its other form."""
+    """One route: `build` makes its `document` on a thread; `missing` says what 404 means; `csv` its other form,
+    `pieces` the same document where it is streamed."""
 
     path: str
     name: str
@@ -34,11 +36,27 @@ class Endpoint:
     missing: str = ""
     status: Callable[[Any], int] = _always_ok
     csv: Callable[[Asked], Iterator[str]] | None = None
+    pieces: Callable[[Asked], Iterator[str]] | None = None
 
 
 def _data(asked: Asked) -> Data:
     return data(asked.snapshot, asked.breathe)
 
+
+PAGE_PARAMETERS: Final = (
+    query.SCOPE,
+    *query.SPAN,
+    query.SORT,
+    query.STATUS,
+    query.METHOD,
+    query.ROUTE,
+    query.LEVEL,
+    query.KIND,
+    query.AFTER,
+)
+"""What can be asked of a page, once or as a stream."""
+
+PAGE_STREAM: Final = "/api/pages/{name}/stream"
 
 _REQUEST_LIST: Final = (
     query.SCOPE,
@@ -81,6 +99,15 @@ ENDPOINTS: Final = (
     ),
     Endpoint("/api/services", "services", "What is depended on.", services.Services, services.services),
     Endpoint("/api/models", "models", "Language models called.", models.Models, models.models),
+    Endpoint(
+        "/api/pages/{name}",
+        "page",
+        "A page of the dashboard as data: all its panels, its surroundings and the newest log lines.",
+        PageDocument,
+        documents.one_page,
+        PAGE_PARAMETERS,
+        missing="There is no such page.",
+    ),
     Endpoint(
         "/api/panels/{name}",
         "panel",
@@ -125,11 +152,12 @@ ENDPOINTS: Final = (
     Endpoint(
         "/api/metrics/export",
         "metrics_export",
-        "All figures of the window, as JSON or CSV.",
+        "All figures of the range, as JSON or CSV.",
         charts.Export,
         charts.export,
         (query.SCOPE, *query.SPAN, query.FORMAT, query.TABLE),
         csv=charts.csv_lines,
+        pieces=charts.export_pieces,
     ),
     Endpoint(
         "/api/charts/performance",
@@ -158,3 +186,6 @@ ENDPOINTS: Final = (
     ),
 )
 """Every JSON route but `/api/openapi.json` itself."""
+
+EXPORT: Final = next(endpoint for endpoint in ENDPOINTS if endpoint.csv)
+"""The one that is also given as CSV."""
