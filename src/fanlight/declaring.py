@@ -6,7 +6,7 @@ import functools
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from fanlight.capture.clients import library
 from fanlight.capture.clients.library import Library
@@ -24,6 +24,7 @@ from fanlight.services.breaker import BREAKERS, Breaker, Breakers
 from fanlight.services.cache import Cache
 from fanlight.services.calls import Call, Nowhere, record_call
 from fanlight.services.client_calls import Watcher
+from fanlight.services.databases import MongoStatistics, pool_of
 from fanlight.services.names import heading, path_name
 from fanlight.services.probe import INTERVAL_SECONDS, THRESHOLD, Probe
 from fanlight.services.probe import TIMEOUT_SECONDS as PROBE_SECONDS
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from fanlight.stores.redis_client import Address
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+POOL_SECONDS: Final = 5.0
+"""How often the pool of a database is read while somebody looks."""
 
 
 class Declaring(ABC):
@@ -54,6 +58,7 @@ class Declaring(ABC):
         """The running parts."""
 
     def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._database: Callable[[], Any] | None = None
         self._redis: Address | None = None
         self._declared = Declared(clock)
@@ -305,6 +310,21 @@ class Declaring(ABC):
         self._redis = locate_redis(client_or_url)
         if "engine" in self.__dict__:
             self.engine.watch_redis(self._redis)
+
+    def mongo(self, collection: Any, /, *, time: str = "created_at", group: str = "") -> None:
+        """Show a MongoDB collection (of pymongo, sync or async) on Data, in the place of `database`.
+
+        Its documents, those whose date `time` is within 24 hours, the ten largest groups by `group`, the server. `time`
+        wants an index. Asked and given up as in `database`. Raises FanlightError for what is no collection.
+        """
+        self.database(MongoStatistics(collection, time, group, self._clock).function())
+
+    def sql(self, engine: Any, /, *, name: str = "sql") -> None:
+        """Show the connection pool of a SQLAlchemy engine (sync or async) on Data; `name` is the panel's.
+
+        Statements show by themselves where `watch("sqlalchemy")` records them. Raises FanlightError for what is none.
+        """
+        self._declared.panel(name, "SQL pool", pool_of(engine), Making(every=POOL_SECONDS, page="data", span=4))
 
     def database(self, function: F) -> F:
         """Decorate the function (sync or async) that returns the database's figures as a dict.

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from fanlight.core.frame import Record
 from fanlight.core.rules import call_state
+from fanlight.core.sections import Operation
 from fanlight.panels import Column, Row
 
 CALL_COLUMNS: Final = (
@@ -17,6 +18,15 @@ CALL_COLUMNS: Final = (
     Column(name="duration", title="Duration", unit="bar", sort=False),
 )
 """The columns of a list of calls."""
+
+OPERATION_COLUMNS: Final = (
+    Column(name="operation", title="Operation", unit="code", wide=True),
+    Column(name="calls", title="Calls", unit="integer"),
+    Column(name="mean", title="Mean", unit="seconds"),
+    Column(name="p95", title="p95", unit="bar"),
+    Column(name="max", title="Longest", unit="seconds"),
+)
+"""The columns of a list of operations."""
 
 ATTRIBUTES_SHOWN: Final = 8
 
@@ -39,3 +49,12 @@ def _detail(record: Record) -> str:
     data = record.data
     said = [f"{name} {value}" for name, value in list(data["attributes"].items())[:ATTRIBUTES_SHOWN]]
     return " · ".join(filter(None, (data["error"], *said)))
+
+
+def operation_row(row: Operation) -> Row:
+    """An operation as a row."""
+    figures = row.figures
+    return Row(
+        key=f"{row.service} {row.operation}",
+        values=(f"{row.service} {row.operation}", figures.count, figures.mean, figures.p95, figures.maximum),
+    )

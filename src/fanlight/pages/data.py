@@ -9,10 +9,16 @@ from fanlight.core import rules
 from fanlight.core.records import text
 from fanlight.core.snapshot import Snapshot
 from fanlight.pages.caches import cache_table
+from fanlight.pages.calls import CALL_COLUMNS, OPERATION_COLUMNS, call_row, operation_row
 from fanlight.pages.redis import redis
 from fanlight.panels import Column, Fact, Page, Row, Slot, Table, Text, Unit, View
 
-HOW = "Not configured. Decorate a function that returns a dict of figures with @dashboard.database."
+HOW = (
+    "Not configured. Decorate a function that returns a dict of figures with @dashboard.database, "
+    "or give a collection of pymongo to dashboard.mongo(...)."
+)
+STATEMENTS_HOW = 'No call of a database yet. dashboard.watch("sqlalchemy") or watch("pymongo") records them.'
+SHOWN = 20
 LIMIT = 100
 VALUE_LIMIT = 200
 DEPTH = 3
@@ -86,11 +92,40 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, int | float) else text(value, VALUE_LIMIT)
 
 
+def statements(snapshot: Snapshot, view: View) -> Table:
+    """What databases are asked, by the time it takes."""
+    databases = {service.name for service in snapshot.services if service.kind == "database"}
+    found = [row for row in snapshot.operations if row.figures.count and row.service in databases]
+    found.sort(key=lambda row: -row.figures.p95)
+    return Table(
+        title="Statements",
+        note="calls of databases by p95, last 15 min",
+        columns=OPERATION_COLUMNS,
+        rows=tuple(map(operation_row, found[:SHOWN])),
+        more=max(len(found) - SHOWN, 0),
+        empty=STATEMENTS_HOW,
+    )
+
+
+def slow_statements(snapshot: Snapshot, view: View) -> Table:
+    """The last calls of databases that were slow."""
+    found = [call for call in snapshot.slow_calls if call.data["kind"] == "database"]
+    return Table(
+        title="Slow statements",
+        note="the newest",
+        columns=CALL_COLUMNS,
+        rows=tuple(map(call_row, found[:SHOWN])),
+        empty="No call of a database was slow in the last 15 minutes.",
+    )
+
+
 SLOTS = (
     Slot(name="database", build=database, span=4, rows=2),
     Slot(name="database-rows", build=lists, span=8),
     Slot(name="redis", build=redis, span=4),
     Slot(name="caches", build=cache_table, span=8),
+    Slot(name="statements", build=statements, span=6),
+    Slot(name="slow-statements", build=slow_statements, span=6),
 )
 
 

@@ -6,11 +6,11 @@ from fanlight import formats
 from fanlight.core import rules
 from fanlight.core.calls import USAGES
 from fanlight.core.facts import CALLER_ERRORS, CANCELLED
-from fanlight.core.sections import Model, Operation
+from fanlight.core.sections import Model
 from fanlight.core.series import Summary
 from fanlight.core.snapshot import Snapshot
 from fanlight.pages import charts
-from fanlight.pages.calls import CALL_COLUMNS, call_row
+from fanlight.pages.calls import CALL_COLUMNS, OPERATION_COLUMNS, call_row, operation_row
 from fanlight.pages.listing import sort_rows
 from fanlight.panels import Bar, Bars, Column, Line, Page, Row, Slot, Stat, State, Table, TimeSeries, View
 
@@ -215,15 +215,6 @@ def usage(snapshot: Snapshot, view: View) -> Bars:
     return Bars(title="Usage", note=note, bars=bars if any(counts.values()) else (), empty=NONE)
 
 
-OPERATION_COLUMNS = (
-    Column(name="operation", title="Operation", unit="code", wide=True),
-    Column(name="calls", title="Calls", unit="integer"),
-    Column(name="mean", title="Mean", unit="seconds"),
-    Column(name="p95", title="p95", unit="bar"),
-    Column(name="max", title="Longest", unit="seconds"),
-)
-
-
 def slowest_operations(snapshot: Snapshot, view: View) -> Table:
     """The operations that take longest, of services of every kind."""
     found = sorted((row for row in snapshot.operations if row.figures.count), key=lambda row: -row.figures.p95)
@@ -231,17 +222,9 @@ def slowest_operations(snapshot: Snapshot, view: View) -> Table:
         title="Slowest operations",
         note="by p95, last 15 min",
         columns=OPERATION_COLUMNS,
-        rows=tuple(map(_operation_row, found[:SLOWEST])),
+        rows=tuple(map(operation_row, found[:SLOWEST])),
         more=max(len(found) - SLOWEST, 0),
         empty='No call yet. with dashboard.call("service", "operation"): ... records one.',
-    )
-
-
-def _operation_row(row: Operation) -> Row:
-    figures = row.figures
-    return Row(
-        key=f"{row.service} {row.operation}",
-        values=(f"{row.service} {row.operation}", figures.count, figures.mean, figures.p95, figures.maximum),
     )
 
 
