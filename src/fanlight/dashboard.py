@@ -203,6 +203,7 @@ class Fanlight(Declaring, Readings):
         """
         if self.settings.enabled:
             self.engine.start()
+            self._watch_again()
             _close_at_exit(self)
             if self.settings.port:
                 self._sidecar.start()
@@ -213,6 +214,7 @@ class Fanlight(Declaring, Readings):
 
     def close(self) -> None:
         """Stop recording, end all live views and write what is left. Idempotent; `start` begins again."""
+        self._unwatch()
         self.__dict__.pop("context", None)
         face, engine = self.__dict__.pop("face", None), self.__dict__.pop("engine", None)
         beside = self.__dict__.pop("_sidecar", None)
