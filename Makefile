@@ -8,7 +8,7 @@ BASE := .venv-base
 BIN := $(VENV)/bin
 # Old releases warn of themselves; that is no failure of ours.
 OLD := $(LOWEST)/bin/python -m pytest -p no:cacheprovider -W ignore::DeprecationWarning
-TESTS := pytest pytest-xdist hypothesis httptools opentelemetry-sdk prometheus-client fastapi aiohttp redis hiredis fpdf2 pypdf
+TESTS := pytest pytest-xdist hypothesis httptools opentelemetry-sdk prometheus-client fastapi aiohttp redis hiredis fpdf2 pypdf flask django gunicorn uvicorn-worker
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12

@@ -13,19 +13,23 @@ import click
 import msgspec
 import pytest
 from starlette.routing import Route
+from tests.capture import django_project
 from tests.documentation import Block, asked, blocks, code_spans, executed, table
+from werkzeug.test import Client
 
 from fanlight import Fanlight, settings
 from fanlight.capture import logs, websocket
-from fanlight.cli import demo, gateway, lifeline, run, serving, simulate, supervisor
+from fanlight.cli import demo, gateway, lifeline, run, serve, serving, simulate, supervisor
 from fanlight.core import fold, frame, metrics, recorder, window
 from fanlight.core.pulse import Pulse
 from fanlight.faces.api import openapi
 from fanlight.faces.api.endpoints import ENDPOINTS
 from fanlight.faces.web import limits, live, session
 from fanlight.pages import PAGES, PANELS
-from fanlight.services import supplier
-from fanlight.stores import writer
+from fanlight.panels import View
+from fanlight.services import redis, supplier
+from fanlight.sidecar import Sidecar
+from fanlight.stores import redis_client, writer
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -37,6 +41,7 @@ REQUIREMENTS = {"HUB": 11, "ORC": 9, "OBS": 7, "TTY": 7, "API": 10, "X": 9}
 
 COMMANDS: dict[str, click.Command] = {
     "run": run.run,
+    "serve": serve.serve,
     "demo": demo.demo,
     "simulate": simulate.simulate,
     "gateway": gateway.gateway,
@@ -44,7 +49,10 @@ COMMANDS: dict[str, click.Command] = {
 
 
 PYTHON = [block for block in blocks(*TEXTS) if block.language == "python"]
-RUNNABLE = [block for block in PYTHON if re.search(r"^app = |^async def app", block.text, re.MULTILINE)]
+WSGI = [block for block in PYTHON if "dashboard.wsgi(" in block.text]
+RUNNABLE = [
+    block for block in PYTHON if block not in WSGI and re.search(r"^app = |^async def app", block.text, re.MULTILINE)
+]
 
 
 @pytest.fixture
@@ -75,6 +83,23 @@ def test_examples_run(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
     _, (status, body) = asked(names, ("/no/such/path", {}), (f"{settings.prefix}/api/data", known))
     assert status == 200
     assert json.loads(body)["performance"]["total_requests"] == 1
+
+
+@pytest.mark.usefixtures("still")
+def test_wsgi_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """X-8, API-10: the Flask and the Django example record a request; but for their store and port, as they stand."""
+    monkeypatch.setattr("django.core.wsgi.get_wsgi_application", lambda: django_project.application)
+    monkeypatch.setattr(Sidecar, "start", lambda beside: None)
+    for block in WSGI:
+        names: dict[str, Any] = {"__name__": "example"}
+        exec(compile(block.text.replace("/var/lib/shop", str(tmp_path)), block.place, "exec"), names)
+        app = names.get("application") or names["app"]
+        Client(app).get("/no/such/path").close()
+        dashboard = names["dashboard"]
+        dashboard.pulse.tick()
+        assert dashboard.query.snapshot(View(scope="this")).requests.total.count == 1
+        assert dashboard.settings.port == 9090
+        dashboard.close()
 
 
 @pytest.mark.usefixtures("still")
@@ -328,6 +353,8 @@ NUMBERS = (
     ("commands.md", f"Open requests get {serving.GRACEFUL_SECONDS:g} s"),
     ("commands.md", f"| {serving.FAILED_STATUS} | the application's own start-up failed |"),
     ("commands.md", f"| `1` | Processes that serve, 1 to {run.MOST_WORKERS}"),
+    ("install.md", f"every {redis.WATCHED_SECONDS:g} s while somebody looks, else every {redis.IDLE_SECONDS:g}"),
+    ("install.md", f"timeouts of {redis_client.COMMAND_SECONDS:g} s"),
     ("install.md", f"at most every {supplier.EVERY_SECONDS:g} s"),
     ("install.md", f"a timeout of {supplier.TIMEOUT_SECONDS:g} s"),
     ("json.md", f"newest {window.WINDOW_LIMITS['recent']} are kept"),

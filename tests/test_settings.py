@@ -36,6 +36,7 @@ VALUES: dict[str, tuple[Any, str, str]] = {
     "max_viewers": (3, "3", "3"),
     "theme": ("terminal", "terminal", '"terminal"'),
     "sample_data": (True, "1", "true"),
+    "port": (9090, "9090", "9090"),
 }
 """For each setting: the value meant, its text in a variable, and in fanlight.toml."""
 
@@ -140,11 +141,11 @@ def test_variables_of_others_are_left_alone(tmp_path: Path) -> None:
     others = (
         "FANLIGHT_SERVICE_HOST",
         "FANLIGHT_SERVICE_PORT",
-        "FANLIGHT_PORT",
         "FANLIGHT_PORT_80_TCP_ADDR",
         "FANLIGHT_HOME",
     )
-    assert load("s", {}, dict.fromkeys(others, "1"), tmp_path) == Settings(name="s")
+    environ = dict.fromkeys(others, "1") | {"FANLIGHT_PORT": "tcp://10.0.0.7:80"}
+    assert load("s", {}, environ, tmp_path) == Settings(name="s")
 
 
 def test_tokens_are_never_shown(tmp_path: Path) -> None:

@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import weakref
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
+from fanlight import sidecar
 from fanlight.capture.asgi import Application, Capture, CaptureOptions
 from fanlight.capture.install import install, owns
-from fanlight.capture.websocket import websocket
+from fanlight.capture.wsgi import WsgiCapture
 from fanlight.clock import Clock, SystemClock
-from fanlight.core.breaker import Policy
-from fanlight.core.context import correlation_id
 from fanlight.core.pulse import Pulse
 from fanlight.core.query import Query
 from fanlight.core.recorder import Recorder
-from fanlight.declared import ActionFace, Declared, Making
+from fanlight.declared import ActionFace
+from fanlight.declaring import Declaring
 from fanlight.engine import Engine
 from fanlight.errors import FanlightError, SettingsError
 from fanlight.faces import api
 from fanlight.faces.context import AccessCheck, FaceContext
-from fanlight.faces.errors import shown
 from fanlight.faces.web.app import WebFace
-from fanlight.services.actions import TIMEOUT_SECONDS, Action, UnknownAction
-from fanlight.services.actions import Runs as WhereItRuns
-from fanlight.services.breaker import BREAKERS, Breaker, Breakers
-from fanlight.services.cache import Cache
-from fanlight.services.calls import Call, Nowhere, record_call
-from fanlight.services.names import heading, path_name
+from fanlight.readings import Readings
 from fanlight.settings import Settings, load
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Fanlight:
+class Fanlight(Declaring, Readings):
     """A dashboard for one service. Constructing it reads settings and has no other effect.
 
     `name` is the service's; every keyword is a setting (see `fanlight.settings`), also read from FANLIGHT_* variables
@@ -49,38 +44,23 @@ class Fanlight:
         self, name: str, *, access: AccessCheck | None = None, clock: Clock | None = None, **settings: Any
     ) -> None:
         self.settings: Settings = load(name, settings)
+        sidecar.check(self.settings)
         self._access = access
         self._clock = clock or SystemClock()
-        self._database: Callable[[], Any] | None = None
-        self._declared = Declared(self._clock)
-        self._breakers = Breakers(self._clock, lambda: self._sink)
-        self._declared.actions.register(self._breaker_action())
+        super().__init__(self._clock)
         self._owner: Any = None
-
-    def _breaker_action(self) -> Action:
-        """Trips or resets a breaker on every worker; one that a worker has not used yet is made first, to be open
-        there, too."""
-
-        def change(name: str, change: Literal["trip", "reset"]) -> str:
-            return self._breakers.get(name).change(change, "an operator")
-
-        def check(values: Mapping[str, Any]) -> None:
-            if not self.engine.has_breaker(values["name"]):
-                raise UnknownAction(f"There is no breaker {shown(values['name'])}.")
-
-        confirm = "Change this breaker on every worker?"
-        path = f"{BREAKERS}/{{name}}/{{change}}"
-        return Action(
-            path, "Change a breaker", change, confirm=confirm, runs="everywhere", concurrent=True, check=check
-        )
+        self._closes_at_exit = False
 
     @functools.cached_property
     def engine(self) -> Engine:
         """The running parts; made at first use, in the process that uses them."""
         engine = Engine(self.settings, self._clock, self.recorder, self._declared)
         engine.breakers = self._breakers
+        engine.registry = self._registry
         if self._database is not None:
             engine.supplier.declare(self._database)
+        if self._redis is not None:
+            engine.watch_redis(self._redis)
         return engine
 
     @functools.cached_property
@@ -101,6 +81,7 @@ class Fanlight:
         self.recorder.renew()
         engine = self.__dict__.pop("engine", None)
         self.__dict__.pop("face", None)
+        self.__dict__.pop("_sidecar", None)  # it is the parent's
         if engine is not None and engine.abandon():
             self.start()
 
@@ -157,6 +138,19 @@ class Fanlight:
         self._claim(app)
         return self._capture(app, app)
 
+    def wsgi(self, app: F) -> F:
+        """A WSGI application that is `app` with recording around it. In Flask wrap, and replace, `app.wsgi_app`.
+
+        Recording starts at the first request of each process. Nothing is served: `fanlight serve` shows what is written
+        to the store, or the setting `port` does.
+        """
+        if not self.settings.enabled:
+            return app
+        self._claim(app)
+        capture = WsgiCapture(app, self.recorder, self._options(), self.start)
+        capture.fanlight_dashboard = self
+        return cast(F, capture)
+
     def _claim(self, owner: Any) -> None:
         if self._owner is not None and self._owner is not owner:
             raise FanlightError(
@@ -166,15 +160,18 @@ class Fanlight:
         self._owner = owner
 
     def _capture(self, inner: Application, owner: Any) -> _Capture:
+        begin = functools.partial(self._begin, owner)
+        return _Capture(self, inner, self.recorder, self._options(), self._serve, begin, self.close)
+
+    def _options(self) -> CaptureOptions:
         settings = self.settings
-        options = CaptureOptions(
+        return CaptureOptions(
             prefix=settings.prefix,
             exclude=settings.exclude,
             stream_routes=settings.streams,
             websocket_group_params=settings.websocket_group_params,
             websocket_user_params=settings.websocket_user_params,
         )
-        return _Capture(self, inner, self.recorder, options, self._serve, lambda: self._begin(owner), self.close)
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         await self.face(scope, receive, send)
@@ -191,164 +188,32 @@ class Fanlight:
     def start(self) -> None:
         """Start recording; called by the server's start-up, or by a worker or script without HTTP. Idempotent.
 
+        What is left is written when the interpreter ends, if not before.
+
         Raises StoreError for a store that cannot be opened.
         """
         if self.settings.enabled:
             self.engine.start()
+            _close_at_exit(self)
+            if self.settings.port:
+                self._sidecar.start()
+
+    @functools.cached_property
+    def _sidecar(self) -> sidecar.Sidecar:
+        return sidecar.Sidecar(self.settings, self.recorder.failed)
 
     def close(self) -> None:
         """Stop recording, end all live views and write what is left. Idempotent; `start` begins again."""
         face, engine = self.__dict__.pop("face", None), self.__dict__.pop("engine", None)
+        beside = self.__dict__.pop("_sidecar", None)
+        if beside is not None:
+            beside.close()
         if face is not None:
             face.close()
         if engine is not None:
             engine.close()
             if engine.shared:
                 self.recorder.renew()  # an instance that said goodbye takes a new name
-
-    def event(self, type: str, /, **fields: Any) -> None:
-        """Something worth a row happened: counted by type and listed with its first 20 fields of 300 characters."""
-        if self.settings.enabled:
-            self.recorder.event(type, fields, correlation_id.get())
-
-    @functools.cached_property
-    def _sink(self) -> Recorder | Nowhere:
-        return self.recorder if self.settings.enabled else Nowhere()
-
-    def call(self, service: str, operation: str, /, *, kind: str = "wrapper", **attributes: Any) -> Call:
-        """A call of a service: a context manager (sync and async), or a decorator of functions of every kind.
-
-        `kind`: wrapper, llm, mcp, database, cache or http. Attributes are kept with the call, the first 20 of them,
-        secrets masked; those of a language model's calls are in `docs/calls.md`. Costs about a microsecond.
-        """
-        return Call(self._sink, service, operation, kind, attributes)
-
-    def breaker(
-        self, name: str, /, *, policy: Policy | None = None, ignore: tuple[type[BaseException], ...] = ()
-    ) -> Breaker:
-        """The breaker of that name, around calls of a service: `with dashboard.breaker("ollama"): ...`, or a decorator.
-
-        While it is open entering raises BreakerOpen. `policy` says when it opens and for how long, `ignore` which
-        exceptions are no failure. It works also where the dashboard is switched off; nothing is recorded there.
-        """
-        made = self._breakers.get(name)
-        if policy is not None or ignore:
-            made.declare(policy, ignore)
-        return made
-
-    def record_call(
-        self,
-        service: str,
-        operation: str,
-        /,
-        *,
-        duration: float,
-        kind: str = "wrapper",
-        error: str | BaseException | None = None,
-        error_type: str = "",
-        **attributes: Any,
-    ) -> None:
-        """Record a call that just ended and took `duration` seconds, where nothing can be put around it."""
-        record_call(
-            self._sink, service, operation,
-            duration=duration, kind=kind, error=error, error_type=error_type, attributes=attributes,
-        )  # fmt: skip
-
-    def websocket(self, *, group: object = None, user: object = None) -> None:
-        """Name the group and user of the WebSocket being served; anywhere in its handler."""
-        if self.settings.enabled:
-            websocket(group=group, user=user)
-
-    def cache(self, name: str, /, *, clear: Callable[[], Any] | None = None) -> Cache:
-        """A counter of one cache's hits, misses and size; one name, one cache.
-
-        `clear` (sync or async, given 5 s) makes clearing it an action that runs on every worker.
-        """
-        return self._declared.cache(name, self._count, clear)
-
-    def _count(self, name: str, amount: int) -> None:
-        if self.settings.enabled:
-            self.recorder.count(name, amount)
-
-    def action(
-        self,
-        title: str,
-        /,
-        *,
-        confirm: str = "",
-        role: str = "operator",
-        runs: WhereItRuns = "once",
-        name: str | None = None,
-        concurrent: bool = False,
-        timeout: float = TIMEOUT_SECONDS,
-    ) -> Callable[[F], F]:
-        """Decorate a function (sync or async) that an operator can run; what it returns is said, what it raises, too.
-
-        Its parameters (str, int, float, bool, Literal, Enum) become fields. `confirm` is asked before; `runs` "once" on
-        the worker that was asked or "everywhere"; `concurrent` lets a second one begin while one runs; `timeout` is in
-        seconds. It may call `fanlight.progress(done, total, text)`. Raises FanlightError for what cannot be declared.
-        """
-
-        title = heading("action", title)
-
-        def declare(function: F) -> F:
-            path = path_name("action", function, name)
-            action = Action(path, title, function, confirm, role, runs, concurrent, timeout)
-            self._declared.actions.register(action)
-            return function
-
-        return declare
-
-    def panel(
-        self,
-        title: str,
-        /,
-        *,
-        every: float = 10.0,
-        timeout: float = 5.0,
-        page: str | None = "overview",
-        span: int = 4,
-        name: str | None = None,
-    ) -> Callable[[F], F]:
-        """Decorate a function (sync or async) that returns a panel: any of `fanlight.panels`, or rows, a dict, a text.
-
-        It is asked at most every `every` seconds and only while somebody looks; its error, and that it took longer than
-        `timeout` seconds, show in its place. It stands on a built-in `page` (None: on none), `span` of 12 columns wide,
-        and has fragments and JSON under its name. Raises FanlightError for a name that is taken.
-        """
-        title = heading("panel", title)
-
-        def declare(function: F) -> F:
-            made = Making(every, timeout, page, span)
-            self._declared.panel(path_name("panel", function, name), title, function, made)
-            return function
-
-        return declare
-
-    def page(
-        self, title: str, /, *, every: float = 10.0, timeout: float = 5.0, name: str | None = None
-    ) -> Callable[[F], F]:
-        """Decorate a function (sync or async) that returns the panels of a page of its own, `P/pages/{name}`.
-
-        It is asked as a panel's function is. The list may hold whatever a panel's function may return, and Slots.
-        """
-        title = heading("page", title)
-
-        def declare(function: F) -> F:
-            self._declared.page(path_name("page", function, name), title, function, Making(every, timeout))
-            return function
-
-        return declare
-
-    def database(self, function: F) -> F:
-        """Decorate the function (sync or async) that returns the database's figures as a dict.
-
-        It is asked at most every 10 s while somebody looks, with a timeout of 5 s; its error shows in its place.
-        """
-        self._database = function
-        if "engine" in self.__dict__:
-            self.engine.supplier.declare(function)
-        return function
 
 
 class _Capture(Capture):
@@ -370,3 +235,18 @@ def _renew_after_fork(dashboard: Fanlight) -> None:
             alive._renew()
 
     os.register_at_fork(after_in_child=renew)
+
+
+def _close_at_exit(dashboard: Fanlight) -> None:
+    """Have the last second written where nothing else ends the dashboard: a script, a WSGI worker. Once a dashboard."""
+    if dashboard._closes_at_exit:
+        return
+    dashboard._closes_at_exit = True
+    reference = weakref.ref(dashboard)
+
+    def close() -> None:
+        alive = reference()
+        if alive is not None:
+            alive.close()
+
+    atexit.register(close)

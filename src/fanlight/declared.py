@@ -124,13 +124,14 @@ class Declared:
 
     def cache(self, name: str, count: Callable[[str, int], None], clear: Callable[[], Any] | None) -> Cache:
         """The counter of a cache; one name, one cache."""
-        made = Cache(name, count, adapters=(lru.watch, cachetools.watch), on_clear=self._can_clear)
+        made = Cache(name, count, adapters=(lru.watch, cachetools.watch), on_clear=self.can_clear)
         known = self.caches.setdefault(name, made)
         if clear is not None:
             known.clear = clear
         return known
 
-    def _can_clear(self) -> None:
+    def can_clear(self) -> None:
+        """Have an action that clears every cache that handed over how."""
         if CLEAR_CACHE not in self.actions:
             confirm = "Clear every cache on every worker?"
             clear = Action(CLEAR_CACHE, "Clear caches", self._clear_caches, confirm=confirm, runs="everywhere")

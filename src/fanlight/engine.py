@@ -6,7 +6,8 @@ import asyncio
 import os
 import threading
 import weakref
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
 
 from fanlight import sample
 from fanlight.capture.logs import install_logging
@@ -17,7 +18,7 @@ from fanlight.core.fold import START
 from fanlight.core.frame import Frame
 from fanlight.core.pulse import Pulse
 from fanlight.core.query import Query, Source
-from fanlight.core.recorder import Recorder, Sampler
+from fanlight.core.recorder import Recorder, Sample, Sampler
 from fanlight.core.sections import Supplied
 from fanlight.core.snapshot import Snapshot
 from fanlight.core.window import SPAN
@@ -29,6 +30,8 @@ from fanlight.services.breaker import Breakers
 from fanlight.services.cache import Cache
 from fanlight.services.execution import NAME as ACTION
 from fanlight.services.execution import Execution
+from fanlight.services.redis import RedisMonitor
+from fanlight.services.registry import Prober, Registry, under_way
 from fanlight.services.runs import Run, Runs, RunState
 from fanlight.services.snapshot_cache import SnapshotCache
 from fanlight.services.supplier import Supplier
@@ -38,8 +41,12 @@ from fanlight.stores.base import InstanceInfo
 from fanlight.stores.commands import Commands
 from fanlight.stores.compaction import Compactor, OwnSeconds
 from fanlight.stores.fleet import Fleet, Local
-from fanlight.stores.opening import open_shared
+from fanlight.stores.observer import Observer
+from fanlight.stores.opening import locate_redis, open_redis, open_shared
 from fanlight.stores.writer import StoreWriter
+
+if TYPE_CHECKING:
+    from fanlight.stores.redis_client import Address
 
 STORE_TURN_SECONDS: Final = 1.0
 """How often the store's thread looks for commands while nothing wakes it."""
@@ -54,9 +61,14 @@ ANALYTICS_KEY: Final = "analytics_snapshot_cache"
 
 
 class Engine:
-    """Everything that runs behind one dashboard; `start` and `close` are idempotent and thread-safe."""
+    """Everything that runs behind one dashboard; `start` and `close` are idempotent and thread-safe.
 
-    def __init__(self, settings: Settings, clock: Clock, recorder: Recorder, declared: Declared) -> None:
+    `observes`: this process is no instance of the service, and only shows what its store (not memory://) holds.
+    """
+
+    def __init__(
+        self, settings: Settings, clock: Clock, recorder: Recorder, declared: Declared, *, observes: bool = False
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.recorder = recorder
@@ -64,16 +76,23 @@ class Engine:
         self.caller = declared.renew()
         self.supplier = Supplier(self.caller, clock)
         self.declared = declared
+        if observes:
+            declared.can_clear()  # which of the workers' caches, only they know
         self.breakers = Breakers(clock, lambda: recorder)
+        self.registry = Registry()
+        self._prober = Prober(clock)
         self.loop_monitor = LoopMonitor(clock)
         self._gc_monitor = GcMonitor(self.recorder, clock)
-        self._samplers: list[Sampler] = [
+        self.observes = observes
+        samplers: list[Sampler] = [
             SystemSampler(recorder, clock, elsewhere=lambda: self.pulse.pacer.spent_seconds),
             self.loop_monitor,
             self._gc_monitor,
             declared.sample_caches,
-            lambda: self.breakers.samples(),
+            self._sample_services,
+            self._sample_redis,
         ]
+        self._samplers = [] if observes else samplers
         recorder.samplers += self._samplers
         self.store: Store = open_store(settings.store)
         self.shared = settings.store != MEMORY
@@ -82,13 +101,13 @@ class Engine:
         self.commands.starters[ACTION] = self._execution.begin
         self._writer = StoreWriter(self.store, clock=clock)
         self.local = Local(self.recorder, self.info, self.pulse)
-        self.fleet = (
-            Fleet(self.store, self._writer, self.recorder, self.pulse, self.info, clock) if self.shared else None
-        )
+        kind = Observer if observes else Fleet
+        self.fleet = kind(self.store, self._writer, recorder, self.pulse, self.info, clock) if self.shared else None
         self._own = OwnSeconds(self.local.window)
         self._compactor = Compactor(self.store, self.info, self._own, clock, recorder.failed)
         everything: Source = self.fleet or self.local
-        self.query = Query(settings, clock, self.local, everything, self, self.pulse.pacer.breathe)
+        own = everything if observes else self.local
+        self.query = Query(settings, clock, own, everything, self, self.pulse.pacer.breathe)
         self._analytics = SnapshotCache(
             ANALYTICS_KEY,
             Analytics,
@@ -105,7 +124,10 @@ class Engine:
         self._running = False
         self._store_turn = threading.Event()
         self._store_thread: threading.Thread | None = None
-        self._uninstall_logging: Any = None
+        self._uninstall_logging: Callable[[], object] = _nothing
+        self._redis: RedisMonitor | None = None
+        if self.store.url.startswith("redis"):
+            self.watch_redis(locate_redis(settings.store))
 
     def info(self) -> InstanceInfo:
         """How this instance describes itself now."""
@@ -127,16 +149,24 @@ class Engine:
             if self._running:
                 return
             self._running = True
-            self._uninstall_logging = install_logging(self.recorder, self.settings.log_level.upper(), clock=self.clock)
-            self._gc_monitor.start()
+            if not self.observes:
+                self._feed()
             if self.settings.sample_data and not self.shared:
                 self._fill()
-            self.recorder.event(START, {"release": self.settings.release})
+            if not self.observes:
+                self.recorder.event(START, {"release": self.settings.release})
             self.pulse.start()
+            if self._redis is not None:
+                self._redis.start()
             self._store_thread = threading.Thread(
                 target=_follow, args=(weakref.ref(self), self._store_turn), name="fanlight-follow", daemon=True
             )
             self._store_thread.start()
+
+    def _feed(self) -> None:
+        level = self.settings.log_level.upper()
+        self._uninstall_logging = install_logging(self.recorder, level, clock=self.clock)
+        self._gc_monitor.start()
 
     def _fill(self) -> None:
         until = self.recorder.started
@@ -163,6 +193,8 @@ class Engine:
         if running:
             self._stop()
         self._drop_samplers()
+        if self._redis is not None:
+            self._redis.close()
         self.store.close()
 
     def _stop(self) -> None:
@@ -261,7 +293,8 @@ class Engine:
             self.commands.poll()
             if self.fleet is not None and self.pulse.watchers:
                 self.fleet.follow()
-            self._compactor.turn()
+            if not self.observes:
+                self._compactor.turn()
         except Exception as error:
             self.recorder.failed("store", error)
 
@@ -283,6 +316,33 @@ class Engine:
         path = f"/actions/{state.action}"
         who = {"peer": run.peer, "method": "POST", "path": path, "role": run.role}
         self.recorder.event("audit", {**who, "outcome": f"{state.status}: {state.message}", "run": state.run})
+
+    def watch_redis(self, address: Address) -> None:
+        """Watch this Redis from now on, instead of the one before."""
+        before, pulse = self._redis, weakref.ref(self.pulse)
+
+        def watched() -> bool:
+            alive = pulse()
+            return alive is not None and alive.watchers > 0
+
+        self._redis = RedisMonitor(open_redis(address), self.clock, watched)
+        if before is not None:
+            before.close()
+        if self._running:
+            self._redis.start()
+
+    def _sample_redis(self) -> Iterator[Sample]:
+        return self._redis.samples() if self._redis is not None else iter(())
+
+    def redis(self) -> Supplied:
+        """The last reading of the watched Redis."""
+        return self._redis.latest() if self._redis is not None else Supplied()
+
+    def _sample_services(self) -> Iterator[Sample]:
+        yield from self.registry.samples()
+        yield from self._prober.turn(self.registry.declared, self.caller.loop)
+        yield from self.breakers.samples()
+        yield from under_way(self.recorder.open_calls, self.recorder.now_ns())
 
     def database(self) -> Supplied:
         """What the application supplied of its database."""
@@ -317,6 +377,10 @@ class Engine:
     def history(self) -> str:
         """What is wrong with the store, "" when nothing is."""
         return self.fleet.history() if self.fleet is not None else ""
+
+
+def _nothing() -> None:
+    """What is uninstalled where nothing was installed."""
 
 
 def _follow(reference: weakref.ref[Engine], due: threading.Event) -> None:

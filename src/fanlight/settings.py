@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_viewers: int = 64
     theme: str = "auto"
     sample_data: bool = False
+    port: int = 0
 
 
 DESCRIPTIONS: Final[Mapping[str, str]] = {
@@ -68,6 +69,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     "max_viewers": "Live views at once; further viewers poll.",
     "theme": "The theme before a viewer chooses: auto, dark, light or terminal.",
     "sample_data": "Fill the window with made-up history at start (memory store only).",
+    "port": "Where on 127.0.0.1 the service has its dashboard served by a process beside it; 0 is nowhere.",
 }
 
 THEMES: Final = ("auto", "dark", "light", "terminal")
@@ -195,6 +197,15 @@ def _whole(raw: Any) -> int:
     return value
 
 
+def _port(raw: Any) -> int:
+    if raw is None or (isinstance(raw, str) and raw.startswith(("tcp://", "udp://"))):
+        return 0  # Kubernetes sets FANLIGHT_PORT=tcp://... beside a service called fanlight
+    value = int(raw)
+    if isinstance(raw, bool) or not 0 <= value <= 65_535 or value != float(raw):
+        raise ValueError(raw)
+    return value
+
+
 def _texts(raw: Any) -> tuple[str, ...]:
     if isinstance(raw, str):
         return tuple(part.strip() for part in raw.split(",") if part.strip())
@@ -212,6 +223,7 @@ _EXPECTED: Final[Mapping[Callable[[Any], Any], str]] = {
     _boolean: "true or false (1 or 0)",
     _seconds: "seconds, a number above 0",
     _whole: "a whole number above 0",
+    _port: "the number of a port, 0 to 65535",
     _texts: "a list of texts (in a variable: separated by commas)",
     _thresholds: 'routes and seconds, {"/reports/{id}": 3.0} (in a variable: /reports/{id}=3.0,...)',
 }
@@ -229,6 +241,7 @@ _CONVERTERS: Final[Mapping[str, Callable[[Any], Any]]] = {
         _texts,
     ),
     "slow_routes": _thresholds,
+    "port": _port,
 }
 
 _PREFIX: Final = re.compile(r"(/[A-Za-z0-9._~-]+)+")

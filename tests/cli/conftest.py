@@ -47,9 +47,9 @@ async def app(scope, receive, send):
 class Running:
     """A running command: its output so far, and its service."""
 
-    def __init__(self, words: list[str], folder: Path, environ: dict[str, str]) -> None:
+    def __init__(self, words: list[str], folder: Path, environ: dict[str, str], module: str = "fanlight") -> None:
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", "fanlight", *words],
+            [sys.executable, "-m", module, *words],
             cwd=folder,
             env=environ,
             stdin=subprocess.DEVNULL,

@@ -141,6 +141,15 @@ def test_services_never_merge(store: Store) -> None:
     assert store.frames("chat'; DROP TABLE frames; --", 1, 0)
 
 
+def test_services_are_named(store: Store) -> None:
+    """X-2: each service with an instance is named once, in order; a command alone makes none."""
+    assert store.services() == []
+    for service, instance in (("shop", "a"), ("chat", "a"), ("chat", "b")):
+        store.write(info(instance, service), [], None)
+    store.send("nobody", command())
+    assert store.services() == ["chat", "shop"]
+
+
 def test_an_unknown_service_is_empty(store: Store) -> None:
     """X-2: reading a service that never wrote gives nothing and raises nothing."""
     assert (store.instances("none"), store.totals("none"), store.frames("none", 1, 0)) == ([], {}, [])

@@ -68,6 +68,7 @@ class ScriptedService:
         self.earlier = Frame(0, 0)
         self.levels: list[Sample] = []
         self.supplied = Supplied()
+        self.redis_supplied = Supplied()
         self.version = 0
         self.recorder.samplers.append(lambda: self.levels)
         self.query = Query(self.settings, self.clock, self, self, surroundings=self, breathe=lambda: None)
@@ -87,6 +88,9 @@ class ScriptedService:
 
     def database(self) -> Supplied:
         return self.supplied
+
+    def redis(self) -> Supplied:
+        return self.redis_supplied
 
     def last_failure(self) -> str:
         return self.recorder.last_failure

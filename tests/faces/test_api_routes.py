@@ -13,6 +13,7 @@ import pytest
 from starlette.routing import Router
 from tests.faces.service import ScriptedService, busy_service, get
 
+from fanlight.core.recorder import Sample
 from fanlight.core.sections import Supplied
 from fanlight.core.snapshot import Snapshot
 from fanlight.faces.api import routes
@@ -119,7 +120,7 @@ def test_a_correlation_id_with_several_requests_lists_them_all() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/requests/nope", "/api/panels/nope", "/api/wrappers/routellm/metrics?hours=24", "/health/ollama"]
+    "path", ["/api/requests/nope", "/api/panels/nope", "/api/wrappers/nope/metrics?hours=24", "/health/ollama"]
 )
 def test_unknown_names_are_404(path: str) -> None:
     """HUB-8, ORC-3: what nothing is called answers 404 in the one error format."""
@@ -148,12 +149,68 @@ def test_models_tell_calls_times_tokens_and_cost() -> None:
     assert ScriptedService().get("/api/models").json["models"] == []
 
 
-def test_what_cannot_be_declared_yet_is_honestly_empty() -> None:
-    """ORC-3: services and wrappers are empty lists, not errors and not made up."""
-    service = busy_service()
+def test_an_empty_service_has_empty_lists() -> None:
+    """ORC-3: before anything is called or declared the lists are empty, not errors and not made up."""
+    service = ScriptedService()
     assert service.get("/api/services").json["services"] == []
     assert service.get("/api/wrappers/health").json["wrappers"] == []
     assert service.get("/api/charts/health").json["bars"] == []
+
+
+def test_services_tell_their_score_and_what_made_it() -> None:
+    """ORC-2, ORC-3, HUB-2: status, score, factors with weights, calls, errors by type, the worst first."""
+    document = busy_service().get("/api/services").json
+    found = {row["name"]: row for row in document["services"]}
+    assert [row["name"] for row in document["services"]] == ["openai", "postgres", "routellm"]
+    row = found["postgres"]
+    assert (row["kind"], row["status"], row["declared"], row["required"]) == ("database", "degraded", False, False)
+    assert (row["calls"], row["errors"], row["success_rate_percent"]) == (1, 1, 0.0)
+    assert row["errors_by_type"] == {"timeout": 1}
+    factors = {factor["name"]: factor for factor in row["factors"]}
+    assert list(factors) == ["success rate", "latency", "recency", "probe", "breaker"]
+    assert row["score"] == round(100 - sum(factor["lost"] for factor in row["factors"]), 1)
+    assert factors["success rate"]["lost"] <= factors["success rate"]["weight"] == 70
+    assert busy_service().get("/api/wrappers/health").json["wrappers"] == document["services"]
+    bars = busy_service().get("/api/charts/health").json["bars"]
+    assert bars[0] == {"name": "openai", "score": found["openai"]["score"], "status": "degraded"}
+
+
+def test_one_wrapper_tells_its_operations_and_its_steps() -> None:
+    """ORC-1, ORC-3: `hours` is validated; what is kept is answered, and how much that is is said."""
+    service = busy_service()
+    document = service.get("/api/wrappers/openai/metrics?hours=24").json
+    assert [row["operation"] for row in document["operations"]] == ["chat"]
+    assert (document["hours"], document["step_seconds"]) == (24, 10)
+    assert 0 < document["covered_hours"] <= 0.25
+    assert sum(step["calls"] for step in document["points"]) == 2
+    assert sum(step["errors"] for step in document["points"]) == 1
+    assert service.get("/api/wrappers/openai/metrics?hours=0").status == 422
+
+
+def declared(name: str, level: int = 0, failing: bool = False) -> list[Sample]:
+    """What an instance says of a service with a probe."""
+    said = [Sample("service.declared", f"{name}\x1fllm", level, "max", "instance")]
+    said.append(Sample("service.probe", name, float(failing), "max", "instance"))
+    if failing:
+        said.append(Sample("service.probe.error", f"{name}\x1fConnectionRefusedError", 1.0, "max", "instance"))
+    return said
+
+
+@pytest.mark.parametrize(("level", "failing", "status"), [(0, True, 200), (1, False, 200), (1, True, 503)])
+def test_health_is_503_only_when_a_required_service_is_down(level: int, failing: bool, status: int) -> None:
+    """HUB-8, ORC-3: a probe that fails takes the application down only where it cannot do without the service."""
+    service = ScriptedService()
+    service.levels = declared("ollama", level, failing)
+    service.request()
+    service.tick()
+    answer = service.get("/health")
+    assert (answer.status, answer.json["status"]) == (status, "down" if status == 503 else "ok")
+    assert answer.json["services"] == {"ollama": "down" if failing else "healthy"}
+    one = service.get("/health/ollama")
+    expected = (200, answer.json["services"]["ollama"], not failing)
+    assert (one.status, one.json["status"], one.json["probe"]["ok"]) == expected
+    system = {200: "degraded" if failing else "healthy", 503: "down"}
+    assert service.get("/api/system/health").json["status"] == system[status]
 
 
 def test_system_health_is_the_verdict_of_the_rules() -> None:
@@ -176,7 +233,8 @@ def test_a_database_that_does_not_answer_is_down() -> None:
 def test_liveness_is_ok_whatever_fails() -> None:
     """HUB-8: /health is 200 while nothing required is down, with the services there are."""
     answer = busy_service().get("/health")
-    assert (answer.status, answer.json["status"], answer.json["services"]) == (200, "ok", {})
+    assert (answer.status, answer.json["status"]) == (200, "ok")
+    assert set(answer.json["services"]) == {"openai", "postgres", "routellm"}
 
 
 def test_the_performance_chart_adds_up() -> None:

@@ -16,14 +16,14 @@ VIEW = View()
 
 def test_sparks_keep_spikes_and_gaps() -> None:
     """TTY-3: a thinned line still shows the one high second; a gap stays a gap."""
-    drawn = spark([1.0] * 500 + [50.0] + [1.0] * 399)
+    drawn = spark((1.0,) * 500 + (50.0,) + (1.0,) * 399)
     assert drawn is not None
     assert " 6L" in drawn.line
-    gapped = spark([1.0, 2.0, None, 2.0, 1.0])
+    gapped = spark((1.0, 2.0, None, 2.0, 1.0))
     assert gapped is not None
     assert gapped.line.count("M") == 2
-    assert spark([None, 3.0]) is None
-    assert spark([float("nan"), 1.0, float("inf"), 2.0]) is not None
+    assert spark((None, 3.0)) is None
+    assert spark((float("nan"), 1.0, float("inf"), 2.0)) is not None
 
 
 def test_chart_data_is_compact_and_exact_enough() -> None:

@@ -65,6 +65,7 @@ def views(snapshot: Snapshot, page: str) -> Iterator[View]:
     yield View(
         page=page, path=(("id", "nobody"),), filters=(("kind", "slow"), ("level", "error"), ("q", "x")), sort="-p95"
     )
+    yield View(page=page, path=(("name", "openai"),))
     yield View(page=page, start=snapshot.at - 60, end=snapshot.at, sort="nothing")
 
 
@@ -138,7 +139,7 @@ def test_every_link_leads_to_a_page_that_understands_it(kind: str) -> None:
         assert not parts.netloc
         page, _, rest = parts.path.partition("/")
         assert page in PAGES or page == "metrics"
-        assert bool(rest) == (page == "requests" and "/" in parts.path)
+        assert not rest or page in ("requests", "services")
         query = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
         if kind != "hostile":
             view = parse_view(page, query)

@@ -13,7 +13,8 @@ from fanlight.core.frame import Frame
 from fanlight.core.pacer import unpaced
 from fanlight.core.recorder import Recorder
 from fanlight.core.totals import Totals, totals
-from fanlight.stores import open_store
+from fanlight.errors import StoreError
+from fanlight.stores import MemoryStore, open_store
 from fanlight.stores.base import InstanceInfo, Store
 from fanlight.stores.fleet import Fleet
 from fanlight.stores.writer import StoreWriter
@@ -232,3 +233,45 @@ def test_totals_are_read_again_after_a_gap(join: Callable[..., Worker], clock: M
         one.serve(1)
         tick(clock, one, two)
     assert two.totals().family("requests").count == 81
+
+
+class FailingStore(MemoryStore):
+    """A store whose reads fail while it is told to, and are counted."""
+
+    failing = False
+    reads = 0
+
+    def instances(self, service: str) -> list[InstanceInfo]:
+        self.reads += 1
+        if self.failing:
+            raise StoreError("the store gave no answer")
+        return super().instances(service)
+
+
+def test_readers_do_not_queue_before_a_store_that_fails(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """X-3: after a failed read readers take what there is for a while; the follower finds out when it is over."""
+    store = FailingStore()
+    worker = Worker(store, clock)
+    store.failing = True
+    for _ in range(20):
+        worker.fleet.refresh()
+    assert store.reads == 1
+    assert worker.fleet.history() == "the store gave no answer"
+    store.failing = False
+    worker.fleet.follow()
+    assert worker.fleet.history() == ""
+    monkeypatch.setattr("fanlight.stores.fleet.FRESH_SECONDS", 0.0)
+    worker.fleet.refresh()
+    assert store.reads == 3
+
+
+def test_a_reader_waits_for_another_only_so_long(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """X-3: while a read hangs the others take the numbers there are."""
+    monkeypatch.setattr("fanlight.stores.fleet.REFRESH_SECONDS", 0.01)
+    store = FailingStore()
+    worker = Worker(store, clock)
+    with worker.fleet._following:
+        worker.fleet.refresh()
+    assert store.reads == 0
+    worker.fleet.refresh()
+    assert store.reads == 1

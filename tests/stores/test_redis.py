@@ -70,11 +70,13 @@ def test_no_command_walks_over_the_keys(store: RedisStore, server: RedisServer) 
 
 
 def test_every_key_is_the_services_and_expires(store: RedisStore, server: RedisServer) -> None:
-    """X-2, X-3: each key has the service's hash tag, so one slot of a cluster holds them, and a time to live."""
+    """X-2, X-3: each key has the service's hash tag, so one slot of a cluster holds them, and a time to live; so has
+    the one list of all services."""
     use_all(store)
-    keys = server.send("KEYS", "*")
+    assert server.send("TTL", "fanlight:services") > 0
+    keys = [key for key in server.send("KEYS", "*") if key != b"fanlight:services"]
     assert len(keys) > 15
-    assert all(key.startswith(b"fanlight:{chat}:") for key in keys)
+    assert all(key.startswith(b"fanlight:{chat}:") for key in keys if key != b"fanlight:services")
     assert len({key_slot(key) for key in keys}) == 1
     assert all(server.send("TTL", key) > 0 for key in keys)
 
@@ -148,6 +150,25 @@ def test_a_server_that_came_back_empty_is_given_again_what_it_lost(store: RedisS
     store.write(info(), [], None)
     assert store.totals("chat") == {"a": b"two"}
     assert store.frames("chat", 1, 0) == []
+
+
+def test_a_server_that_came_back_empty_knows_the_service_again(store: RedisStore, server: RedisServer) -> None:
+    """X-8: who looks without belonging to a service finds it again with the next heartbeat, not a minute later."""
+    store.write(info(), [], b"one")
+    server.send("FLUSHALL")
+    store.write(info(), [], None)
+    assert store.services() == ["chat"]
+
+
+def test_the_list_of_services_is_bounded(
+    store: RedisStore, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X-8: beyond the limit the services that were silent the longest leave the list."""
+    monkeypatch.setattr("fanlight.stores.redis.SERVICE_LIMIT", 3)
+    for number in range(5):
+        store.write(InstanceInfo(f"s{number}", "a", "web1", 42, "1.0", NOW, NOW + number), [], None)
+    assert store.services() == ["s2", "s3", "s4"]
+    assert server.send("ZCARD", "fanlight:services") == 3
 
 
 def test_totals_that_were_evicted_come_back(store: RedisStore, server: RedisServer) -> None:

@@ -64,7 +64,7 @@ class Capture:
         self.append = recorder.append
         self.next_seq = recorder.next_seq
         self.now_ns = recorder.clock.monotonic_ns
-        self.is_declared_stream = _any_of(options.stream_routes)
+        self.is_declared_stream = any_of(options.stream_routes)
         self.sockets = Sockets()
         self._names = Names(options.websocket_group_params, options.websocket_user_params)
         self._face = face
@@ -225,7 +225,7 @@ async def _unmeasured(app: Application, scope: Scope, receive: Receive, send: Se
         restore(correlation_id, token)
 
 
-def _any_of(templates: tuple[str, ...]) -> Callable[[str], object] | None:
+def any_of(templates: tuple[str, ...]) -> Callable[[str], object] | None:
     """A test whether a path fits one of the templates; None without templates."""
     if not templates:
         return None

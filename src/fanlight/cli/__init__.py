@@ -16,10 +16,11 @@ USAGE_STATUS: Final = 2
 COMMANDS: Final = {
     "run": "fanlight.cli.run",
     "gateway": "fanlight.cli.gateway",
+    "serve": "fanlight.cli.serve",
     "demo": "fanlight.cli.demo",
     "simulate": "fanlight.cli.simulate",
 }
-HIDDEN: Final = {"_worker": "fanlight.cli.run", "_traffic": "fanlight.cli.demo"}
+HIDDEN: Final = {"_worker": "fanlight.cli.run", "_dashboard": "fanlight.cli.serve", "_traffic": "fanlight.cli.demo"}
 
 
 class Commands(click.Group):
@@ -99,6 +100,8 @@ def main(ctx: click.Context) -> None:
     Put it on your own application, with no change to it:
         fanlight run module:app
         fanlight run module:app --workers 4 --store sqlite:////var/lib/app/fanlight.db
+    The dashboard alone, over the store that a service writes to:
+        fanlight serve --store sqlite:////var/lib/app/fanlight.db
     Then open /dashboard. In code: Fanlight("my-service").install(app)
     """
     if ctx.invoked_subcommand is None:

@@ -29,19 +29,16 @@ LEVELS: Final = ("critical", "error", "warning", "info", "debug", "trace")
 MOST_WORKERS: Final = 64
 
 
-def listening_options(port: int) -> Callable[[Decorated], Decorated]:
+def listening_options(port: int, *, workers: bool = True) -> Callable[[Decorated], Decorated]:
     """The options of every command that serves."""
+    crew = click.option(
+        "--workers", type=click.IntRange(1, MOST_WORKERS), default=1, show_default=True, help="Processes that serve."
+    )
 
     def decorate(command: Decorated) -> Decorated:
         for option in (
             click.option("--debug", is_flag=True, help="Show tracebacks of refusals, and debug lines of the server."),
-            click.option(
-                "--workers",
-                type=click.IntRange(1, MOST_WORKERS),
-                default=1,
-                show_default=True,
-                help="Processes that serve.",
-            ),
+            *((crew,) if workers else ()),
             click.option(
                 "--port", type=click.IntRange(0, 65_535), default=port, show_default=True, help="0 takes a free one."
             ),

@@ -44,7 +44,19 @@ def serve(plan: Plan, sockets: Sequence[socket.socket], on_ready: Callable[[Read
     app, dashboard = attached(load(plan.target, plan.app_dir, factory=plan.factory), plan.name)
     if dashboard.settings.enabled:  # the face opens the store: a wrong one is refused before anything is served
         app = Front(app, dashboard.face, dashboard.settings.prefix, api=plan.api_at_root)
-    server = Server(_configured(app, plan), lambda: on_ready(_ready(dashboard)))
+    return run_server(app, dashboard, plan, sockets, on_ready)
+
+
+def run_server(
+    app: App,
+    dashboard: Fanlight,
+    plan: Plan,
+    sockets: Sequence[socket.socket],
+    on_ready: Callable[[Ready], None],
+    server_header: str = "",
+) -> int:
+    """Serve an application and say when it serves that dashboard; as `serve`."""
+    server = Server(_configured(app, plan, server_header), lambda: on_ready(_ready(dashboard)))
     with handled(STOP_SIGNALS, server.stop):
         return run(server, sockets)
 
@@ -145,7 +157,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _configured(app: App, plan: Plan) -> uvicorn.Config:
+def _configured(app: App, plan: Plan, server_header: str) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=plan.host,
@@ -155,6 +167,8 @@ def _configured(app: App, plan: Plan) -> uvicorn.Config:
         root_path=plan.root_path,
         use_colors=True if plan.colors else None,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        server_header=not server_header,
+        headers=[("Server", server_header)] if server_header else None,
     )
 
 

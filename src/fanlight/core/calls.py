@@ -33,6 +33,9 @@ CLAIMED_LIMIT: Final = 512
 OUTCOME_NAMES: Final = 64
 """Distinct error types of calls; what comes after them counts as `other`."""
 
+KIND_LIMIT: Final = 1_000
+"""Services whose kind is remembered."""
+
 TOKEN_TYPES: Final = ("input", "output", "cached", "reasoning")
 """What tokens of a model are counted by; input includes cached, output includes reasoning."""
 
@@ -74,6 +77,7 @@ class CallFold:
         self._latest_ns = 0
         self._claimed: dict[str, str] = {}
         self._outcomes: set[str] = set()
+        self._kinds: dict[str, str] = {}
         self._next_id = count(1).__next__
 
     def forget(self) -> None:
@@ -82,6 +86,7 @@ class CallFold:
         self._held = 0
         self._claimed.clear()
         self._outcomes.clear()
+        self._kinds.clear()
 
     def fold(self, fact: Fact, tick: Tick) -> None:
         """Count a call, and keep it or let it wait."""
@@ -111,6 +116,8 @@ class CallFold:
 
     def _cells(self, service: str, operation: str, kind: str, frame: Frame) -> Iterator[Cell]:
         yield self._cell("calls", (service, operation), frame, 1e-9)
+        if len(self._kinds) < KIND_LIMIT or service in self._kinds:
+            kind = self._kinds.setdefault(service, kind)  # one service, one kind
         yield self._cell("services", (service, kind), frame, 1e-9)
 
     def _outcome(self, outcome: str) -> str:

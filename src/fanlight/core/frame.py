@@ -36,11 +36,11 @@ KEPT_LIMITS: Final[Mapping[str, int]] = {
     "sockets": 100,
     "events": 200,
     "audit": 100,
+    "starts": 100,
     "calls": 200,
     "traces": 200,
     "slow_calls": 50,
     "failed_calls": 100,
-    "starts": 100,
 }
 """How many kept facts of each kind a frame holds: the newest ones."""
 

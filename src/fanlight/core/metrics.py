@@ -249,6 +249,23 @@ GAUGES: Final[Mapping[str, Metric]] = {
         "s",
         "Longest pause of the garbage collector in the last second.",
     ),
+    "redis.latency.seconds": Metric(
+        "redis.latency", "redis_latency_seconds", "gauge", "s", "Time of a PING to the watched Redis."
+    ),
+    "redis.memory.bytes": Metric(
+        "redis.memory.used", "redis_memory_used_bytes", "gauge", "By", "Memory the watched Redis uses."
+    ),
+    "redis.clients": Metric(
+        "redis.clients.connected", "redis_clients_connected", "gauge", "{client}", "Clients of the watched Redis."
+    ),
+    "redis.keys": Metric("redis.db.keys", "redis_db_keys", "gauge", "{key}", "Keys in the watched database."),
+    "redis.commands_per_second": Metric(
+        "redis.commands",
+        "redis_commands_per_second",
+        "gauge",
+        "{command}/s",
+        "Commands a second on the watched Redis.",
+    ),
     "fanlight.cpu.percent": Metric(
         "fanlight.cpu.utilization",
         "fanlight_cpu_utilization_ratio",

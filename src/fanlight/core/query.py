@@ -47,6 +47,7 @@ class Surroundings(Protocol):
     def database(self) -> Supplied: ...
 
     def actions(self) -> tuple[ActionButton, ...]: ...
+    def redis(self) -> Supplied: ...
 
     def last_failure(self) -> str: ...
 
@@ -116,12 +117,14 @@ class Query:
             instances=tuple(source.instances()),
             database=around.database(),
             actions=around.actions(),
+            redis=around.redis(),
             last_failure=around.last_failure(),
             viewers=around.viewers(),
             history=around.history(),
             version=version,
             exposition=around.exposition,
             analytics=around.analytics,
+            series=source.window.series_points,
         )
         return Snapshot(inputs)
 

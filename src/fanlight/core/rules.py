@@ -12,9 +12,10 @@ from typing import Final
 from urllib.parse import urlencode
 
 from fanlight import formats
+from fanlight.core.dependencies import cause, required_down, service_href, unwell
 from fanlight.core.facts import CALLER_ERRORS, CANCELLED, error_type
 from fanlight.core.frame import OTHER, Record
-from fanlight.core.sections import Route
+from fanlight.core.sections import Route, Service
 from fanlight.core.snapshot import HTTP_FAMILIES, Snapshot
 from fanlight.core.window import SPAN, STEP, Point
 from fanlight.panels import Phrase, State, Verdict
@@ -101,7 +102,7 @@ def _on_our_side(status: int) -> bool:
 
 def judge(snapshot: Snapshot) -> Verdict:
     """The state of the service, its cause as far as known, since when, and where to look."""
-    for rule in (_database, _failing, _errors, _very_slow, _slow, _busy, _idle):
+    for rule in (_database, _required, _failing, _down, _errors, _very_slow, _slow, _degraded, _busy, _idle):
         verdict = rule(snapshot)
         if verdict is not None:
             return verdict
@@ -123,6 +124,34 @@ def _database(snapshot: Snapshot) -> Verdict | None:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())[:120].rstrip(".")
+
+
+def _required(snapshot: Snapshot) -> Verdict | None:
+    return _unwell(snapshot, "error", "Down.", required_down(snapshot.services), "down")
+
+
+def _down(snapshot: Snapshot) -> Verdict | None:
+    found = tuple(service for service in unwell(snapshot.services) if service.health.status == "down")
+    return _unwell(snapshot, "warn", "Degraded.", found, "down")
+
+
+def _degraded(snapshot: Snapshot) -> Verdict | None:
+    return _unwell(snapshot, "warn", "Degraded.", unwell(snapshot.services), "degraded")
+
+
+def _unwell(snapshot: Snapshot, state: State, word: str, found: tuple[Service, ...], status: str) -> Verdict | None:
+    """The first of the services that are unwell, why, and how many others are."""
+    if not found:
+        return None
+    first, others = found[0], len(found) - 1
+    more = f", and {others} other{'' if others == 1 else 's'}" if others else ""
+    why = _one_line(cause(first))
+    phrases = (
+        "Service ",
+        Phrase(first.name, href=service_href(first.name)),
+        f" is {status}{': ' + why if why else ''}{more}.",
+    )
+    return _verdict(state, word, phrases, "services", "Show services")
 
 
 def _failing(snapshot: Snapshot) -> Verdict | None:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from fanlight.core.facts import CANCELLED
 from fanlight.core.frame import Record
+from fanlight.core.health import Health, ProbeState, Recent
 from fanlight.core.series import Summary
 from fanlight.core.totals import Tally
 
@@ -188,6 +190,42 @@ class BreakerFigures:
     @property
     def by_hand(self) -> bool:
         return self.state == "open" and self.retry_at is None
+
+
+@dataclass(frozen=True)
+class Service:
+    """Something the application depends on, over all instances: its health, calls, probe and breaker.
+
+    `declared` where the application named it, else its first call did; `counted_as` is the kind its calls are
+    counted under; `required`: without it the application is down.
+    """
+
+    name: str
+    kind: str
+    counted_as: str
+    declared: bool
+    required: bool
+    restartable: bool
+    health: Health
+    figures: Summary
+    total: Tally
+    recent: Recent
+    in_flight: int
+    oldest: float
+    probe: ProbeState | None
+    breaker: BreakerFigures | None
+
+    @property
+    def success_ratio(self) -> float | None:
+        """Succeeded of all, over the window."""
+        count = self.figures.count
+        return (count - self.figures.errors) / count if count else None
+
+    @property
+    def errors_by_type(self) -> dict[str, int]:
+        """Failed calls of the window by type, the most first."""
+        counts = {kind: n for kind, n in self.recent.outcomes.items() if kind not in ("ok", CANCELLED)}
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 @dataclass(frozen=True)

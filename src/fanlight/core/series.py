@@ -110,6 +110,18 @@ class Series:
             highs.append(self.open.maximum)
         self.running.minimum, self.running.maximum = min(lows, default=0), max(highs, default=0)
 
+    @property
+    def last(self) -> int:
+        """The last bucket anything is in, 0 for none."""
+        return self.open_bucket if self.open.count else max(self.packed, default=0)
+
+    def at(self, bucket: int) -> Cell | None:
+        """What is in a bucket, None for nothing; not to be changed."""
+        if bucket == self.open_bucket and self.open.count:
+            return self.open
+        packed = self.packed.get(bucket)
+        return None if packed is None else Cell.unpack(packed)
+
     def figures(self) -> Summary:
         if self.summary is None:
             if len(self.order) != len(self.running.buckets):

@@ -14,7 +14,7 @@ from typing import Final
 
 from fanlight.core.analytics import Analytics
 from fanlight.core.calls import TOKEN_TYPES
-from fanlight.core.dependencies import breakers
+from fanlight.core.dependencies import breakers, services
 from fanlight.core.facts import ERROR_TYPES, error_type
 from fanlight.core.frame import Key, Record
 from fanlight.core.sections import (
@@ -26,13 +26,14 @@ from fanlight.core.sections import (
     Own,
     Requests,
     Route,
+    Service,
     Sockets,
     Supplied,
     System,
 )
 from fanlight.core.series import EMPTY, Summary
 from fanlight.core.totals import Tally, Totals
-from fanlight.core.window import Point, View
+from fanlight.core.window import BUCKET, SERVICES, Point, View
 from fanlight.panels import ActionButton
 from fanlight.settings import Settings
 
@@ -56,12 +57,14 @@ class Inputs:
     instances: tuple[Instance, ...]
     database: Supplied = field(default_factory=Supplied)
     actions: tuple[ActionButton, ...] = ()
+    redis: Supplied = field(default_factory=Supplied)
     last_failure: str = ""
     viewers: int = 0
     history: str = ""
     version: int = 0
     exposition: Callable[[Snapshot], str] | None = None
     analytics: Callable[[], Analytics] | None = None
+    series: Callable[[str, Key, int], tuple[Point, ...]] | None = None
 
 
 class Snapshot:
@@ -79,7 +82,9 @@ class Snapshot:
         self.instances = inputs.instances
         self.database = inputs.database
         self.actions = inputs.actions
+        self.redis = inputs.redis
         self.version = inputs.version
+        self._points: dict[str, tuple[tuple[int, Point], ...]] = {}
 
     @cached_property
     def live_instances(self) -> tuple[Instance, ...]:
@@ -228,6 +233,11 @@ class Snapshot:
         """The present value of a gauge, None when nothing says it."""
         return self.view.gauges.get((name, label))
 
+    @property
+    def redis_latency(self) -> float | None:
+        """The time of the last PING in seconds, None without a Redis that answers."""
+        return None if self.redis.error else self.level("redis.latency.seconds")
+
     @cached_property
     def system(self) -> System:
         """Process and machine."""
@@ -329,6 +339,27 @@ class Snapshot:
             if record.data["correlation_id"] == correlation_id
         }
         return tuple(sorted(found.values(), key=lambda record: record.at - record.data["duration"]))
+
+    @cached_property
+    def services(self) -> tuple[Service, ...]:
+        """What the application depends on, the worst first."""
+        return services(self.at, self.view, self.totals)
+
+    def service_named(self, name: str) -> Service | None:
+        """The service of that name."""
+        return next((row for row in self.services if row.name == name), None)
+
+    def service_points(self, name: str) -> tuple[tuple[int, Point], ...]:
+        """A service's calls by the bucket: when it began (Unix seconds), and its figures."""
+        row, read = self.service_named(name), self._inputs.series
+        if row is None or read is None:
+            return ()
+        known = self._points.get(name)
+        if known is None:
+            start = self.view.start // BUCKET * BUCKET
+            points = read(SERVICES, (name, row.counted_as), start)
+            known = self._points[name] = tuple((start + place * BUCKET, point) for place, point in enumerate(points))
+        return known
 
     @cached_property
     def breakers(self) -> tuple[BreakerFigures, ...]:

@@ -16,6 +16,8 @@ import msgspec
 
 from fanlight.core.cell import Cell
 from fanlight.core.frame import KEPT_LIMITS, Frame, Gauge, Key, Record, appended
+from fanlight.core.health import Recent
+from fanlight.core.moments import Paces
 from fanlight.core.pacer import unpaced
 from fanlight.core.series import Series, Summary, summarize
 
@@ -40,6 +42,9 @@ RATE_SECONDS: Final = 10
 
 STALE: Final = 6
 """Seconds after which a source of a gauge that says nothing no longer counts."""
+
+SERVICES: Final = "services"
+"""The family of services, which is followed by the second, too."""
 
 SOURCED: Final = ("breaker.", "service.")
 """Beginnings of the names of gauges that are shown by instance, too."""
@@ -78,8 +83,9 @@ class View(NamedTuple):
     `rows[family][key]` and `totals[family]` are figures, `outcomes[family]` counts by result code, `points[family]`
     chart points from `start` (Unix seconds) in steps of STEP, `gauges` the present levels, `levels[name]` their past
     (the highest in each step), `counters` what they went up in the span, `counter_points[name]` the same by the step,
-    `kept` records by kind, oldest first. `sources[(name, label)]` says the level of each source, of those gauges that
-    differ by instance on purpose. `recent[family]` counts all and failed in the last `recent_seconds`.
+    `kept` records by kind, oldest first. `recent[family]` counts all and failed in the last `recent_seconds`.
+    `sources[(name, label)]` says the level of each source, of those gauges that differ by instance on purpose;
+    `services` the last calls of each service.
     """
 
     start: int
@@ -96,6 +102,7 @@ class View(NamedTuple):
     recent: Mapping[str, tuple[int, int]] = {}
     recent_seconds: float = 1.0
     sources: Mapping[tuple[str, str], Mapping[str, float]] = {}
+    services: Mapping[Key, Recent] = {}
 
 
 class Window:
@@ -114,6 +121,7 @@ class Window:
         self._gauges: dict[tuple[str, str], Gauge] = {}
         self._levels: dict[str, dict[int, float]] = {}
         self._kept: dict[str, list[Record]] = {}
+        self._paces = Paces()
         self._oldest = (int(since) - SPAN) // BUCKET * BUCKET
 
     def add(self, frame: Frame, breathe: Callable[[], None] = unpaced) -> None:
@@ -126,6 +134,7 @@ class Window:
                 self.since = float(second)
             for family, total in frame.totals.items():
                 self._add_family(family, second, total, frame.series.get(family, {}), breathe)
+            self._paces.add(second, frame.series.get(SERVICES, {}))
             self._add_counters(second, frame.counters)
             self._add_gauges(second, frame)
             for kind, made in frame.kept.items():
@@ -183,6 +192,7 @@ class Window:
         self._oldest = limit
         for family in self._families.values():
             self._expire_family(family, limit, breathe)
+        self._forget_services()
         for name, steps in list(self._counters.items()):
             self._running_counters[name] -= _drop_before(steps, limit)
             if not steps:
@@ -195,6 +205,10 @@ class Window:
         for kind, made in self._kept.items():
             if kind != "logs" and made and made[0].at < limit:
                 self._kept[kind] = [record for record in made if record.at >= limit]
+
+    def _forget_services(self) -> None:
+        family = self._families.get(SERVICES)
+        self._paces.keep(family.series if family is not None else {})
 
     def _expire_family(self, family: _Family, limit: int, breathe: Callable[[], None]) -> None:
         for mapping in (family.seconds, family.points):
@@ -278,6 +292,7 @@ class Window:
                 recent=recent,
                 recent_seconds=recent_seconds,
                 sources=self._by_source(),
+                services=self._recent_calls(int(now), breathe),
             )
 
     def _recent(self, now: float) -> tuple[float, dict[str, tuple[int, int]]]:
@@ -312,6 +327,25 @@ class Window:
     def _present(self) -> dict[tuple[str, str], float]:
         values = ((name_label, gauge.value()) for name_label, gauge in self._gauges.items())
         return {name_label: value for name_label, value in values if value is not None}
+
+    def _recent_calls(self, now: int, breathe: Callable[[], None]) -> dict[Key, Recent]:
+        family, found = self._families.get(SERVICES), {}
+        for key, series in family.series.items() if family is not None else ():
+            pace, normal = self._paces.get(key), series.figures().p50
+            if pace is not None:
+                found[key] = pace.recent(now, normal, series.last, series.running.outcomes)
+            breathe()
+        return found
+
+    def series_points(self, family: str, key: Key, start: int) -> tuple[Point, ...]:
+        """One series by the bucket, from `start` (Unix seconds) over the whole window."""
+        with self.lock:
+            known = self._families.get(family)
+            series = known.series.get(key) if known is not None else None
+            if series is None:
+                return ()
+            first = start // BUCKET * BUCKET
+            return tuple(_point((series.at(bucket),)) for bucket in range(first, first + SPAN + BUCKET, BUCKET))
 
     def _by_source(self) -> dict[tuple[str, str], dict[str, float]]:
         return {

@@ -35,7 +35,7 @@ PAGES: Final[Mapping[str, PageSpec]] = {
         PageSpec(name="overview", title="Overview", build=overview.page),
         PageSpec(name="requests", title="Requests", build=requests.page),
         PageSpec(name="request", title="Request", build=request.page, in_menu=False),
-        PageSpec(name="services", title="Services", build=services.page),
+        PageSpec(name="services", title="Services", build=services.page, badge=services.badge),
         PageSpec(name="models", title="Models", build=models.page),
         PageSpec(name="connections", title="Connections", build=connections.page),
         PageSpec(name="data", title="Data", build=data.page),

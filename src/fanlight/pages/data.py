@@ -9,6 +9,7 @@ from fanlight.core import rules
 from fanlight.core.records import text
 from fanlight.core.snapshot import Snapshot
 from fanlight.pages.caches import cache_table
+from fanlight.pages.redis import redis
 from fanlight.panels import Column, Fact, Page, Row, Slot, Table, Text, Unit, View
 
 HOW = "Not configured. Decorate a function that returns a dict of figures with @dashboard.database."
@@ -88,6 +89,7 @@ def _plain(value: Any) -> Any:
 SLOTS = (
     Slot(name="database", build=database, span=4, rows=2),
     Slot(name="database-rows", build=lists, span=8),
+    Slot(name="redis", build=redis, span=4),
     Slot(name="caches", build=cache_table, span=8),
 )
 

@@ -6,6 +6,7 @@ from fanlight.core.snapshot import Snapshot
 from fanlight.pages import charts
 from fanlight.pages.caches import cache_donut
 from fanlight.pages.overview import errors
+from fanlight.pages.redis import redis_latency
 from fanlight.panels import Fact, Feed, FeedItem, Page, Slot, Text, View
 
 METRICS_LINES = 150
@@ -16,15 +17,10 @@ def pulse(snapshot: Snapshot, view: View) -> Text:
     facts = (
         Fact(name="Uptime", value=snapshot.uptime, unit="seconds"),
         Fact(name="Requests", value=snapshot.requests.total.count, unit="integer", href="requests"),
-        Fact(name="Redis", value=None, unit="seconds"),
+        Fact(name="Redis", value=snapshot.redis_latency, unit="seconds", href="data"),
         Fact(name="Cache hits", value=snapshot.cache_total.hit_ratio, unit="ratio", href="data"),
     )
     return Text(title="System pulse", note="since the first start", facts=facts)
-
-
-def redis_latency(snapshot: Snapshot, view: View) -> Text:
-    """Redis latency."""
-    return Text(title="Redis latency", empty="No Redis is watched yet.")
 
 
 def metrics_text(snapshot: Snapshot, view: View) -> Text:

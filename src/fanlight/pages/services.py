@@ -1,46 +1,243 @@
-"""Services: what the application depends on. Nothing is declared yet, and the page says how."""
+"""Services: what the application depends on, how each is, and its breakers."""
 
 from __future__ import annotations
 
-from fanlight.core import rules
-from fanlight.core.snapshot import Snapshot
-from fanlight.panels import Page, Slot, Status, StatusItem, Table, View
+from urllib.parse import quote
 
-DECLARE = "None declared yet. What the application calls will show here with its health and breaker."
+from fanlight import formats
+from fanlight.core import rules
+from fanlight.core.dependencies import breaker_state, cause, health_state, service_href, unwell
+from fanlight.core.health import DOWN, HEALTHY
+from fanlight.core.sections import BreakerFigures, Service
+from fanlight.core.snapshot import Snapshot
+from fanlight.pages import service
+from fanlight.pages.calls import CALL_COLUMNS, call_row
+from fanlight.pages.listing import sort_rows
+from fanlight.panels import (
+    ActionButton,
+    Actions,
+    Bar,
+    Bars,
+    Column,
+    Page,
+    Row,
+    Slot,
+    State,
+    Status,
+    StatusItem,
+    Table,
+    Tone,
+    View,
+)
+
+DECLARE = 'None yet. with dashboard.call("service", "operation"): ... or dashboard.service("service") adds one.'
+HEALTH_ITEMS = 12
+LISTED = 20
+
+TONES: dict[State, Tone] = {"ok": "ok", "warn": "warn", "error": "error"}
 
 
 def health(snapshot: Snapshot, view: View) -> Status:
-    """The service itself, its database, and what it depends on."""
+    """The service itself, its database, and what it depends on, the worst first."""
     verdict = rules.judge(snapshot)
     items = [StatusItem(name=snapshot.service, state=verdict.state, text=_word(verdict.sentence), kind="service")]
     if snapshot.database.configured:
         state = rules.database_state(snapshot)
         text = "connected" if state == "ok" else snapshot.database.error[:80]
         items.append(StatusItem(name="database", state=state, text=text, kind="database", href="data"))
-    return Status(title="Health", note="service and what it depends on", items=tuple(items), href="services")
+    items += [_item(row) for row in snapshot.services[:HEALTH_ITEMS]]
+    named = {row.name for row in snapshot.services}
+    items += [_broken(row) for row in snapshot.breakers if row.state != "closed" and row.name not in named]
+    left = len(snapshot.services) - HEALTH_ITEMS
+    note = f"and {left} more services" if left > 0 else "service and what it depends on"
+    return Status(title="Health", note=note, items=tuple(items), href="services")
 
 
 def _word(sentence: str) -> str:
     return sentence.partition(".")[0].lower()
 
 
-def breakers(snapshot: Snapshot, view: View) -> Table:
-    """Circuit breakers."""
-    return Table(title="Circuit breakers", columns=(), empty="None: no service with a breaker is declared.")
+def _item(row: Service) -> StatusItem:
+    status = row.health.status
+    why = cause(row) if status in ("degraded", "down") else ""
+    text = f"{status}: {why}" if why else "no call yet" if status == "idle" else status
+    return StatusItem(
+        name=row.name, state=health_state(status), text=text[:120], kind=row.kind, href=service_href(row.name)
+    )
 
 
-def service_list(snapshot: Snapshot, view: View) -> Table:
-    """Declared and discovered services."""
-    return Table(title="Services", columns=(), empty=DECLARE)
+def _broken(row: BreakerFigures) -> StatusItem:
+    text = f"{row.state.replace('_', '-')}: {row.reason}"[:120]
+    return StatusItem(name=row.name, state=breaker_state(row.state), text=text, kind="breaker", href="services")
 
 
-SLOTS = (
-    Slot(name="health", build=health, span=12),
-    Slot(name="service-list", build=service_list, span=8),
-    Slot(name="breakers", build=breakers, span=4),
+BREAKER_COLUMNS = (
+    Column(name="breaker", title="Breaker", sort=False),
+    Column(name="state", title="State", unit="state", sort=False),
+    Column(name="failures", title="Failures in a row", unit="integer", sort=False),
+    Column(name="since", title="Open since", unit="time", sort=False),
+    Column(name="retry", title="Tries again", unit="time", sort=False),
+    Column(name="on", title="Open on", sort=False),
+    Column(name="why", title="Why", wide=True, sort=False),
 )
 
 
+def breakers(snapshot: Snapshot, view: View) -> Table:
+    """Circuit breakers, the open ones first."""
+    order = {"open": 0, "half_open": 1, "closed": 2}
+    rows = sorted(snapshot.breakers, key=lambda row: (order[row.state], row.name))
+    return Table(
+        title="Circuit breakers",
+        columns=BREAKER_COLUMNS,
+        rows=tuple(map(breaker_row, rows)),
+        empty='None yet. with dashboard.breaker("name"): ... or dashboard.service("name", breaker=True) adds one.',
+    )
+
+
+def breaker_row(row: BreakerFigures) -> Row:
+    """A breaker: its state over all instances, why, since when, and when it tries again."""
+    last = f"last failure {formats.moment(row.last_failure_at)}: {row.last_failure}" if row.last_failure_at else ""
+    return Row(
+        key=row.name,
+        values=(
+            row.name,
+            row.state.replace("_", "-"),
+            row.failures,
+            row.opened_at,
+            row.retry_at if row.state == "open" else None,
+            _open_on(row),
+            row.reason or None,
+        ),
+        state=breaker_state(row.state),
+        detail="held open until it is reset" if row.by_hand else last,
+    )
+
+
+def _open_on(row: BreakerFigures) -> str | None:
+    if not row.open_on:
+        return None
+    if row.instances == 1:
+        return "the instance"
+    few = ", ".join(row.open_on[:3]) if len(row.open_on) < row.instances else "all"
+    return f"{len(row.open_on)} of {row.instances}: {few}" if few != "all" else f"all {row.instances} instances"
+
+
+COLUMNS = (
+    Column(name="name", title="Service", wide=True),
+    Column(name="kind", title="Kind"),
+    Column(name="status", title="Status", unit="state", sort=False),
+    Column(name="score", title="Score", unit="score"),
+    Column(name="calls", title="Calls", unit="integer"),
+    Column(name="success", title="Success", unit="ratio"),
+    Column(name="p50", title="p50", unit="seconds"),
+    Column(name="p95", title="p95", unit="bar"),
+    Column(name="flight", title="In flight", unit="integer"),
+    Column(name="last", title="Last call", unit="time"),
+)
+
+
+def service_list(snapshot: Snapshot, view: View) -> Table:
+    """Declared and discovered services, the worst first unless the view says otherwise."""
+    rows = [_row(row) for row in snapshot.services]
+    wanted = view.sort.lstrip("-") in {column.name for column in COLUMNS}
+    ordered, applied = sort_rows(rows, COLUMNS, view.sort, "name") if wanted else (tuple(rows), "")
+    return Table(
+        title="Services",
+        note="calls of the last 15 min",
+        columns=COLUMNS,
+        rows=ordered,
+        sortable=True,
+        sorted=applied,
+        empty=DECLARE,
+    )
+
+
+def _row(row: Service) -> Row:
+    figures, status = row.figures, row.health.status
+    return Row(
+        key=row.name,
+        values=(
+            row.name,
+            row.kind,
+            status,
+            row.health.score,
+            figures.count,
+            row.success_ratio,
+            figures.p50 if figures.count else None,
+            figures.p95 if figures.count else None,
+            row.in_flight,
+            row.recent.last or None,
+        ),
+        state=health_state(status),
+        href=service_href(row.name),
+        detail=" · ".join(filter(None, ("required" if row.required else "", cause(row) if status != "idle" else ""))),
+    )
+
+
+def scores(snapshot: Snapshot, view: View) -> Bars:
+    """Health scores, coloured by status."""
+    bars = tuple(
+        Bar(
+            name=row.name,
+            value=round(row.health.score),
+            tone=TONES.get(health_state(row.health.status), "muted"),
+            detail=row.health.status,
+            href=service_href(row.name),
+        )
+        for row in snapshot.services
+        if row.health.score is not None
+    )
+    note = f"healthy from {HEALTHY:g}, down below {DOWN:g}"
+    return Bars(title="Health scores", note=note, bars=bars, unit="integer", empty=DECLARE)
+
+
+def failed_calls(snapshot: Snapshot, view: View) -> Table:
+    """The last calls that failed, of any service."""
+    return Table(
+        title="Failed calls",
+        note="the newest",
+        columns=CALL_COLUMNS,
+        rows=tuple(map(call_row, snapshot.failed_calls[:LISTED])),
+        empty="No call failed in the last 15 minutes.",
+    )
+
+
+def breaker_actions(snapshot: Snapshot, view: View) -> Actions:
+    """Resetting the breakers that are open."""
+    buttons = tuple(
+        ActionButton(
+            title=f"Reset {row.name}",
+            action=f"actions/breakers/{quote(row.name, safe='')}/reset",
+            confirm=f"Close the breaker {row.name} on every instance?",
+        )
+        for row in snapshot.breakers
+        if row.state != "closed"
+    )
+    return Actions(title="Breakers", buttons=buttons, empty="Every breaker is closed.")
+
+
+def badge(snapshot: Snapshot) -> int:
+    """How many services are not well, and breakers of none that refuse calls."""
+    named = {row.name for row in snapshot.services}
+    lone = sum(row.state == "open" and row.name not in named for row in snapshot.breakers)
+    return len(unwell(snapshot.services)) + lone
+
+
+LIST = (
+    Slot(name="health", build=health, span=8),
+    Slot(name="health-scores", build=scores, span=4),
+    Slot(name="service-list", build=service_list),
+    Slot(name="breakers", build=breakers),
+    Slot(name="failed-calls", build=failed_calls, span=8),
+    Slot(name="breaker-actions", build=breaker_actions, span=4),
+)
+
+SLOTS = (*LIST, *service.SLOTS)
+
+
 def page(snapshot: Snapshot, view: View) -> Page:
-    """Services."""
-    return Page(name="services", title="Services", slots=SLOTS)
+    """All services, or the one the view's path names."""
+    name = dict(view.path).get("name", "")
+    if name:
+        return Page(name="services", title=name, slots=service.SLOTS)
+    return Page(name="services", title="Services", slots=LIST)

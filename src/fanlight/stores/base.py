@@ -48,6 +48,8 @@ MESSAGE_LIMIT: Final = 2_000
 """Characters kept of an acknowledgement's message."""
 INSTANCE_LIMIT: Final = 1_000
 """Instances a service lists; beyond it the longest unseen are retired first."""
+SERVICE_LIMIT: Final = 1_000
+"""Services one read names."""
 RETIRE_LIMIT: Final = 10
 """Instances one `prune` retires, so that none takes long."""
 LEASE_LIMIT: Final = 3_600.0
@@ -125,6 +127,9 @@ class Store(Protocol):
 
     def write(self, info: InstanceInfo, frames: Sequence[StoredFrame], totals: bytes | None) -> None:
         """Put one instance's heartbeat, frames and (when given) cumulative totals, all or nothing; the last stands."""
+
+    def services(self) -> list[str]:
+        """The names of the services it knows an instance of, in order; at most SERVICE_LIMIT."""
 
     def instances(self, service: str) -> list[InstanceInfo]:
         """Every instance known, closed ones too, by name."""

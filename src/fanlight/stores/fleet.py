@@ -30,6 +30,12 @@ LIVE_SECONDS: Final = 5.0
 FRESH_SECONDS: Final = 0.3
 """What was read this recently is read as it is."""
 
+RETRY_SECONDS: Final = 5.0
+"""After a failed read readers take the numbers there are for so long; the follower's own thread goes on trying."""
+
+REFRESH_SECONDS: Final = 1.0
+"""How long a reader waits for another's read before it takes the numbers there are."""
+
 TOTALS_SECONDS: Final = 10
 """Between two writes of the totals; what came after them is in the seconds."""
 
@@ -133,16 +139,26 @@ class Fleet:
 
     def refresh(self) -> None:
         self._pulse.refresh()
-        if time.monotonic() - self._followed_at < FRESH_SECONDS:
+        if self._is_fresh() or not self._following.acquire(timeout=REFRESH_SECONDS):
             return
-        self.follow()
+        try:
+            if not self._is_fresh():
+                self._follow()
+        finally:
+            self._following.release()
+
+    def _is_fresh(self) -> bool:
+        return time.monotonic() - self._followed_at < (RETRY_SECONDS if self.error else FRESH_SECONDS)
 
     def follow(self) -> None:
         """Read what the others wrote since the last time; on a thread that may wait, never on the serving loop."""
+        with self._following:
+            self._follow()
+
+    def _follow(self) -> None:
         try:
-            with self._following:
-                self._pacer.start()
-                self._read()
+            self._pacer.start()
+            self._read()
             self.error = ""
         except FanlightError as error:
             self.error = str(error)

@@ -17,6 +17,7 @@ from fanlight.stores.base import (
     READ_LIMIT,
     RETIRED,
     SERIES_KEPT,
+    SERVICE_LIMIT,
     Acknowledgement,
     Command,
     InstanceInfo,
@@ -82,6 +83,11 @@ class MemoryStore:
                 service.totals[info.instance] = totals
             for frame in frames:
                 self._put(service, frame)
+
+    def services(self) -> list[str]:
+        with self._lock:
+            self._check_open()
+            return sorted(name for name, held in self._services.items() if held.instances)[:SERVICE_LIMIT]
 
     def instances(self, service: str) -> list[InstanceInfo]:
         with self._lock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fanlight.errors import StoreError
 from fanlight.stores.base import Store
@@ -10,6 +10,7 @@ from fanlight.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from fanlight.stores.redis_cache import RedisCache
+    from fanlight.stores.redis_client import Address, RedisClient
 
 KNOWN: Final = (
     "memory:// (gone with the process), sqlite:///file.db or sqlite:////absolute/file.db (this machine), "
@@ -61,6 +62,20 @@ def _redis(url: str) -> Store:
     from fanlight.stores.redis import RedisStore
 
     return RedisStore(url)
+
+
+def locate_redis(client_or_url: Any) -> Address:
+    """The Redis that a URL names or a client of the library redis is connected to; nothing is sent to it."""
+    from fanlight.stores.redis_client import address_of, parse
+
+    return parse(client_or_url) if isinstance(client_or_url, str) else address_of(client_or_url)
+
+
+def open_redis(address: Address) -> RedisClient:
+    """Connections of our own to a Redis; StoreError without the library for it."""
+    from fanlight.stores.redis_client import RedisClient
+
+    return RedisClient(address)
 
 
 def open_shared(store: Store, service: str) -> RedisCache | None:

@@ -1,7 +1,8 @@
 """The store in a Redis or a Redis Cluster, shared by every host that reaches it.
 
-Every key of a service begins with `fanlight:{service}:` and lies in one slot of a cluster; every key expires by itself
-when nobody writes it any more. Reading goes by sorted sets: nothing ever walks over the keys of the server.
+Every key of a service begins with `fanlight:{service}:` and lies in one slot of a cluster; `fanlight:services` alone is
+of all services. Every key expires by itself when nobody writes it any more. Reading goes by sorted sets: nothing ever
+walks over the keys of the server.
 
 A frame's place is `tier:bucket:instance`. The keys: `head:{place}` `series:{place}`, found by `index:head:{tier}` and
 `index:series:{tier}` (by bucket) and by `changes` (by number of writing; the last is in `sequence`); `instances`
@@ -28,6 +29,7 @@ from fanlight.stores.base import (
     READ_LIMIT,
     RETIRED,
     SERIES_KEPT,
+    SERVICE_LIMIT,
     TIERS,
     Acknowledgement,
     Command,
@@ -49,6 +51,10 @@ from fanlight.stores.base import (
 )
 from fanlight.stores.redis_client import RedisClient, parse
 
+SERVICES: Final = "fanlight:services"
+"""The names of all services, by when they last said that they are there."""
+ANNOUNCE_EVERY: Final = 60.0
+"""Seconds between two such words of one process."""
 SPARE: Final = 60
 """Seconds a key outlives what it must, so that clocks may differ."""
 TOTALS_KEPT: Final = 400 * 86400
@@ -96,6 +102,7 @@ class RedisStore:
         self._client = RedisClient(parse(url))
         self.url = self._client.address.url
         self._written: dict[tuple[str, str], _Written] = {}
+        self._announced: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def write(self, info: InstanceInfo, frames: Sequence[StoredFrame], totals: bytes | None) -> None:
@@ -103,7 +110,10 @@ class RedisStore:
         known = self._written.get((info.service, info.instance), _NOTHING)
         if not self._write(info, frames, totals, known):
             self._write(info, (*known.seconds, *frames), known.totals if totals is None else totals, _NOTHING)
+            self._announced.pop(info.service, None)
+        self._announce(info)
         self._remember(info, known.with_more(frames, totals))
+        self._announce(info)
 
     def _write(self, info: InstanceInfo, frames: Sequence[StoredFrame], totals: bytes | None, known: _Written) -> bool:
         service = info.service
@@ -125,6 +135,20 @@ class RedisStore:
                 self._written[own] = written
             if len(self._written) > WRITTEN_HELD:
                 del self._written[next(iter(self._written))]
+
+    def services(self) -> list[str]:
+        named = self._client.call("ZRANGE", SERVICES, -SERVICE_LIMIT, -1)
+        names = sorted(name.decode() for name in named)
+        return [name for name in names if self.call(name, "HLEN", "instances")]
+
+    def _announce(self, info: InstanceInfo) -> None:
+        """Put the service on the list of all, now and then: it is the one key that several services share."""
+        if 0 <= info.last_seen - self._announced.get(info.service, -ANNOUNCE_EVERY) < ANNOUNCE_EVERY:
+            return
+        self._client.call("ZADD", SERVICES, repr(info.last_seen), info.service)
+        self._client.call("ZREMRANGEBYRANK", SERVICES, 0, -SERVICE_LIMIT - 1)
+        self._client.call("EXPIRE", SERVICES, TOTALS_KEPT)
+        self._announced[info.service] = info.last_seen
 
     def instances(self, service: str) -> list[InstanceInfo]:
         blobs = self.call(service, "HVALS", "instances")

@@ -51,11 +51,15 @@ class Address(NamedTuple):
     database: int
     username: str | None
     password: str | None
-    tls: Mapping[str, str] | None
+    tls: Mapping[str, Any] | None
+    path: str = ""
+    """Of a socket of this machine, instead of host and port."""
 
     @property
     def url(self) -> str:
         """The address as it may be shown: without user, password and options."""
+        if self.path:
+            return f"unix://{self.path}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'redis' if self.tls is None else 'rediss'}://{host}:{self.port}/{self.database}"
 
@@ -87,6 +91,26 @@ def _tls(parts: SplitResult) -> Mapping[str, str] | None:
         known = ", ".join(sorted(TLS_OPTIONS))
         raise StoreError(f"the {parts.scheme}:// URL carries options that are not known; rediss:// takes {known}")
     return options if parts.scheme == "rediss" else None
+
+
+def address_of(client: Any) -> Address:
+    """Where a client of the library redis, sync or async, is connected to; StoreError for anything else.
+
+    What is returned is for connections of our own, with our own timeouts: the client itself is not used.
+    """
+    options = getattr(getattr(client, "connection_pool", None), "connection_kwargs", None)
+    if not isinstance(options, Mapping) or options.get("credential_provider") is not None:
+        raise StoreError(f"cannot tell where {type(client).__name__} connects to; give its redis:// or rediss:// URL")
+    secured = "SSL" in getattr(client.connection_pool.connection_class, "__name__", "")
+    return Address(
+        host=str(options.get("host") or "localhost"),
+        port=int(options.get("port") or 6379),
+        database=int(options.get("db") or 0),
+        username=options.get("username"),
+        password=options.get("password"),
+        tls={name: options[name] for name in TLS_OPTIONS if options.get(name) is not None} if secured else None,
+        path=str(options.get("path") or ""),
+    )
 
 
 class RedisClient:
@@ -174,16 +198,12 @@ class RedisClient:
 
     def _single(self) -> Any:
         address, connections = self.address, self._redis.connection
+        where: dict[str, Any] = {"host": address.host, "port": address.port, **(address.tls or {})}
         kind = connections.Connection if address.tls is None else connections.SSLConnection
+        if address.path:
+            kind, where = connections.UnixDomainSocketConnection, {"path": address.path}
         pool = connections.BlockingConnectionPool(
-            CONNECTIONS,
-            COMMAND_SECONDS,
-            kind,
-            host=address.host,
-            port=address.port,
-            db=address.database,
-            **self._options(),
-            **(address.tls or {}),
+            CONNECTIONS, COMMAND_SECONDS, kind, db=address.database, **where, **self._options()
         )
         return self._redis.Redis.from_pool(pool)
 

@@ -19,6 +19,7 @@ from fanlight.stores.base import (
     READ_LIMIT,
     RETIRED,
     SERIES_KEPT,
+    SERVICE_LIMIT,
     TIERS,
     Acknowledgement,
     Command,
@@ -117,6 +118,11 @@ class SqliteStore:
             database.executemany(_CLEAR_SERIES, [place for place, frame in parts if not frame.series])
             if totals is not None:
                 database.execute(_WRITE_TOTALS, (service, instance, totals))
+
+    def services(self) -> list[str]:
+        with self._reader.reading() as database:
+            rows = database.execute("SELECT DISTINCT service FROM instances ORDER BY service LIMIT ?", (SERVICE_LIMIT,))
+            return [name for (name,) in rows]
 
     def instances(self, service: str) -> list[InstanceInfo]:
         rows = self._read("SELECT info FROM instances WHERE service = ? ORDER BY instance", service)

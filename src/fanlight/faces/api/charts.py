@@ -8,10 +8,11 @@ from typing import Final
 import msgspec
 
 from fanlight import formats
+from fanlight.core.health import Status
 from fanlight.core.snapshot import HTTP_FAMILIES, Snapshot
 from fanlight.core.window import SPAN, STEP
 from fanlight.faces.api import items
-from fanlight.faces.api.documents import Asked, Health
+from fanlight.faces.api.documents import Asked
 from fanlight.faces.figures import milliseconds, percent
 from fanlight.panels import View
 
@@ -50,7 +51,7 @@ class HealthBar(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     score: float
-    status: Health
+    status: Status
 
 
 class HealthChart(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,8 +95,13 @@ def performance(asked: Asked) -> PerformanceChart:
 
 
 def health(asked: Asked) -> HealthChart:
-    """`GET /api/charts/health`: nothing has a score yet."""
-    return HealthChart(timestamp=formats.moment(asked.snapshot.at), bars=[])
+    """`GET /api/charts/health`: services that have a score, the worst first."""
+    bars = [
+        HealthBar(name=row.name, score=round(row.health.score, 1), status=row.health.status)
+        for row in asked.snapshot.services
+        if row.health.score is not None
+    ]
+    return HealthChart(timestamp=formats.moment(asked.snapshot.at), bars=bars)
 
 
 def export(asked: Asked) -> Export:

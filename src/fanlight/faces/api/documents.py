@@ -9,11 +9,11 @@ from typing import Any, Final, Literal
 import msgspec
 
 from fanlight import formats
-from fanlight.core import rules, sections
+from fanlight.core import rules
+from fanlight.core.dependencies import required_down
 from fanlight.core.frame import Record
-from fanlight.core.series import EMPTY, Summary
+from fanlight.core.health import Status as Health
 from fanlight.core.snapshot import Snapshot
-from fanlight.core.totals import Tally
 from fanlight.faces.api import items
 from fanlight.faces.api.analytics import Analytics, analytics
 from fanlight.faces.errors import FaceError, NotFound, shown
@@ -22,8 +22,6 @@ from fanlight.pages.listing import chosen_requests
 from fanlight.pages.logs import LEVELS
 from fanlight.panels import Panel, Slot, State, View
 from fanlight.services.runs import RunState, UnknownRun
-
-Health = Literal["healthy", "degraded", "down", "idle"]
 
 _HEALTH: Final[Mapping[str, Health]] = {"ok": "healthy", "warn": "degraded", "error": "degraded", "idle": "idle"}
 """A verdict's state in the words of health checks; a service that answers is not down, however often it fails."""
@@ -40,15 +38,6 @@ class Asked:
     panels: Mapping[str, Slot]
     breathe: Callable[[], None]
     follow: Callable[[str], RunState]
-
-
-class Service(msgspec.Struct, frozen=True, kw_only=True):
-    """Something the application depends on."""
-
-    name: str
-    kind: str
-    status: Health
-    score: float | None
 
 
 class OwnFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,50 +111,6 @@ class Logs(msgspec.Struct, frozen=True, kw_only=True):
     logs: list[items.LogEntry]
 
 
-class Services(msgspec.Struct, frozen=True, kw_only=True):
-    """What the application depends on."""
-
-    timestamp: str
-    count: int
-    services: list[Service]
-
-
-class Tokens(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens of one type: in all since the first start, per call that told them, and in the last 15 minutes."""
-
-    total: int
-    per_call: float
-    last_15_minutes: int
-
-
-class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A language model of a service: calls, errors and mean since the first start, the rest of the last 15 minutes.
-
-    `tokens` by type: input, output, cached, reasoning, as far as calls told them; costs are US dollars.
-    """
-
-    name: str
-    service: str
-    calls: int
-    errors: int
-    average_ms: float | None
-    window: items.Figures
-    time_to_first_token_p50_ms: float | None
-    time_to_first_token_p95_ms: float | None
-    tokens_per_second: float | None
-    tokens: dict[str, Tokens]
-    cost_usd: float | None
-    cost_usd_last_15_minutes: float | None
-
-
-class Models(msgspec.Struct, frozen=True, kw_only=True):
-    """The language models the application calls."""
-
-    timestamp: str
-    count: int
-    models: list[Model]
-
-
 class OnePanel(msgspec.Struct, frozen=True, kw_only=True):
     """A panel as data: raw values in base units (seconds, bytes, fractions of 1, Unix seconds)."""
 
@@ -190,8 +135,10 @@ class OneRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SystemHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """How the service is, judged over the last 15 minutes: "down" when its database does not answer; `state` is the
-    verdict's colour."""
+    """How the service is, judged over the last 15 minutes; `state` is the verdict's colour.
+
+    "down" when its database does not answer or a required service is down.
+    """
 
     timestamp: str
     service: str
@@ -208,23 +155,7 @@ class SystemHealth(msgspec.Struct, frozen=True, kw_only=True):
     slow_requests_count: int
     very_slow_requests_count: int
     event_loop_lag_ms: float | None
-
-
-class WrappersHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """Every wrapper's health."""
-
-    timestamp: str
-    count: int
-    wrappers: list[Service]
-
-
-class WrapperMetrics(msgspec.Struct, frozen=True, kw_only=True):
-    """One wrapper's operations over some hours."""
-
-    timestamp: str
-    name: str
-    hours: int
-    operations: list[items.Figures]
+    services: dict[str, Health]
 
 
 class Liveness(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,6 +172,7 @@ class Liveness(msgspec.Struct, frozen=True, kw_only=True):
 def stats(asked: Asked) -> Stats:
     """`GET /api/stats`."""
     snapshot, requests, cache = asked.snapshot, asked.snapshot.requests, asked.snapshot.cache_total
+    latency = snapshot.redis_latency
     return Stats(
         timestamp=formats.moment(snapshot.at),
         service=snapshot.service,
@@ -257,7 +189,7 @@ def stats(asked: Asked) -> Stats:
         requests_per_second=round(requests.per_second, 2),
         requests_in_flight=requests.in_flight,
         websocket_connections=snapshot.sockets.connections,
-        redis_latency_ms=None,
+        redis_latency_ms=None if latency is None else milliseconds(latency),
         cache_hits_total=cache.hits,
         cache_misses_total=cache.misses,
         cache_hit_rate=hit_percent(cache.hits, cache.misses),
@@ -340,40 +272,6 @@ def _log_matches(record: Record, level: int, query: str) -> bool:
     return data["levelno"] >= level and query in searched
 
 
-def services(asked: Asked) -> Services:
-    """`GET /api/services`: nothing can be declared yet."""
-    return Services(timestamp=formats.moment(asked.snapshot.at), count=0, services=[])
-
-
-def models(asked: Asked) -> Models:
-    """`GET /api/models`."""
-    listed = [_model(row) for row in asked.snapshot.models]
-    return Models(timestamp=formats.moment(asked.snapshot.at), count=len(listed), models=listed)
-
-
-def _model(row: sections.Model) -> Model:
-    first, known = row.first_token, row.first_token.count > 0
-    return Model(
-        name=row.model,
-        service=row.service,
-        calls=row.total.count,
-        errors=row.total.errors,
-        average_ms=milliseconds(row.total.mean) if row.total.count else None,
-        window=items.figures(row.figures),
-        time_to_first_token_p50_ms=milliseconds(first.p50) if known else None,
-        time_to_first_token_p95_ms=milliseconds(first.p95) if known else None,
-        tokens_per_second=round(row.speed.p50, 2) if row.speed.count else None,
-        tokens={kind: _tokens(tally, row.tokens_window.get(kind, EMPTY)) for kind, tally in row.tokens.items()},
-        cost_usd=None if row.cost is None else round(row.cost, 9),
-        cost_usd_last_15_minutes=None if row.cost_window is None else round(row.cost_window, 9),
-    )
-
-
-def _tokens(tally: Tally, window: Summary) -> Tokens:
-    recent = round(window.mean * window.count)
-    return Tokens(total=round(tally.amount), per_call=round(tally.mean, 2), last_15_minutes=recent)
-
-
 def one_panel(asked: Asked) -> OnePanel:
     """`GET /api/panels/{name}`; raises NotFound for a panel there is not."""
     name = asked.path["name"]
@@ -406,14 +304,18 @@ def one_run(asked: Asked) -> OneRun:
 
 def system_health(asked: Asked) -> SystemHealth:
     """`GET /api/system/health`."""
-    snapshot = asked.snapshot
+    return health_of(asked.snapshot)
+
+
+def health_of(snapshot: Snapshot) -> SystemHealth:
+    """How the service is, as a document."""
     verdict, lag = rules.judge(snapshot), snapshot.system.loop_lag_seconds
     return SystemHealth(
         timestamp=formats.moment(snapshot.at),
         service=snapshot.service,
         scope=snapshot.scope,
         release=snapshot.release,
-        status="down" if rules.database_state(snapshot) == "error" else _HEALTH.get(verdict.state, "idle"),
+        status="down" if _is_down(snapshot) else _HEALTH.get(verdict.state, "idle"),
         state=verdict.state,
         verdict=verdict.sentence,
         uptime_seconds=round(snapshot.uptime, 3),
@@ -424,32 +326,22 @@ def system_health(asked: Asked) -> SystemHealth:
         slow_requests_count=snapshot.requests.slow,
         very_slow_requests_count=snapshot.requests.very_slow,
         event_loop_lag_ms=None if lag is None else milliseconds(lag),
+        services={service.name: service.health.status for service in snapshot.services},
     )
 
 
-def wrappers_health(asked: Asked) -> WrappersHealth:
-    """`GET /api/wrappers/health`: nothing can be declared yet."""
-    return WrappersHealth(timestamp=formats.moment(asked.snapshot.at), count=0, wrappers=[])
-
-
-def wrapper_metrics(asked: Asked) -> WrapperMetrics:
-    """`GET /api/wrappers/{name}/metrics`; raises NotFound: nothing can be declared yet."""
-    raise NotFound("wrapper", asked.path["name"], ())
+def _is_down(snapshot: Snapshot) -> bool:
+    return rules.database_state(snapshot) == "error" or bool(required_down(snapshot.services))
 
 
 def liveness(asked: Asked) -> Liveness:
     """`GET /health`."""
     snapshot = asked.snapshot
     return Liveness(
-        status="ok",
+        status="down" if required_down(snapshot.services) else "ok",
         service=snapshot.service,
         release=snapshot.release,
         uptime_seconds=round(snapshot.uptime, 3),
         instances=len(snapshot.live_instances),
-        services={},
+        services={service.name: service.health.status for service in snapshot.services},
     )
-
-
-def service_liveness(asked: Asked) -> Service:
-    """`GET /health/{name}`; raises NotFound: nothing can be declared yet."""
-    raise NotFound("service", asked.path["name"], ())

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from fanlight.faces.api import charts, documents
+from fanlight.faces.api import charts, documents, models, services
 from fanlight.faces.api import parameters as query
 from fanlight.faces.api.data import Data, data
 from fanlight.faces.api.documents import Asked
@@ -79,8 +79,8 @@ ENDPOINTS: Final = (
         documents.logs,
         (query.SCOPE, query.LOG_LIMIT, query.LEVEL, query.LOG_TEXT),
     ),
-    Endpoint("/api/services", "services", "What is depended on.", documents.Services, documents.services),
-    Endpoint("/api/models", "models", "Language models called.", documents.Models, documents.models),
+    Endpoint("/api/services", "services", "What is depended on.", services.Services, services.services),
+    Endpoint("/api/models", "models", "Language models called.", models.Models, models.models),
     Endpoint(
         "/api/panels/{name}",
         "panel",
@@ -110,15 +110,15 @@ ENDPOINTS: Final = (
         "/api/wrappers/health",
         "wrappers_health",
         "Every wrapper's health.",
-        documents.WrappersHealth,
-        documents.wrappers_health,
+        services.WrappersHealth,
+        services.wrappers_health,
     ),
     Endpoint(
         "/api/wrappers/{name}/metrics",
         "wrapper_metrics",
         "One wrapper's operations.",
-        documents.WrapperMetrics,
-        documents.wrapper_metrics,
+        services.WrapperMetrics,
+        services.wrapper_metrics,
         (query.SCOPE, query.HOURS),
         missing="There is no such wrapper.",
     ),
@@ -152,8 +152,8 @@ ENDPOINTS: Final = (
         "/health/{name}",
         "service_health",
         "One service's health.",
-        documents.Service,
-        documents.service_liveness,
+        services.Service,
+        services.service_liveness,
         missing="There is no such service.",
     ),
 )

@@ -18,7 +18,7 @@ def ticks(top: float, most: int) -> list[float]:
         return [0.0, 1.0]
     rough = top / most
     magnitude = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * magnitude for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= rough * (1 - 1e-9))
+    step = next(factor * magnitude for factor in (1, 2, 2.5, 5, 10, 20) if factor * magnitude >= rough)
     return [step * place for place in range(math.ceil(top / step - 1e-9) + 1)]
 
 

@@ -89,8 +89,11 @@ def range_choices(view: View, refused: dict[str, str] | None = None) -> tuple[Ch
 
 
 def scope_choices(view: View, instances: int, own: str) -> tuple[Choice, ...]:
-    """The scope switch of a view: all instances, the serving one, and a chosen other one; empty with one instance."""
-    if instances < 2:
+    """The scope switch of a view: all instances, the serving one, and a chosen other one; empty with one instance.
+
+    `own` is "" where none serves.
+    """
+    if instances < 2 or not own:
         return ()
     choices = [
         Choice(title=f"all {instances}", href=page_href(view, scope="all"), current=view.scope == "all"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial, singledispatch
+from functools import lru_cache, partial, singledispatch
 from typing import Any, Final
 
 import msgspec
@@ -33,6 +33,9 @@ from fanlight.panels import (
 
 SPARK_POINTS: Final = 75
 """Points of a spark line: more would not be seen on a figure's card."""
+
+SPARKS: Final = 64
+"""Spark lines remembered."""
 
 NUMERIC: Final = frozenset(
     {"integer", "number", "rate", "per_minute", "seconds", "bytes", "ratio", "percent", "bar", "score"}
@@ -137,7 +140,7 @@ def draw(panel: Panel, view: View, name: str) -> Drawing:
 
 @draw.register
 def _stat(panel: Stat, view: View, name: str) -> Spark | None:
-    return spark(panel.spark)
+    return spark(tuple(panel.spark))  # an application's may be a list
 
 
 @draw.register
@@ -210,9 +213,10 @@ def share(value: float | None, whole: float | None, least: float = 0.0) -> str:
     return f"{_tidy(min(max(value / whole * 100, least), 100))}%"
 
 
-def spark(values: Sequence[float | None]) -> Spark | None:
+@lru_cache(SPARKS)
+def spark(values: tuple[float | None, ...]) -> Spark | None:
     """The spark line of values, thinned by taking the largest of neighbours so that spikes stay; None below two
-    points."""
+    points. Remembered, because most figures are looked at more often than their lines change."""
     points = _thinned(values, SPARK_POINTS)
     known = [value for value in points if value is not None]
     if len(known) < 2:

@@ -36,12 +36,17 @@ def chrome(context: FaceContext, snapshot: Snapshot, view: View, visit: Visit) -
         uptime_seconds=snapshot.uptime,
         nav=tuple(menu(context, snapshot, view.page)),
         ranges=range_choices(view, refused_ranges()),
-        scopes=scope_choices(view, len(snapshot.live_instances), "this"),
+        scopes=scope_choices(view, len(snapshot.live_instances), _own(snapshot)),
         theme=settings.theme,
         role=visit.role,
         version=fanlight_version(),
         cost="" if cost is None else f"{formats.phrase(cost, 'percent')} of a core",
     )
+
+
+def _own(snapshot: Snapshot) -> str:
+    """The scope of the instance that serves, "" where the dashboard is a process apart."""
+    return "this" if any(instance.this for instance in snapshot.instances) else ""
 
 
 def stream_address(view: View) -> str:

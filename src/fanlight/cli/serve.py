@@ -1,0 +1,98 @@
+"""`fanlight serve`: the dashboard alone, in a process of its own, over the store of a service."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import Any, Final
+
+import click
+import msgspec
+
+from fanlight import settings as table
+from fanlight.cli.lifeline import Lifeline
+from fanlight.cli.listening import bind, url
+from fanlight.cli.plan import Plan, Ready
+from fanlight.cli.run import admit, banner, configure, listening_options
+from fanlight.errors import SettingsError
+from fanlight.settings import Settings
+from fanlight.stores import open_store
+
+NAMED_LIMIT: Final = 10
+"""Services named when one has to be chosen."""
+
+
+@click.command()
+@listening_options(port=9090, workers=False)
+@click.option("--store", help="The store that the service writes to.")
+@click.option("--name", help="The service's name; needed where the store holds several.")
+@click.option("--prefix", help="Where the dashboard is mounted (/dashboard).")
+@click.option("--token", help="Lets an operator in from anywhere. FANLIGHT_TOKEN keeps it out of the process list.")
+@click.option("--viewer-token", help="Lets a viewer in from anywhere.")
+def serve(host: str, port: int, debug: bool, **options: Any) -> int:
+    """Serve the dashboard of a service out of its store.
+
+    For WSGI services, for a port of its own, for all instances that share a store. It is no instance of the service.
+    """
+    configure("service", options, workers=1)
+    name = _service()
+    sockets = bind(host, port)
+    admit(sockets)
+    address = url(host, sockets)
+
+    def announce(ready: Ready) -> None:
+        click.echo(f"{banner(address, ready)}\nfanlight: it shows the service {name!r}")
+
+    from fanlight.cli.observatory import Observatory, watch  # a refusal need not wait for the server's imports
+
+    plan = Plan(target="", name=name, host=host, access_log=False, log_level="debug" if debug else "warning")
+    return watch(Observatory(name), plan, sockets, announce)
+
+
+def _service() -> str:
+    """The service to show: the one that was named, else the only one of the store."""
+    settings = table.load("service", {})
+    if settings.store == "memory://":
+        raise SettingsError(
+            "--store is memory://, which no other process can read; expected the store that the service writes to, "
+            "such as --store sqlite:////var/lib/app/fanlight.db"
+        )
+    if "name" in table.given():
+        return settings.name
+    store = open_store(settings.store)
+    try:
+        services = store.services()
+    finally:
+        store.close()
+    if len(services) == 1:
+        return services[0]
+    if services:
+        more = ", ..." if len(services) > NAMED_LIMIT else ""
+        raise SettingsError(
+            f"the store holds {len(services)} services; say which with --name: "
+            f"{', '.join(map(repr, services[:NAMED_LIMIT]))}{more}"
+        )
+    raise SettingsError(
+        "the store holds no service yet; start the service with this store first, or say with --name whom to wait for"
+    )
+
+
+@click.command(hidden=True)
+@click.argument("listener", type=int)
+@click.argument("lifeline", type=int)
+@click.argument("parent", type=int)
+def dashboard(listener: int, lifeline: int, parent: int) -> int:
+    """The dashboard that a service starts by its setting `port`; it reads its settings from stdin."""
+    Lifeline(lifeline, parent)
+    settings = msgspec.json.decode(sys.stdin.buffer.read(), type=Settings)
+    from fanlight.cli.observatory import Observatory, watch  # the lifeline is tied before the long imports begin
+
+    sockets = [socket.socket(fileno=listener)]
+    sockets[0].set_inheritable(False)
+    plan = Plan(target="", name=settings.name, access_log=False, log_level="warning")
+    return watch(Observatory(settings.name, **given(settings)), plan, sockets, lambda ready: None)
+
+
+def given(settings: Settings) -> dict[str, Any]:
+    """The settings as keywords, but the name, and the port: what is served there is this."""
+    return {key: value for key, value in msgspec.structs.asdict(settings).items() if key not in ("name", "port")}

@@ -1,0 +1,285 @@
+"""Declaring: what an application says of itself through its dashboard, before it runs and while it does."""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from fanlight.capture.websocket import websocket
+from fanlight.clock import Clock
+from fanlight.core.breaker import Policy
+from fanlight.core.context import correlation_id
+from fanlight.core.recorder import Recorder
+from fanlight.declared import Declared, Making
+from fanlight.engine import Engine
+from fanlight.faces.errors import shown
+from fanlight.services.actions import TIMEOUT_SECONDS, Action, UnknownAction
+from fanlight.services.actions import Runs as WhereItRuns
+from fanlight.services.breaker import BREAKERS, Breaker, Breakers
+from fanlight.services.cache import Cache
+from fanlight.services.calls import Call, Nowhere, record_call
+from fanlight.services.names import heading, path_name
+from fanlight.services.probe import INTERVAL_SECONDS, THRESHOLD, Probe
+from fanlight.services.probe import TIMEOUT_SECONDS as PROBE_SECONDS
+from fanlight.services.registry import RESTART, RESTART_SECONDS, Registry, called
+from fanlight.services.registry import Declared as DeclaredService
+from fanlight.settings import Settings
+from fanlight.stores.opening import locate_redis
+
+if TYPE_CHECKING:
+    from fanlight.stores.redis_client import Address
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Declaring(ABC):
+    """The half of a dashboard that an application talks to. Thread-safe."""
+
+    settings: Settings
+
+    @property
+    @abstractmethod
+    def recorder(self) -> Recorder:
+        """Where facts go."""
+
+    @property
+    @abstractmethod
+    def engine(self) -> Engine:
+        """The running parts."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._database: Callable[[], Any] | None = None
+        self._redis: Address | None = None
+        self._declared = Declared(clock)
+        self._breakers = Breakers(clock, lambda: self._sink)
+        self._registry = Registry()
+        self._declared.actions.register(self._breaker_action())
+        self._declared.actions.register(self._restart_action())
+
+    def _breaker_action(self) -> Action:
+        """Trips or resets a breaker on every worker; one that a worker has not used yet is made first, to be open
+        there, too."""
+
+        def change(name: str, change: Literal["trip", "reset"]) -> str:
+            return self._breakers.get(name).change(change, "an operator")
+
+        def check(values: Mapping[str, Any]) -> None:
+            if not self.engine.has_breaker(values["name"]):
+                raise UnknownAction(f"There is no breaker {shown(values['name'])}.")
+
+        path = f"{BREAKERS}/{{name}}/{{change}}"
+        return Action(path, "Change a breaker", change, runs="everywhere", concurrent=True, check=check)
+
+    def _restart_action(self) -> Action:
+        """Restarts a service from the worker that was asked; done once its function returned."""
+
+        def restart(service: str) -> Any:
+            function = self._registry.declared[service].restart
+            assert function is not None
+            return self.engine.caller.call(function, timeout=RESTART_SECONDS)
+
+        def check(values: Mapping[str, Any]) -> None:
+            declared = self._registry.declared.get(values["service"])
+            if declared is None or declared.restart is None:
+                name = shown(values["service"])
+                raise UnknownAction(f"There is no service {name} that can be restarted; declare one with restart=.")
+
+        path = f"{RESTART}/{{service}}"
+        return Action(path, "Restart a service", restart, timeout=RESTART_SECONDS + 1, check=check)
+
+    def event(self, type: str, /, **fields: Any) -> None:
+        """Something worth a row happened: counted by type and listed with its first 20 fields of 300 characters."""
+        if self.settings.enabled:
+            self.recorder.event(type, fields, correlation_id.get())
+
+    @functools.cached_property
+    def _sink(self) -> Recorder | Nowhere:
+        return self.recorder if self.settings.enabled else Nowhere()
+
+    def call(self, service: str, operation: str, /, *, kind: str = "", **attributes: Any) -> Call:
+        """A call of a service: a context manager (sync and async), or a decorator of functions of every kind.
+
+        `kind`: wrapper (unless said or declared), llm, mcp, database, cache or http. Attributes are kept with the call,
+        the first 20 of them, secrets masked; those of a language model's calls are in `docs/calls.md`. Costs about a
+        microsecond. Where the service was declared with a breaker, entering raises BreakerOpen while that is open.
+        """
+        declared = self._registry.declared
+        if service in declared:
+            return called(self._sink, declared[service], operation, kind, attributes)
+        return Call(self._sink, service, operation, kind or "wrapper", attributes)
+
+    def service(
+        self,
+        name: str,
+        /,
+        *,
+        kind: str = "wrapper",
+        probe: Probe | None = None,
+        required: bool = False,
+        restart: Callable[[], Any] | None = None,
+        breaker: bool | Policy = False,
+        interval: float = INTERVAL_SECONDS,
+        timeout: float = PROBE_SECONDS,
+        threshold: int = THRESHOLD,
+    ) -> None:
+        """Name something the application depends on, before its first call; declaring it again replaces what was said.
+
+        `probe` (see `fanlight.services.probe`) is asked every `interval` seconds, given `timeout`, and believed to fail
+        after `threshold` failures in a row. `/health` answers 503 while a `required` service is down. `restart` (sync
+        or async) makes restarting it an action. With a `breaker` all its calls go through one. Raises FanlightError.
+        """
+        guard = self._breakers.get(name) if breaker else None
+        if guard is not None and isinstance(breaker, Policy):
+            guard.declare(breaker, ())
+        self._registry.declare(
+            DeclaredService(
+                name=name,
+                kind=kind,
+                probe=probe,
+                required=required,
+                restart=restart,
+                breaker=guard,
+                interval=interval,
+                timeout=timeout,
+                threshold=threshold,
+            )
+        )
+
+    def breaker(
+        self, name: str, /, *, policy: Policy | None = None, ignore: tuple[type[BaseException], ...] = ()
+    ) -> Breaker:
+        """The breaker of that name, around calls of a service: `with dashboard.breaker("ollama"): ...`, or a decorator.
+
+        While it is open entering raises BreakerOpen. `policy` says when it opens and for how long, `ignore` which
+        exceptions are no failure. It works also where the dashboard is switched off; nothing is recorded there.
+        """
+        made = self._breakers.get(name)
+        if policy is not None or ignore:
+            made.declare(policy, ignore)
+        return made
+
+    def record_call(
+        self,
+        service: str,
+        operation: str,
+        /,
+        *,
+        duration: float,
+        kind: str = "wrapper",
+        error: str | BaseException | None = None,
+        error_type: str = "",
+        **attributes: Any,
+    ) -> None:
+        """Record a call that just ended and took `duration` seconds, where nothing can be put around it."""
+        record_call(
+            self._sink, service, operation,
+            duration=duration, kind=kind, error=error, error_type=error_type, attributes=attributes,
+        )  # fmt: skip
+
+    def websocket(self, *, group: object = None, user: object = None) -> None:
+        """Name the group and user of the WebSocket being served; anywhere in its handler."""
+        if self.settings.enabled:
+            websocket(group=group, user=user)
+
+    def cache(self, name: str, /, *, clear: Callable[[], Any] | None = None) -> Cache:
+        """A counter of one cache's hits, misses and size; one name, one cache.
+
+        `clear` (sync or async, given 5 s) makes clearing it an action that runs on every worker.
+        """
+        return self._declared.cache(name, self._count, clear)
+
+    def _count(self, name: str, amount: int) -> None:
+        if self.settings.enabled:
+            self.recorder.count(name, amount)
+
+    def action(
+        self,
+        title: str,
+        /,
+        *,
+        confirm: str = "",
+        role: str = "operator",
+        runs: WhereItRuns = "once",
+        name: str | None = None,
+        concurrent: bool = False,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> Callable[[F], F]:
+        """Decorate a function (sync or async) that an operator can run; what it returns is said, what it raises, too.
+
+        Its parameters (str, int, float, bool, Literal, Enum) become fields. `confirm` is asked before; `runs` "once" on
+        the worker that was asked or "everywhere"; `concurrent` lets a second one begin while one runs; `timeout` is in
+        seconds. It may call `fanlight.progress(done, total, text)`. Raises FanlightError for what cannot be declared.
+        """
+
+        title = heading("action", title)
+
+        def declare(function: F) -> F:
+            path = path_name("action", function, name)
+            action = Action(path, title, function, confirm, role, runs, concurrent, timeout)
+            self._declared.actions.register(action)
+            return function
+
+        return declare
+
+    def panel(
+        self,
+        title: str,
+        /,
+        *,
+        every: float = 10.0,
+        timeout: float = 5.0,
+        page: str | None = "overview",
+        span: int = 4,
+        name: str | None = None,
+    ) -> Callable[[F], F]:
+        """Decorate a function (sync or async) that returns a panel: any of `fanlight.panels`, or rows, a dict, a text.
+
+        It is asked at most every `every` seconds and only while somebody looks; its error, and that it took longer than
+        `timeout` seconds, show in its place. It stands on a built-in `page` (None: on none), `span` of 12 columns wide,
+        and has fragments and JSON under its name. Raises FanlightError for a name that is taken.
+        """
+        title = heading("panel", title)
+
+        def declare(function: F) -> F:
+            made = Making(every, timeout, page, span)
+            self._declared.panel(path_name("panel", function, name), title, function, made)
+            return function
+
+        return declare
+
+    def page(
+        self, title: str, /, *, every: float = 10.0, timeout: float = 5.0, name: str | None = None
+    ) -> Callable[[F], F]:
+        """Decorate a function (sync or async) that returns the panels of a page of its own, `P/pages/{name}`.
+
+        It is asked as a panel's function is. The list may hold whatever a panel's function may return, and Slots.
+        """
+        title = heading("page", title)
+
+        def declare(function: F) -> F:
+            self._declared.page(path_name("page", function, name), title, function, Making(every, timeout))
+            return function
+
+        return declare
+
+    def redis(self, client_or_url: Any) -> None:
+        """Watch a Redis: its latency, memory, keys, clients and hit rate, read every 5 s while somebody looks, else 15.
+
+        Takes a redis:// or rediss:// URL, or a client of the library redis, sync or async, of which only the address
+        is used: readings go over connections of our own with timeouts of 2 s. Raises StoreError for anything else.
+        """
+        self._redis = locate_redis(client_or_url)
+        if "engine" in self.__dict__:
+            self.engine.watch_redis(self._redis)
+
+    def database(self, function: F) -> F:
+        """Decorate the function (sync or async) that returns the database's figures as a dict.
+
+        It is asked at most every 10 s while somebody looks, with a timeout of 5 s; its error shows in its place.
+        """
+        self._database = function
+        if "engine" in self.__dict__:
+            self.engine.supplier.declare(function)
+        return function
