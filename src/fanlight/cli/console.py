@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Final, Protocol
+from typing import Final, Protocol, TextIO
 
 import msgspec
 
@@ -84,6 +85,7 @@ class Console:
                     self._keyboard.release()
             self._wait()
             signal.setitimer(signal.ITIMER_REAL, 0)
+        _settle(sys.stdout, sys.stderr)
         return self._status or 0
 
     def _wait(self) -> None:
@@ -245,6 +247,17 @@ class Console:
             os.set_blocking(1, False)
             os.write(1, LEAVE_SCREEN if self._showing else b"")
         os._exit(self._status or 0)
+
+
+def _settle(*streams: TextIO) -> None:
+    """Write what is left; a terminal that is gone takes it no more, which must not become the command's status (120)."""
+    for stream in streams:
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def _ended(pid: int) -> int | None:

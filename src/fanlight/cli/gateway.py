@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import click
 from fanlight.cli.listening import bind, is_loopback
 from fanlight.cli.plan import Plan
 from fanlight.cli.run import configure, listening_options, screen_wanted, serve_all
-from fanlight.gateway.app import CONFIG_VARIABLE, PUBLIC_VARIABLE, loaded
+from fanlight.gateway.app import CONFIG_VARIABLE, PLACE_VARIABLE, PUBLIC_VARIABLE, loaded
 from fanlight.gateway.schema import Config
 
 TARGET = "fanlight.gateway.app:create"
@@ -57,7 +58,10 @@ def gateway(
         api_at_root=True,
         passes=(signal.SIGHUP,),
     )
-    return serve_all(plan, sockets, workers, screen, lambda address: _invited(address, found))
+    with tempfile.TemporaryDirectory(prefix="fanlight-") as shared:
+        if workers > 1:
+            os.environ[PLACE_VARIABLE] = shared
+        return serve_all(plan, sockets, workers, screen, lambda address: _invited(address, found))
 
 
 def summary(found: Config) -> str:

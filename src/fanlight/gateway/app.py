@@ -14,7 +14,7 @@ import msgspec
 
 from fanlight import Fanlight
 from fanlight.errors import FanlightError
-from fanlight.gateway import config, refusals
+from fanlight.gateway import config, refusals, servers
 from fanlight.gateway.access import Caller
 from fanlight.gateway.asgi import Pair, Receive, Scope, Send, answer
 from fanlight.gateway.config import ConfigError
@@ -24,14 +24,19 @@ from fanlight.gateway.llm.listing import listed, one, served
 from fanlight.gateway.llm.relay import relay
 from fanlight.gateway.llm.routing import Refused
 from fanlight.gateway.llm.runtime import Runtime
+from fanlight.gateway.mcp.states import USUAL, Policy
 from fanlight.gateway.refusals import OLLAMA
 from fanlight.gateway.schema import Config
+from fanlight.gateway.servers import Servers
 
 CONFIG_VARIABLE: Final = "FANLIGHT_GATEWAY_CONFIG"
 """The path of the configuration, for the processes of one command."""
 
 PUBLIC_VARIABLE: Final = "FANLIGHT_GATEWAY_PUBLIC"
 """Set where the gateway listens elsewhere than on loopback: a configuration without keys is refused then."""
+
+PLACE_VARIABLE: Final = "FANLIGHT_GATEWAY_PLACE"
+"""The folder that the workers of one command share, where there are several."""
 
 MODEL: Final = "/v1/models/"
 logger = logging.getLogger("fanlight.gateway")
@@ -40,7 +45,14 @@ logger = logging.getLogger("fanlight.gateway")
 def create() -> Any:
     """The gateway of the `fanlight gateway` command, with its dashboard."""
     path = Path(os.environ[CONFIG_VARIABLE])
-    gateway = Gateway(Fanlight("gateway"), path, public=bool(os.environ.get(PUBLIC_VARIABLE)), hears_hangup=True)
+    place = os.environ.get(PLACE_VARIABLE)
+    gateway = Gateway(
+        Fanlight("gateway"),
+        path,
+        public=bool(os.environ.get(PUBLIC_VARIABLE)),
+        hears_hangup=True,
+        place=Path(place) if place else None,
+    )
     return gateway.dashboard.asgi(gateway)
 
 
@@ -60,7 +72,7 @@ class Gateway:
 
     def __init__(
         self, dashboard: Fanlight, path: Path, *, public: bool = False, hears_hangup: bool = False,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] = os.environ, place: Path | None = None, policy: Policy = USUAL,
     ) -> None:  # fmt: skip
         self.dashboard = dashboard
         self._path = path
@@ -68,6 +80,7 @@ class Gateway:
         self._hears_hangup = hears_hangup
         self._environ = environ
         self.runtime = self._made()
+        self.servers = Servers(dashboard, lambda: self.runtime.config, environ, place, policy)
         again = dashboard.action(
             "Reload the configuration", name="reload", runs="everywhere", confirm="Read the configuration again?"
         )
@@ -90,7 +103,9 @@ class Gateway:
             raise
         old, self.runtime = self.runtime, fresh
         await old.retire()
-        said = f"{len(fresh.config.providers)} providers, {len(fresh.config.models)} models"
+        await self.servers.apply()
+        found = fresh.config
+        said = f"{len(found.providers)} providers, {len(found.models)} models, {len(found.mcp)} MCP servers"
         logger.info("the configuration was read again: %s", said)
         self.dashboard.event("gateway_reload", result="done", reason=said)
         return said
@@ -107,6 +122,9 @@ class Gateway:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         runtime = self.runtime
         path: str = scope["path"].removeprefix(scope.get("root_path") or "")
+        if servers.is_below(path):
+            await self._serve_mcp(runtime, path, scope, receive, send)
+            return
         endpoint, provider, local = ENDPOINTS.get(path), "", path
         if endpoint is None:
             provider, local = _below(path, runtime)
@@ -132,6 +150,29 @@ class Gateway:
             await _refuse(send, local, scope, busy, (b"retry-after", b"1"))
         else:
             await self._admitted(runtime, endpoint, local, provider, caller, scope, receive, send)
+
+    async def _serve_mcp(self, runtime: Runtime, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["path_template"] = servers.template(path)
+        try:
+            caller = runtime.doorkeeper.admit(scope["headers"], preflight=scope["method"] == "OPTIONS")
+            if runtime.in_flight >= runtime.config.gateway.max_in_flight:
+                raise Refused(429, "too_many_requests", "`max_in_flight` requests are being answered")
+        except Refused as refusal:
+            await _refuse(send, path, scope, refusal)
+            return
+        if caller.origin:
+            send = _shared(send, caller.origin)
+            if scope["method"] == "OPTIONS":
+                await _preflight(scope, send)
+                return
+        limit = runtime.config.gateway.max_body_megabytes << 20
+        runtime.in_flight += 1
+        try:
+            await self.servers.serve(path, limit, scope, receive, send)
+        finally:
+            runtime.in_flight -= 1
+            if runtime.retired:
+                await runtime.settle()
 
     async def _admitted(
         self, runtime: Runtime, endpoint: Endpoint | None, local: str, provider: str, caller: Caller,
@@ -186,9 +227,11 @@ class Gateway:
             kind = (await receive())["type"]
             if kind == "lifespan.startup":
                 hears = self._hears_hangup and _listen(loop, self)
+                await self.servers.apply()
             else:
                 if hears:
                     loop.remove_signal_handler(signal.SIGHUP)
+                await self.servers.close()
                 await self.runtime.retire()
             await send({"type": f"{kind}.complete"})
             if kind == "lifespan.shutdown":

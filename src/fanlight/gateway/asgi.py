@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
+from fanlight.errors import FanlightError
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -19,3 +21,25 @@ async def answer(send: Send, status: int, body: bytes, headers: Iterable[Pair] =
     sized = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [JSON, sized, *headers]})
     await send({"type": "http.response.body", "body": body})
+
+
+async def body_of(scope: Scope, receive: Receive, limit: int) -> bytes | None:
+    """A request's body, None when its client left; raises TooLong as soon as it is longer than `limit` bytes."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value[:20]) > limit:
+            raise TooLong(limit)
+    body = bytearray()
+    while (message := await receive())["type"] == "http.request":
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise TooLong(limit)
+        if not message.get("more_body"):
+            return bytes(body)
+    return None
+
+
+class TooLong(FanlightError):
+    """A body that is longer than it may be."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the body is longer than {limit >> 20} MiB (max_body_megabytes)")

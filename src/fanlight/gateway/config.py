@@ -294,6 +294,8 @@ def _check_name(path: Sequence[str], got: str, known: Iterable[str], section: st
 def _check_mcp(config: Config, environ: Mapping[str, str]) -> None:
     for name, server in config.mcp.items():
         path = ("mcp", name)
+        if name in config.providers:
+            raise Problem(path, "is also a provider's name; expected another, as each has a breaker of its name")
         if bool(server.command) == bool(server.url):
             both = "both command and url" if server.command else "neither command nor url"
             raise Problem(path, f"has {both}; expected one of the two")

@@ -99,3 +99,12 @@ def translated(error: BaseException, name: str) -> UpstreamError:
     if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError | OSError):
         return UpstreamError(f"{name} closed the connection before its answer was whole", kind="reset")
     return UpstreamError(f"{name} does not answer as HTTP ({type(error).__name__})", kind="protocol")
+
+
+LOST: Final = (aiohttp.ClientError, OSError)
+"""What is raised when an address cannot be asked."""
+
+
+def session(line_limit: int) -> aiohttp.ClientSession:
+    """A client for MCP servers at addresses, whose lines may be as long as `line_limit`."""
+    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, connect=10), read_bufsize=line_limit)

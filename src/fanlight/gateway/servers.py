@@ -1,0 +1,112 @@
+"""The MCP servers of a gateway on its dashboard: services with a health, a breaker and a restart, below `/mcp`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from fanlight.clock import SystemClock
+from fanlight.errors import FanlightError
+from fanlight.gateway.asgi import Receive, Scope, Send
+from fanlight.gateway.mcp import plain
+from fanlight.gateway.mcp.endpoint import Endpoint
+from fanlight.gateway.mcp.states import USUAL, Policy
+from fanlight.gateway.mcp.status import ServerStatus
+from fanlight.gateway.mcp.switchboard import Switchboard
+from fanlight.gateway.mcp.tools import Tools
+from fanlight.gateway.schema import Config, McpServer
+
+if TYPE_CHECKING:
+    from fanlight import Fanlight
+
+ROOT: Final = "/mcp"
+PROBE_SECONDS: Final = 1.0
+"""How often a server's health is looked at: what is known here already, so it costs nothing."""
+
+
+class Servers:
+    """MCP servers by the configuration as it is. Belongs to one event loop.
+
+    `place` is a folder that the workers of one gateway share, None for a worker that is alone.
+    """
+
+    def __init__(
+        self, dashboard: Fanlight, config: Callable[[], Config], environ: Mapping[str, str],
+        place: Path | None = None, policy: Policy = USUAL,
+    ) -> None:  # fmt: skip
+        self._dashboard = dashboard
+        self._config = config
+        self._resets: dict[str, int] = {}
+        self._declared: dict[str, McpServer] = {}
+        self.board = Switchboard(environ, SystemClock(), self._told, place, policy)
+        self.tools = Tools(dashboard, self.board, lambda: self._config().mcp)
+
+    async def apply(self) -> None:
+        """Have the servers of the configuration as it is now; the first time they are started."""
+        wanted = self._config().mcp
+        for name in (name for name in self._declared if name not in wanted):
+            self._dashboard.service(name, kind="mcp")  # it has a past, and nothing else
+        for name in wanted:
+            self._dashboard.service(
+                name,
+                kind="mcp",
+                probe=functools.partial(self._probe, name),
+                restart=functools.partial(self._restart, name),
+                interval=PROBE_SECONDS,
+                threshold=1,
+            )
+            self._dashboard.breaker(name)
+        self._declared = dict(wanted)
+        await self.board.apply(wanted)
+
+    async def close(self) -> None:
+        """Stop those that are this worker's."""
+        await self.board.close()
+
+    def _probe(self, name: str) -> None:
+        status = self.tools.status(name)
+        if status.state != "ready":
+            raise FanlightError(status.reason)
+
+    async def _restart(self, name: str) -> str:
+        pid = await self.board.restart(name)
+        return f"{name} was restarted and is ready" + (f", pid {pid}" if pid else "")
+
+    def _told(self, statuses: tuple[ServerStatus, ...]) -> None:
+        """A server that an operator restarted is ready: what its breaker knew is past, in every worker."""
+        for status in statuses:
+            if status.state == "ready" and status.resets != self._resets.get(status.name, 0):
+                self._resets[status.name] = status.resets
+                self._dashboard.breaker(status.name).change("reset", "the restart of its server")
+
+    async def serve(self, path: str, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request below `/mcp`."""
+        server, rest = _split(path)
+        if server and server not in self._config().mcp:
+            known = ", ".join(self._config().mcp) or "none"
+            await plain.refuse(send, 404, "server_not_found", f"no MCP server {server[:64]!r} here; these are: {known}")
+        elif not rest:
+            await Endpoint(self.tools, server, limit).serve(scope, receive, send)
+        elif rest == plain.CALL or rest in plain.LISTS:
+            await plain.serve(self.tools, server, rest, limit, scope, receive, send)
+        else:
+            await plain.refuse(send, 404, "not_found", "there is nothing at this address")
+
+
+def is_below(path: str) -> bool:
+    """Whether a path is MCP's."""
+    return path == ROOT or path.startswith(f"{ROOT}/")
+
+
+def template(path: str) -> str:
+    """The path as it is counted; the names of servers that exist are few and stay."""
+    server, rest = _split(path)
+    known = rest in ("", plain.CALL, *plain.LISTS)
+    return path.rstrip("/") if server and known else ROOT if not server else f"{ROOT}/{{server}}/{{path}}"
+
+
+def _split(path: str) -> tuple[str, str]:
+    server, _, rest = path.removeprefix(ROOT).strip("/").partition("/")
+    return server, rest

@@ -1,0 +1,195 @@
+"""Real servers killed, restarted and left: no orphan, no hang, and the truth about them all the time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from tests.gateway.mcp.servers import ASK, OLD, OLD_ERA, QUICK, TIME, gateway, is_gone, until
+from tests.gateway.mcp.test_endpoint import asked
+
+from fanlight.clock import SystemClock
+from fanlight.gateway.mcp.failure import Failure
+from fanlight.gateway.mcp.switchboard import Switchboard
+from fanlight.gateway.schema import McpServer
+
+OLD_SERVER = McpServer(command=sys.executable, args=(str(OLD),))
+TIME_SERVER = McpServer(command=sys.executable, args=("-m", "mcp_server_time", "--local-timezone", "UTC"))
+HANG: dict[str, Any] = {"name": "hang"}
+
+
+def pid_of(board: Switchboard, name: str) -> int:
+    status = board.status(name)
+    assert status is not None
+    return status.pid
+
+
+async def asleep(holds: Any) -> None:
+    for _ in range(3_000):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("waited too long")
+
+
+def test_killed_twenty_times_during_calls() -> None:
+    """HUB-2, HUB-9: killed 20 times in a row during calls; each call ends at once with the reason, health is true at
+    every moment, and nothing is left behind."""
+
+    async def run() -> None:
+        board = Switchboard({"PATH": os.environ["PATH"]}, SystemClock(), lambda told: None, policy=QUICK)
+        await board.apply({"old": OLD_SERVER, "time": TIME_SERVER})
+        pids: set[int] = set()
+        for turn in range(20):
+            spawned = await board.request("old", "tools/call", {"name": "spawn"}, 30)
+            pids |= {pid_of(board, "old"), int(spawned["content"][0]["text"])}
+            calls = [asyncio.create_task(board.request("old", "tools/call", HANG, 30)) for _ in range(5)]
+            await asyncio.sleep(0.02)
+            began = time.monotonic()
+            os.kill(pid_of(board, "old"), signal.SIGKILL)
+            ended = await asyncio.gather(*calls, return_exceptions=True)
+            assert time.monotonic() - began < 5
+            for failure in ended:
+                assert isinstance(failure, Failure)
+                assert (failure.kind, "signal 9" in str(failure)) == ("crashed", True)
+            status = board.status("old")
+            assert status is not None
+            assert status.state != "ready" or status.pid not in pids
+            assert status.last_error == "old was killed by signal 9"
+            with suppress(Failure):  # it may be asked while it is down: an answer at once, too
+                await board.request("old", "tools/list", {}, 30)
+            await asleep(lambda: board.status("old").state == "ready")  # type: ignore[union-attr]  # it is there
+            assert board.status("old").restarts == turn + 1  # type: ignore[union-attr]  # it is there
+        result = await board.request("time", "tools/call", ASK, 30)
+        assert result["isError"] is False
+        assert board.status("time").restarts == 0  # type: ignore[union-attr]  # it is there
+        pids |= {pid_of(board, "old"), pid_of(board, "time")}
+        await board.close()
+        await asleep(lambda: all(map(is_gone, pids)))
+
+    asyncio.run(run())
+
+
+def test_a_program_that_is_not_there() -> None:
+    """HUB-2: a server that cannot be started is in backoff, then in a crash-loop, and says why; no call hangs."""
+
+    async def run() -> None:
+        board = Switchboard({}, SystemClock(), lambda told: None, policy=QUICK)
+        await board.apply({"none": McpServer(command="/no/such/program")})
+        await asleep(lambda: board.status("none").state == "crash-loop")  # type: ignore[union-attr]  # it is there
+        assert "No such file" in board.status("none").last_error  # type: ignore[union-attr]  # it is there
+        with pytest.raises(Failure):
+            await board.request("none", "tools/list", {}, 0.5)
+        await board.close()
+
+    asyncio.run(run())
+
+
+def test_calls_that_take_too_long_or_are_cancelled() -> None:
+    """HUB-9: a call has its time and no more; others go on meanwhile, and a late answer troubles nobody."""
+
+    async def run() -> None:
+        board = Switchboard({"PATH": os.environ["PATH"]}, SystemClock(), lambda told: None, policy=QUICK)
+        await board.apply({"old": OLD_SERVER})
+        await board.request("old", "tools/list", {}, 30)
+        slow = asyncio.create_task(board.request("old", "tools/call", HANG, 0.3))
+        left = asyncio.create_task(board.request("old", "tools/call", HANG, 30))
+        await asyncio.sleep(0)
+        answer = await board.request("old", "tools/call", {"name": "echo", "arguments": {"n": 1}}, 30)
+        assert json.loads(answer["content"][0]["text"])["given"] == {"n": 1}
+        left.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await left
+        with pytest.raises(Failure) as raised:
+            await slow
+        assert raised.value.kind == "timeout"
+        await board.close()
+
+    asyncio.run(run())
+
+
+def test_a_server_that_will_not_go() -> None:
+    """HUB-9: a server that ignores its closed stdin and SIGTERM is killed after 2 s and 2 s more."""
+    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print('x', flush=True); time.sleep(600)"
+
+    async def run() -> None:
+        from fanlight.gateway.mcp.process import started
+
+        process = await started("deaf", McpServer(command=sys.executable, args=("-c", deaf)), os.environ)
+        assert await process.stdout.readline() == b"x\n"
+        began = time.monotonic()
+        await process.stop()
+        assert 3.9 < time.monotonic() - began < 12
+        assert is_gone(process.pid)
+
+    asyncio.run(run())
+
+
+def test_restart_from_the_dashboard(tmp_path: Path) -> None:
+    """HUB-7, HUB-8, HUB-3: the restart button starts a new process, resets the breaker and says so when it is ready;
+    /health/{server} follows."""
+    with gateway(tmp_path / "hub.toml", OLD_ERA) as (address, made):
+        assert asked("POST", f"{address}/mcp/old/tools/call", {"name": "echo"})[0] == 200
+        before = pid_of(made.servers.board, "old")
+        breaker = made.dashboard.breaker("old")
+        for _ in range(10):
+            asked("POST", f"{address}/mcp/old/tools/call", {"name": "die"})
+            if breaker.state == "open":
+                break
+            until(lambda: made.servers.tools.status("old").state == "ready")
+        assert breaker.state == "open"
+        status, said = asked("POST", f"{address}/mcp/old/tools/call", {"name": "echo"})
+        assert status == 503
+        assert said["error"]["code"] in ("mcp_open", "mcp_unavailable")
+        status, said = asked("POST", f"{address}/dashboard/actions/restart/old")
+        until(lambda: made.servers.tools.status("old").state == "ready")
+        after = pid_of(made.servers.board, "old")
+        assert status == 200
+        assert said["status"] in ("success", "running")
+        assert (breaker.state, after != before) == ("closed", True)
+        assert asked("POST", f"{address}/mcp/old/tools/call", {"name": "echo"})[0] == 200
+        assert asked("POST", f"{address}/dashboard/actions/restart/none")[0] == 404
+    until(lambda: is_gone(after))
+
+
+HUB = TIME + OLD_ERA
+
+
+def test_no_orphans_when_the_gateway_is_killed(tmp_path: Path) -> None:
+    """HUB-9: kill -9 of the gateway, with two workers, takes every server and whatever it started with it; before,
+    one worker owns them all and the other reaches them."""
+    path = tmp_path / "hub.toml"
+    path.write_text(HUB)
+    command = [sys.executable, "-m", "fanlight", "gateway", "--config", str(path), "--port", "0", "--workers", "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as served:
+        assert served.stdout is not None
+        address = ""
+        for line in served.stdout:
+            if "http://" in line:
+                address = "http://" + line.partition("http://")[2].split("/")[0].split()[0]
+                break
+        assert address
+        pids = set()
+        for _ in range(12):  # connections of their own: both workers are met
+            status, result = asked("POST", f"{address}/mcp/old/tools/call", {"name": "spawn"})
+            assert status == 200, result
+            pids.add(int(result["content"][0]["text"]))
+            assert asked("POST", f"{address}/mcp/time/tools/call", ASK)[0] == 200
+        family = psutil.Process(served.pid).children(recursive=True)
+        servers = [each for each in family if "old_server.py" in " ".join(each.cmdline())]
+        assert len([each for each in servers if "keeper.py" not in " ".join(each.cmdline())]) == 1
+        served.kill()
+        served.wait()
+        pids |= {each.pid for each in family}
+        until(lambda: all(map(is_gone, pids)))
+        served.stdout.close()
