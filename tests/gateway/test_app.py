@@ -150,5 +150,5 @@ def test_a_changed_file_counts_when_it_is_right(tmp_path: Path) -> None:
             await gateway.reload()
         return said, after, list(gateway.runtime.config.models)
 
-    assert asyncio.run(change()) == ("2 providers, 3 models", ["a", "b", "c"], ["a", "b", "c"])
+    assert asyncio.run(change()) == ("2 providers, 3 models, 0 MCP servers", ["a", "b", "c"], ["a", "b", "c"])
     dashboard.close()

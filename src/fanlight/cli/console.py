@@ -250,7 +250,7 @@ class Console:
 
 
 def _settle(*streams: TextIO) -> None:
-    """Write what is left; a terminal that is gone takes it no more, which must not become the command's status (120)."""
+    """Write what is left; that a terminal is gone and takes it no more must not become the command's status, 120."""
     for stream in streams:
         try:
             stream.flush()
