@@ -14,16 +14,19 @@ import msgspec
 
 from fanlight import Fanlight
 from fanlight.errors import FanlightError
-from fanlight.gateway import config, refusals, servers
+from fanlight.gateway import config, enhancement, refusals, servers
 from fanlight.gateway.access import Caller
-from fanlight.gateway.asgi import Pair, Receive, Scope, Send, answer
+from fanlight.gateway.asgi import Pair, Receive, Scope, Send, TooLong, answer, body_of
 from fanlight.gateway.config import ConfigError
+from fanlight.gateway.enhancement import Enhancement
 from fanlight.gateway.llm.endpoints import ENDPOINTS, LISTS, Endpoint, protocol_of
 from fanlight.gateway.llm.exchange import Exchange
+from fanlight.gateway.llm.inside import Unanswered
 from fanlight.gateway.llm.listing import listed, one, served
 from fanlight.gateway.llm.relay import relay
 from fanlight.gateway.llm.routing import Refused
 from fanlight.gateway.llm.runtime import Runtime
+from fanlight.gateway.mcp import plain
 from fanlight.gateway.mcp.states import USUAL, Policy
 from fanlight.gateway.refusals import OLLAMA
 from fanlight.gateway.schema import Config
@@ -81,6 +84,7 @@ class Gateway:
         self._environ = environ
         self.runtime = self._made()
         self.servers = Servers(dashboard, lambda: self.runtime.config, environ, place, policy)
+        self.enhancement = Enhancement(dashboard)
         again = dashboard.action(
             "Reload the configuration", name="reload", runs="everywhere", confirm="Read the configuration again?"
         )
@@ -122,8 +126,8 @@ class Gateway:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         runtime = self.runtime
         path: str = scope["path"].removeprefix(scope.get("root_path") or "")
-        if servers.is_below(path):
-            await self._serve_mcp(runtime, path, scope, receive, send)
+        if servers.is_below(path) or path == enhancement.PATH:
+            await self._serve_own(runtime, path, scope, receive, send)
             return
         endpoint, provider, local = ENDPOINTS.get(path), "", path
         if endpoint is None:
@@ -151,8 +155,9 @@ class Gateway:
         else:
             await self._admitted(runtime, endpoint, local, provider, caller, scope, receive, send)
 
-    async def _serve_mcp(self, runtime: Runtime, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["path_template"] = servers.template(path)
+    async def _serve_own(self, runtime: Runtime, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what is not passed through to a provider."""
+        scope["path_template"] = path if path == enhancement.PATH else servers.template(path)
         try:
             caller = runtime.doorkeeper.admit(scope["headers"], preflight=scope["method"] == "OPTIONS")
             if runtime.in_flight >= runtime.config.gateway.max_in_flight:
@@ -168,11 +173,36 @@ class Gateway:
         limit = runtime.config.gateway.max_body_megabytes << 20
         runtime.in_flight += 1
         try:
-            await self.servers.serve(path, limit, scope, receive, send)
+            if path == enhancement.PATH:
+                await self._enhance(runtime, caller, limit, scope, receive, send)
+            else:
+                await self.servers.serve(path, limit, scope, receive, send)
         finally:
             runtime.in_flight -= 1
             if runtime.retired:
                 await runtime.settle()
+
+    async def _enhance(
+        self, runtime: Runtime, caller: Caller, limit: int, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        if scope["method"] != "POST":
+            await plain.refuse(send, 405, "method_not_allowed", "expected POST here", (b"allow", b"POST"))
+            return
+        try:
+            body = await body_of(scope, receive, limit)
+            if body is None:
+                return
+            wish = msgspec.json.decode(body, type=enhancement.Wish)
+            made = await self.enhancement.enhance(runtime, caller, wish)
+        except TooLong as error:
+            await plain.refuse(send, 413, "request_too_large", str(error))
+        except msgspec.DecodeError as error:
+            await plain.refuse(send, 400, "invalid_request", f'{error}; expected {{"prompt", "model"?, "style"?}}')
+        except Unanswered as error:
+            await plain.refuse(send, error.status, "not_enhanced", str(error))
+        else:
+            said = (b"x-fanlight-cache", b"hit" if made.cached else b"miss")
+            await answer(send, 200, msgspec.json.encode(made), [said])
 
     async def _admitted(
         self, runtime: Runtime, endpoint: Endpoint | None, local: str, provider: str, caller: Caller,
@@ -228,10 +258,12 @@ class Gateway:
             if kind == "lifespan.startup":
                 hears = self._hears_hangup and _listen(loop, self)
                 await self.servers.apply()
+                await self.enhancement.begin(lambda: self.servers.board.owns)
             else:
                 if hears:
                     loop.remove_signal_handler(signal.SIGHUP)
                 await self.servers.close()
+                await self.enhancement.close()
                 await self.runtime.retire()
             await send({"type": f"{kind}.complete"})
             if kind == "lifespan.shutdown":
