@@ -20,6 +20,14 @@ def promtool() -> str:
     return found
 
 
+@pytest.fixture(scope="session", autouse=True)
+def runtime_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Dashboards of tests are written down where nobody looks for running ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def outside_a_request() -> None:
     """Each test begins outside of any request: after an exception a correlation ID stays set in its context."""

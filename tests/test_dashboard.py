@@ -315,12 +315,13 @@ def test_a_service_is_restarted_and_then_told() -> None:
     made.service("plain")
     assert act(app, "restart/ollama") == (
         200,
-        {"status": "success", "message": "Restarted ollama: process 42", "run": None},
+        {"status": "success", "message": "Restart ollama: done: process 42"},
     )
     assert asked == ["ollama"]
     status, document = act(app, "restart/search")
     assert (status, document["status"]) == (200, "error")
-    assert document["message"] == "search was not restarted: RuntimeError: no such unit, token=[redacted]"
+    assert document["message"].startswith("Restart search: ")
+    assert document["message"].endswith("RuntimeError: no such unit, token=[redacted]")
     assert [act(app, f"restart/{name}")[0] for name in ("plain", "nobody")] == [404, 404]
     made.close()
 
@@ -331,10 +332,10 @@ def test_breakers_are_tripped_and_reset_by_operators() -> None:
     app = application()
     made.install(app)
     breaker = made.breaker("ollama")
-    assert act(app, "breakers/ollama/trip")[1]["message"] == "Tripped ollama: open"
+    assert act(app, "breakers/ollama/trip")[1]["message"] == "Breaker ollama: trip: done: open"
     with pytest.raises(BreakerOpen):
         breaker.admit()
-    assert act(app, "breakers/ollama/reset")[1]["message"] == "Reset ollama: closed"
+    assert act(app, "breakers/ollama/reset")[1]["message"] == "Breaker ollama: reset: done: closed"
     assert breaker.state == "closed"
     assert [act(app, f"breakers/{path}")[0] for path in ("nobody/trip", "ollama/burn")] == [404, 404]
     made.close()

@@ -12,14 +12,14 @@ from typing import Any
 import click
 import msgspec
 import pytest
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from tests.capture import django_project
 from tests.documentation import Block, asked, blocks, code_spans, executed, table
 from werkzeug.test import Client
 
 from fanlight import Fanlight, settings
 from fanlight.capture import logs, websocket
-from fanlight.cli import demo, lifeline, run, serve, serving, supervisor, threaded
+from fanlight.cli import demo, lifeline, run, serve, serving, supervisor, threaded, top
 from fanlight.core import fold, frame, metrics, recorder, timeline
 from fanlight.core.pulse import Pulse
 from fanlight.faces.api import openapi
@@ -39,7 +39,7 @@ TEXTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *EXAMPLES, *sorted(DOCS.g
 REQUIREMENTS = {"HUB": 11, "ORC": 9, "OBS": 7, "TTY": 7, "API": 10, "X": 9}
 """How many requirements each of the sources has."""
 
-COMMANDS: dict[str, click.Command] = {"run": run.run, "serve": serve.serve, "demo": demo.demo}
+COMMANDS: dict[str, click.Command] = {"run": run.run, "top": top.top, "serve": serve.serve, "demo": demo.demo}
 
 
 PYTHON = [block for block in blocks(*TEXTS) if block.language == "python"]
@@ -306,7 +306,7 @@ def _answered(address: str, patterns: list[re.Pattern[str]]) -> bool:
 def test_addresses_named_exist(path: Path) -> None:
     """API-10, HUB-8: every address of the dashboard that a page names is answered by a route of it."""
     dashboard = Fanlight("docs")
-    routes = [route for route in dashboard.face._router.routes if isinstance(route, Route)]
+    routes = [route for route in dashboard.face._router.routes if isinstance(route, Route | WebSocketRoute)]
     patterns = [route.path_regex for route in routes]
     dashboard.close()
     assert not [address for address in _addresses(path) if not _answered(address, patterns)]

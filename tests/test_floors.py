@@ -24,6 +24,7 @@ FLOORS = {
     "declared": 4,
     "declaring": 4,
     "engine": 4,
+    "presence": 4,
     "sidecar": 4,
     "readings": 4,
     "sample": 4, "gateway": 4, "": 4,
@@ -37,7 +38,9 @@ APART = {"stores", "capture", "services", "pages"}
 TYPES_ONLY = {("fanlight.panels", "fanlight.core.snapshot")}
 """(importer, imported): the only pair that may look up, and for types alone."""
 
-COMES_WITH = {"markupsafe": "jinja2", "anyio": "starlette", "pydantic": "fastapi", "fpdf": "fpdf2"}
+COMES_WITH = {
+    "markupsafe": "jinja2", "anyio": "starlette", "pydantic": "fastapi", "fpdf": "fpdf2", "rich": "textual"
+}  # fmt: skip
 """Modules that a declared library brings along as part of its own interface, or under another name."""
 
 

@@ -49,6 +49,8 @@ class Fanlight(Declaring, Readings):
         self._clock = clock or SystemClock()
         super().__init__(self._clock)
         self._owner: Any = None
+        self.run_key = ""
+        """Lets the command that runs this process in as operator; set before the face is first used."""
         self._closes_at_exit = False
 
     @functools.cached_property
@@ -113,8 +115,10 @@ class Fanlight(Declaring, Readings):
             actions=ActionFace(self._declared.actions, lambda: self.engine.runs, self.pulse.pacer),
             clock=self._clock,
             access=self._access,
+            run_key=self.run_key,
         )
-        return WebFace(context, api.routes(context))
+        streams = api.Streams(context)
+        return WebFace(context, api.routes(context, streams), closing=streams.close)
 
     def install(self, app: Any) -> None:
         """Put the dashboard around a FastAPI or Starlette application, outside all its middleware.

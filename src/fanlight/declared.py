@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from fanlight.capture import cachetools, lru
 from fanlight.clock import Clock
 from fanlight.core.pacer import Pacer
-from fanlight.core.recorder import Sample
+from fanlight.core.recorder import Recorder, Sample
 from fanlight.errors import FanlightError
 from fanlight.faces.context import ActionResult, Visit
 from fanlight.faces.threads import in_thread
@@ -23,7 +23,7 @@ from fanlight.services.actions import Action, Actions, UnknownAction
 from fanlight.services.cache import Cache, clearable
 from fanlight.services.panels import PageSource, Source
 from fanlight.services.parameters import ParameterError
-from fanlight.services.runs import Runs, RunState
+from fanlight.services.runs import Run, Runs, RunState
 from fanlight.services.supplier import LoopCaller
 
 CLEAR_CACHE: Final = "clear-cache"
@@ -194,11 +194,24 @@ class ActionFace:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return _result(await asyncio.shield(asyncio.wrap_future(started.ended)))
         except TimeoutError:
-            return ActionResult("running", f"{started.action.title}: under way", started.id)
+            return ActionResult("running", f"{started.title}: under way", started.id)
 
     def follow(self, run: str) -> RunState:
         """How a run stands, whichever worker follows it."""
         return self._runs().read(run)
+
+
+def tell(recorder: Recorder) -> Callable[[Run, RunState], None]:
+    """What puts the end of a run into the activity feed and the audit log."""
+
+    def finished(run: Run, state: RunState) -> None:
+        level = "info" if state.status == "success" else "error"
+        outcome = {"action": state.action, "status": state.status, "message": state.message, "run": state.run}
+        recorder.event("action", {**outcome, "level": level})
+        who = {"peer": run.peer, "method": "POST", "path": f"/actions/{state.action}", "role": run.role}
+        recorder.event("audit", {**who, "outcome": f"{state.status}: {state.message}", "run": state.run})
+
+    return finished
 
 
 def _result(state: RunState) -> ActionResult:

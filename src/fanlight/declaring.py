@@ -55,6 +55,7 @@ class Declaring(ABC):
         self._declared = Declared(clock)
         self._breakers = Breakers(clock, lambda: self._sink)
         self._registry = Registry()
+        self._services = self._registry.declared
         self._declared.actions.register(self._breaker_action())
         self._declared.actions.register(self._restart_action())
 
@@ -70,7 +71,7 @@ class Declaring(ABC):
                 raise UnknownAction(f"There is no breaker {shown(values['name'])}.")
 
         path = f"{BREAKERS}/{{name}}/{{change}}"
-        return Action(path, "Change a breaker", change, runs="everywhere", concurrent=True, check=check)
+        return Action(path, "Breaker {name}: {change}", change, runs="everywhere", concurrent=True, check=check)
 
     def _restart_action(self) -> Action:
         """Restarts a service from the worker that was asked; done once its function returned."""
@@ -87,7 +88,7 @@ class Declaring(ABC):
                 raise UnknownAction(f"There is no service {name} that can be restarted; declare one with restart=.")
 
         path = f"{RESTART}/{{service}}"
-        return Action(path, "Restart a service", restart, timeout=RESTART_SECONDS + 1, check=check)
+        return Action(path, "Restart {service}", restart, timeout=RESTART_SECONDS + 1, check=check)
 
     def event(self, type: str, /, **fields: Any) -> None:
         """Something worth a row happened: counted by type and listed with its first 20 fields of 300 characters."""
@@ -98,17 +99,16 @@ class Declaring(ABC):
     def _sink(self) -> Recorder | Nowhere:
         return self.recorder if self.settings.enabled else Nowhere()
 
-    def call(self, service: str, operation: str, /, *, kind: str = "", **attributes: Any) -> Call:
+    def call(self, service: str, operation: str, /, *, kind: str = "wrapper", **attributes: Any) -> Call:
         """A call of a service: a context manager (sync and async), or a decorator of functions of every kind.
 
-        `kind`: wrapper (unless said or declared), llm, mcp, database, cache or http. Attributes are kept with the call,
+        `kind`: wrapper (or what was declared), llm, mcp, database, cache or http. Attributes are kept with the call,
         the first 20 of them, secrets masked; those of a language model's calls are in `docs/calls.md`. Costs about a
         microsecond. Where the service was declared with a breaker, entering raises BreakerOpen while that is open.
         """
-        declared = self._registry.declared
-        if service in declared:
-            return called(self._sink, declared[service], operation, kind, attributes)
-        return Call(self._sink, service, operation, kind or "wrapper", attributes)
+        if service in self._services:
+            return called(self._sink, self._services[service], operation, kind, attributes)
+        return Call(self._sink, service, operation, kind, attributes)
 
     def service(
         self,

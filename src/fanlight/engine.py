@@ -22,17 +22,18 @@ from fanlight.core.recorder import Recorder, Sample, Sampler
 from fanlight.core.sections import Supplied
 from fanlight.core.snapshot import Snapshot
 from fanlight.core.timeline import SPAN
-from fanlight.declared import Declared
+from fanlight.declared import Declared, tell
 from fanlight.errors import FanlightError
 from fanlight.faces.prometheus import expose
 from fanlight.panels import ActionButton, View
+from fanlight.presence import announce
 from fanlight.services.breaker import Breakers
 from fanlight.services.cache import Cache
 from fanlight.services.execution import NAME as ACTION
 from fanlight.services.execution import Execution
 from fanlight.services.redis import RedisMonitor
 from fanlight.services.registry import Prober, Registry, under_way
-from fanlight.services.runs import Run, Runs, RunState
+from fanlight.services.runs import Runs
 from fanlight.services.snapshot_cache import SnapshotCache
 from fanlight.services.supplier import Supplier
 from fanlight.settings import Settings
@@ -120,7 +121,7 @@ class Engine:
             shared=open_shared(self.store, settings.name),
             failed=recorder.failed,
         )
-        self.runs = Runs(declared.actions, self.commands, recorder.instance, self._live, clock, self._finished)
+        self.runs = Runs(declared.actions, self.commands, lambda: recorder.instance, self._live, clock, tell(recorder))
         self._open: Frame | None = None
         self._exposition: dict[str, tuple[int, str]] = {}
         self._lock = threading.Lock()
@@ -128,6 +129,7 @@ class Engine:
         self._store_turn = threading.Event()
         self._store_thread: threading.Thread | None = None
         self._uninstall_logging: Callable[[], object] = _nothing
+        self._withdraw: Callable[[], object] = _nothing
         self._redis: RedisMonitor | None = None
         if self.store.url.startswith("redis"):
             self.watch_redis(locate_redis(settings.store))
@@ -159,8 +161,11 @@ class Engine:
             if not self.observes:
                 self.recorder.event(START, {"release": self.settings.release})
             self.pulse.start()
+            self._withdraw = announce(self.settings.name, self.recorder.instance, self.settings.prefix)
             if self._redis is not None:
                 self._redis.start()
+            if self.fleet is not None:
+                self.fleet.announce()
             self._store_thread = threading.Thread(
                 target=_follow, args=(weakref.ref(self), self._store_turn), name="fanlight-follow", daemon=True
             )
@@ -201,6 +206,7 @@ class Engine:
         self.store.close()
 
     def _stop(self) -> None:
+        self._withdraw()
         self._store_turn.set()
         if self._store_thread is not None:
             self._store_thread.join(STORE_TURN_SECONDS)
@@ -310,15 +316,6 @@ class Engine:
         """Whether any instance has a breaker of that name; not on the serving loop."""
         known = any(breaker.name == name for breaker in self.breakers.all())
         return known or any(breaker.name == name for breaker in self.query.snapshot(View()).breakers)
-
-    def _finished(self, run: Run, state: RunState) -> None:
-        """Put what became of an action into the activity feed and the audit log."""
-        level = "info" if state.status == "success" else "error"
-        outcome = {"action": state.action, "status": state.status, "message": state.message, "run": state.run}
-        self.recorder.event("action", {**outcome, "level": level})
-        path = f"/actions/{state.action}"
-        who = {"peer": run.peer, "method": "POST", "path": path, "role": run.role}
-        self.recorder.event("audit", {**who, "outcome": f"{state.status}: {state.message}", "run": state.run})
 
     def watch_redis(self, address: Address) -> None:
         """Watch this Redis from now on, instead of the one before."""

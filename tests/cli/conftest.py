@@ -16,6 +16,7 @@ from typing import IO
 
 import psutil
 import pytest
+from tests.cli.terminal import CHATTY, Start, Terminal
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 PATIENCE = 40.0
@@ -127,6 +128,7 @@ Command = Callable[..., Running]
 def folder(tmp_path: Path) -> Path:
     """A user's folder with an application in it."""
     (tmp_path / "tmp").mkdir()
+    (tmp_path / "run").mkdir()
     (tmp_path / "plain.py").write_text(APPLICATION)
     return tmp_path
 
@@ -139,7 +141,8 @@ def environ(folder: Path) -> dict[str, str]:
         str(SOURCE),
         *(os.path.abspath(place) for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place),
     ]
-    return {**kept, "PYTHONPATH": os.pathsep.join(places), "TMPDIR": str(folder / "tmp"), "NO_COLOR": "1"}
+    own = {"TMPDIR": str(folder / "tmp"), "XDG_RUNTIME_DIR": str(folder / "run"), "NO_COLOR": "1"}
+    return {**kept, "PYTHONPATH": os.pathsep.join(places), **own}
 
 
 @pytest.fixture
@@ -158,6 +161,22 @@ def command(folder: Path, environ: dict[str, str]) -> Iterator[Command]:
                 process.kill()
             running.popen.kill()
         running.end()
+
+
+@pytest.fixture
+def start(folder: Path, environ: dict[str, str]) -> Iterator[Start]:
+    """Starts `fanlight WORDS...` in a terminal of its own, for the chatty service; ends it after the test."""
+    (folder / "chatty.py").write_text(CHATTY)
+    started: list[Terminal] = []
+
+    def begin(*words: str, rate: float = 0, before: tuple[str, ...] = (), **variables: str) -> Terminal:
+        line = [*before, sys.executable, "-m", "fanlight", *words]
+        started.append(Terminal(line, {**environ, "RATE": str(rate), **variables}, str(folder)))
+        return started[-1]
+
+    yield begin
+    for terminal in started:
+        terminal.clean()
 
 
 @pytest.fixture

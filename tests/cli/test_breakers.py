@@ -72,7 +72,7 @@ def test_a_tripped_breaker_is_open_in_every_worker(
     eventually(all_say("called"))
     eventually(known_everywhere)
     done = post(address, "/dashboard/actions/breakers/ollama/trip")
-    assert (done["status"], done["message"]) == ("success", f"Tripped ollama on {WORKERS} instances: open")
+    assert (done["status"], done["message"]) == ("success", f"Breaker ollama: trip: done on {WORKERS} instances: open")
     said.clear()
     eventually(all_say("refused"))
     for _ in range(WORKERS):

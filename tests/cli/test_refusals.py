@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.cli.terminal import Start
 
 Refused = Callable[..., str]
 
@@ -146,3 +147,17 @@ def test_debug_shows_the_traceback(command: Callable[..., object]) -> None:
     assert running.end() == 2  # type: ignore[attr-defined]  # the fixture's own class
     assert "Traceback (most recent call last):" in running.lines  # type: ignore[attr-defined]  # as above
     assert running.lines[-1].startswith("fanlight: broken failed")  # type: ignore[attr-defined]  # as above
+
+
+def test_a_dashboard_needs_a_terminal(refused: Callable[..., str]) -> None:
+    """TTY-1: --dashboard without a terminal is refused before anything is served, naming what is none."""
+    line = refused("run", "plain:app", "--dashboard")
+    assert "stdin and stdout" in line
+    assert "fanlight top" in line
+
+
+def test_a_dashboard_needs_its_keys(start: Start) -> None:
+    """TTY-1: --dashboard and --no-keys exclude each other."""
+    terminal = start("run", "plain:app", "--dashboard", "--no-keys")
+    assert terminal.end() == 2
+    assert "leave one of the two away" in terminal.rest()

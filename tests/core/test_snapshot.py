@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from tests.faces.service import ScriptedService, busy_service
 
+from fanlight.core.inputs import Inputs
 from fanlight.core.recorder import Sample
 from fanlight.core.sections import Instance, Supplied
-from fanlight.core.snapshot import Inputs, Snapshot
+from fanlight.core.snapshot import Snapshot
 from fanlight.core.timeline import SPAN, STEP
 from fanlight.core.totals import totals
 from fanlight.core.window import Window

@@ -102,7 +102,8 @@ def application(dashboard: Fanlight) -> Starlette:
 
     async def say(request: Request) -> Response:
         logger.warning("%s", request.query_params["text"])
-        dashboard.event(request.query_params["text"], said=request.query_params["text"])
+        text, level = request.query_params["text"], request.query_params.get("level", "info")
+        dashboard.event(text, said=text, level=level)
         return PlainTextResponse("said")
 
     async def talk(socket: WebSocket) -> None:
@@ -135,7 +136,7 @@ def declare(dashboard: Fanlight, prices: dict[str, str]) -> None:
 
     @dashboard.panel("Orders", span=8)
     async def orders() -> list[dict[str, object]]:
-        return [{"order": number, "of": "apple", "amount": number * 3} for number in range(700)]
+        return [{"order": number, "of": "apple", "amount": number * 3} for number in range(40)]
 
     @dashboard.panel("Suppliers", every=1)
     def suppliers() -> None:
@@ -153,8 +154,8 @@ def declare(dashboard: Fanlight, prices: dict[str, str]) -> None:
 
     @dashboard.action("Count the stock", confirm="Count every shelf?", role="viewer")
     async def count() -> str:
-        for shelf in range(30):
-            fanlight.progress(shelf, 30, "shelves")
+        for shelf in range(60):
+            fanlight.progress(shelf, 60, "shelves")
             await asyncio.sleep(0.1)
         raise RuntimeError("a shelf fell over")
 

@@ -79,7 +79,7 @@ def test_refused_first_connection_is_tried_again(line: Relay, service: Shop, vis
     page.evaluate("window.sameDocument = true")
     visitor.state("live")
     assert line.refused == 1
-    expect(page.locator("body")).not_to_contain_text("busy")
+    expect(page.locator("body")).not_to_contain_text("refused")
     brings(page, service, "after-the-refusal")
 
 

@@ -162,3 +162,20 @@ def test_a_flood_of_refusals_does_not_flood_the_audit() -> None:
     assert len(facts) == 20 + 30 + 1
     assert facts[-1]["left_out"] == 80
     assert len(facts[0]["path"]) == 200
+
+
+@pytest.mark.parametrize("settings", [{}, {"token": OPERATOR}])
+def test_the_run_key_is_an_operators_and_closes_no_door(settings: dict[str, str]) -> None:
+    """TTY-1, X-6: the command that runs a process comes in with its key, whatever tokens are set."""
+    service = ScriptedService(**settings)
+    key = "run-key-of-thirty-two-characters"
+    gate = Gate(context_of(service, run_key=key))
+    bearer = {"host": "chat.example", "authorization": f"Bearer {key}"}
+    for _ in range(ATTEMPTS + 1):
+        assert admit(gate, stranger(headers=bearer)) == "operator"
+        assert admit(gate, stranger(headers=bearer, method="POST", needs="operator")) == "operator"
+    assert status(gate, stranger()) in (401, 403)
+    assert status(gate, stranger(headers={**bearer, "origin": "https://evil.example"}, method="POST")) == 403
+    without = Gate(context_of(service))
+    assert status(without, stranger(headers={"host": "chat.example", "authorization": "Bearer "})) in (401, 403)
+    assert status(without, stranger(headers=bearer)) in (401, 403)

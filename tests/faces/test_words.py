@@ -30,6 +30,7 @@ def test_calls_in_texts_are_shown_as_code() -> None:
         (1011, "error"),
         (4001, "error"),
         ("reset", "error"),
+        (float("inf"), "error"),
     ],
 )
 def test_statuses_are_coloured_by_meaning(code: object, state: str) -> None:

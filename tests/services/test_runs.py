@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fanlight.clock import ManualClock, SystemClock
+from fanlight.errors import StoreError
 from fanlight.services import runs as runs_module
 from fanlight.services.actions import Action, Actions
 from fanlight.services.execution import NAME, Execution
@@ -39,7 +40,12 @@ class Worker:
         self.commands.starters[NAME] = self.execution.begin
         self.finished: list[RunState] = []
         self.runs = Runs(
-            self.actions, self.commands, name, lambda: sorted(live), SystemClock(), lambda run, end: self.ended(end)
+            self.actions,
+            self.commands,
+            lambda: name,
+            lambda: sorted(live),
+            SystemClock(),
+            lambda run, end: self.ended(end),
         )
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._poll, daemon=True)
@@ -210,7 +216,7 @@ def test_pressed_twice_runs_once(site: Site) -> None:
     first = site.one.runs.start("act", {}, "operator")
     for worker in (site.one, site.two):
         second = ended(worker.runs.start("act", {}, "operator"))
-        assert (second.status, second.message) == ("error", "it is running already; wait until it has ended")
+        assert (second.status, second.message) == ("error", "Act: it is running already; wait until it has ended")
     release.set()
     assert ended(first).status == "success"
     assert ended(site.two.runs.start("act", {}, "operator")).status == "success"
@@ -266,7 +272,7 @@ def test_a_follower_that_died_is_found_out() -> None:
     commands.report("r1", "running", '{"run":"r1","action":"act","title":"Act","status":"running","message":"",'
                     '"started":0.0,"at":0.0,"instance":"one"}', RESULT)  # fmt: skip
     commands.report("r1", "success", "", "three")
-    two = Runs(Actions(), commands, "two", lambda: ["two"], clock, lambda run, end: None)
+    two = Runs(Actions(), commands, lambda: "two", lambda: ["two"], clock, lambda run, end: None)
     assert two.read("r1") == state
     clock.advance(STALE_SECONDS + 1)
     assert two.read("r1").status == "error"
@@ -309,4 +315,21 @@ def test_a_worker_that_stops_says_so(site: Site) -> None:
     site.one.close()
     release.set()
     assert "this worker stopped" in ended(started).message
-    assert site.run().message == "this worker is stopping; ask again"
+    assert site.run().message == "Act: this worker is stopping; ask again"
+
+
+def test_a_store_that_fails_makes_no_success(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HUB-7: what cannot be known is not reported as done, and nobody waits for ever."""
+    release = threading.Event()
+    site.declare(lambda: release.wait() and None)
+    started = site.one.runs.start("act", {}, "operator")
+
+    def broken(*arguments: Any) -> Any:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(site.store, "acknowledgements", broken)
+    monkeypatch.setattr(site.store, "acknowledge", broken)
+    state = ended(started)
+    release.set()
+    assert (state.status, state.message) == ("error", "what became of it is unknown: the disk is full")
+    eventually(lambda: bool(site.one.failures))

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from fanlight.clock import SystemClock
+from fanlight.clock import ManualClock, SystemClock
+from fanlight.errors import StoreError
 from fanlight.stores import MemoryStore
-from fanlight.stores.commands import Commands
+from fanlight.stores.base import COMMAND_KEPT, COMMAND_LIMIT
+from fanlight.stores.commands import EXPIRY_SECONDS, Commands
 
 
 class Site:
@@ -91,3 +93,16 @@ def test_a_command_is_done_once(site: Site) -> None:
     site.one.run("clear", {"what": "x"}, ["one"], "operator")
     assert site.one.poll() == 0
     assert site.done == ["one"]
+
+
+def test_old_commands_make_room_for_new_ones() -> None:
+    """TTY-6, HUB-7: a service that is never restarted, with a store that nobody prunes, can be acted on for ever."""
+    clock = ManualClock()
+    one = Commands(MemoryStore(), "chat", "one", clock)
+    one.handlers["clear"] = lambda arguments: "cleared"
+    for _ in range(COMMAND_LIMIT):
+        one.run("clear", {}, ["one"], "operator")
+    with pytest.raises(StoreError, match="wait until they have expired"):
+        one.run("clear", {}, ["one"], "operator")
+    clock.advance(EXPIRY_SECONDS + COMMAND_KEPT + 1)
+    assert one.run("clear", {}, ["one"], "operator").status == "success"

@@ -129,6 +129,15 @@ def test_percentiles_are_those_of_one_merged_histogram(join: Callable[..., Worke
     assert figures.p95 == merged.totals["requests"].quantiles([0.95])[0]
 
 
+def test_an_instance_is_known_before_its_first_second_is_over(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """HUB-7, X-2: an action that runs everywhere is for a worker that has just started, too."""
+    one, two = join(), join()
+    two.fleet.announce()
+    assert two.writer.flush()
+    one.fleet.follow()
+    assert {instance.id for instance in one.fleet.instances()} == {one.recorder.instance, two.recorder.instance}
+
+
 def test_services_are_never_merged(join: Callable[..., Worker], clock: ManualClock) -> None:
     """Two services on one store stay two."""
     one, other = join("chat"), join("mail")

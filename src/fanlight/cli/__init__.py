@@ -13,7 +13,12 @@ import click
 from fanlight.errors import FanlightError
 
 USAGE_STATUS: Final = 2
-COMMANDS: Final = {"run": "fanlight.cli.run", "serve": "fanlight.cli.serve", "demo": "fanlight.cli.demo"}
+COMMANDS: Final = {
+    "run": "fanlight.cli.run",
+    "top": "fanlight.cli.top",
+    "serve": "fanlight.cli.serve",
+    "demo": "fanlight.cli.demo",
+}
 HIDDEN: Final = {
     "_worker": "fanlight.cli.run",
     "_dashboard": "fanlight.cli.serve",
@@ -101,7 +106,9 @@ def main(ctx: click.Context) -> None:
         fanlight run module:app --workers 4 --store sqlite:////var/lib/app/fanlight.db
     The dashboard alone, over the store that a service writes to:
         fanlight serve --store sqlite:////var/lib/app/fanlight.db
-    Then open /dashboard. In code: Fanlight("my-service").install(app)
+    Then open /dashboard, or press d. Look from another terminal:
+        fanlight top
+    In code: Fanlight("my-service").install(app)
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

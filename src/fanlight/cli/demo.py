@@ -20,7 +20,7 @@ from fanlight.cli.lifeline import Lifeline
 from fanlight.cli.listening import bind
 from fanlight.cli.neighbours import NEIGHBOURS, child, end, examples, neighbourhood
 from fanlight.cli.plan import Plan
-from fanlight.cli.run import configure, listening_options, serve_all
+from fanlight.cli.run import configure, listening_options, screen_wanted, serve_all
 from fanlight.errors import FanlightError
 
 TARGET: Final = "chat_api.app:app"
@@ -40,11 +40,12 @@ Start = Callable[[Mapping[str, str], float, int], None]
 @click.option("--beside/--alone", default=True, help="The other examples beside the chat service.")
 @click.option("--sample-data/--no-sample-data", default=None, help="Fill its charts with made-up history at once.")
 def demo(
-    host: str, port: int, workers: int, debug: bool, rate: float, seed: int, traffic: bool, beside: bool,
-    sample_data: bool | None,
+    host: str, port: int, workers: int, dashboard: bool, keys: bool, debug: bool, rate: float, seed: int,
+    traffic: bool, beside: bool, sample_data: bool | None,
 ) -> int:  # fmt: skip
     """Run the example chat service with traffic, other examples beside it, and their dashboards."""
     require(*NEEDED)
+    screen = screen_wanted(dashboard=dashboard, keys=keys)
     folder = examples()
     configure("chat-api", {"sample_data": sample_data}, workers)
     plan = Plan(
@@ -66,7 +67,7 @@ def demo(
             said = _begin(start, {"chat_api": address, **addresses}, rate, seed, traffic)
             return "\n".join(filter(None, (neighbours, said)))
 
-        return serve_all(plan, sockets, workers, started)
+        return serve_all(plan, sockets, workers, screen, started)
 
 
 def require(*modules: str) -> None:

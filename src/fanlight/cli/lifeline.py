@@ -45,6 +45,14 @@ class Lifeline:
         os._exit(1)
 
 
+def leave_terminal() -> None:
+    """Have nothing to do with the terminal any more: neither its signals nor its keys reach this process."""
+    os.setsid()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+
 def ask_for_parent_death_signal(number: int) -> bool:
     """Ask the kernel for a signal when the thread that started this process ends; False where it cannot do that."""
     if not sys.platform.startswith("linux"):

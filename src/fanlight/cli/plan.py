@@ -6,7 +6,10 @@ import msgspec
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to serve and how; everything a worker has to be told besides the FANLIGHT_* variables."""
+    """What to serve and how; everything a worker has to be told besides the FANLIGHT_* variables.
+
+    Without a target it is the dashboard alone.
+    """
 
     target: str
     name: str

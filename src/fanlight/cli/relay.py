@@ -1,28 +1,36 @@
-"""The output of children passed on line by line: a thread per child reads, one thread writes."""
+"""The output of children passed on line by line: a thread per child reads, one thread writes.
+
+What stands between the two is a backlog, so a reader of ours that has stalled (a terminal, a pipe) never stops a child.
+"""
 
 from __future__ import annotations
 
 import os
-import queue
 import select
 import selectors
 import threading
+from collections.abc import Callable
 from typing import IO, Final
 
-BACKLOG: Final = 256
+from fanlight.cli.backlog import Backlog
+
 LINE_LIMIT: Final = 65_536
+
+Write = Callable[[int, bytes], bool]
+"""Writes all of some lines to a stream; False when nobody reads it any more."""
 
 
 class Relay:
-    """Passes whole lines on to this process's stdout and stderr, none lost and none torn.
+    """Passes whole lines on to this process's stdout and stderr, none torn and none out of order.
 
-    A reader that has stalled stops the children's writes once the backlog is full, as a shared terminal would;
-    a reader that is gone loses its stream only. Lines over 64 KiB are passed on in pieces.
+    Lines wait while their reader has stalled; a reader that is gone loses its stream only. Lines over 64 KiB are passed
+    on in pieces. `write` is for another way out than the two descriptors.
     """
 
-    def __init__(self, out: int = 1, err: int = 2) -> None:
+    def __init__(self, out: int = 1, err: int = 2, write: Write | None = None) -> None:
         self.out, self.err = out, err
-        self._lines: queue.Queue[tuple[int, bytes] | None] = queue.Queue(BACKLOG)
+        self._write_lines = write or written
+        self._backlog = Backlog(notes=err)
         self._readers: list[threading.Thread] = []
         self._writer = threading.Thread(target=self._write, name="fanlight-relay", daemon=True)
         self._writer.start()
@@ -38,14 +46,25 @@ class Relay:
     def say(self, text: str, stream: int | None = None) -> None:
         """Lines of this process's own, in order with the children's; on stderr unless another stream is given."""
         if text:
-            self._lines.put((self.err if stream is None else stream, f"{text}\n".encode()))
+            self._backlog.put(self.err if stream is None else stream, f"{text}\n".encode())
+
+    def pass_on(self, stream: int, data: bytes) -> None:
+        """Something that is no line, in order with the lines."""
+        self._backlog.put(stream, data)
 
     def close(self, seconds: float = 2.0) -> None:
-        """Pass on what has come, then stop. Pipes that a grandchild still holds are given up after `seconds`."""
+        """Pass on what has come, then stop.
+
+        Pipes that a grandchild still holds are given up after `seconds`; so are lines of which none could be passed on
+        for as long.
+        """
         for reader in self._readers:
             reader.join(seconds)
-        self._lines.put(None)
-        self._writer.join(seconds)
+        self._backlog.close()
+        taken = -1
+        while self._writer.is_alive() and self._backlog.taken != taken:
+            taken = self._backlog.taken
+            self._writer.join(seconds)
 
     def _read(self, pipes: dict[IO[bytes], int]) -> None:
         rests = dict.fromkeys(pipes, b"")
@@ -58,17 +77,17 @@ class Relay:
                     data = os.read(pipe.fileno(), LINE_LIMIT)
                     whole, rests[pipe] = cut(rests[pipe] + data, ended=not data)
                     if whole:
-                        self._lines.put((pipes[pipe], whole))
+                        self._backlog.put(pipes[pipe], whole)
                     if not data:
                         selector.unregister(pipe)
                         pipe.close()
 
     def _write(self) -> None:
         gone: set[int] = set()
-        while (item := self._lines.get()) is not None:
-            fd, data = item
-            if fd not in gone and not _written(fd, data):
-                gone.add(fd)
+        while (item := self._backlog.get()) is not None:
+            stream, data = item
+            if stream not in gone and not self._write_lines(stream, data):
+                gone.add(stream)
 
 
 def cut(data: bytes, *, ended: bool) -> tuple[bytes, bytes]:
@@ -81,7 +100,7 @@ def cut(data: bytes, *, ended: bool) -> tuple[bytes, bytes]:
     return data[:end], data[end:]
 
 
-def _written(fd: int, data: bytes) -> bool:
+def written(fd: int, data: bytes) -> bool:
     """Write all of it; False when nobody reads any more."""
     view = memoryview(data)
     while view:

@@ -9,21 +9,30 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import click
 import msgspec
 from msgspec.structs import replace
 
 from fanlight import settings as table
-from fanlight.cli.lifeline import Lifeline
+from fanlight.cli import wire
+from fanlight.cli.console import HINT, Console
+from fanlight.cli.lifeline import Lifeline, leave_terminal
 from fanlight.cli.listening import bind, is_loopback, url
 from fanlight.cli.loading import service_name, split
 from fanlight.cli.plan import Orders, Plan, Ready
+from fanlight.cli.screening import Screening, no_terminals, only_ascii, require_terminal_extra
 from fanlight.cli.supervisor import Supervisor
-from fanlight.errors import SettingsError
+from fanlight.errors import FanlightError, SettingsError
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+Screen = Literal["none", "keys", "dashboard"]
+"""What a command does with its terminal: leaves it alone, takes keys, shows the dashboard at once."""
+
+RUN_KEY: Final = "FANLIGHT_RUN_KEY"
+"""The variable that tells a worker the key with which the terminal comes in as operator; made anew for each run."""
 
 LEVELS: Final = ("critical", "error", "warning", "info", "debug", "trace")
 MOST_WORKERS: Final = 64
@@ -38,6 +47,8 @@ def listening_options(port: int, *, workers: bool = True) -> Callable[[Decorated
     def decorate(command: Decorated) -> Decorated:
         for option in (
             click.option("--debug", is_flag=True, help="Show tracebacks of refusals, and debug lines of the server."),
+            click.option("--keys/--no-keys", default=True, help="In a terminal: d shows the dashboard, q stops."),
+            click.option("--dashboard", is_flag=True, help="Show the dashboard in this terminal at once."),
             *((crew,) if workers else ()),
             click.option(
                 "--port", type=click.IntRange(0, 65_535), default=port, show_default=True, help="0 takes a free one."
@@ -73,14 +84,15 @@ def listening_options(port: int, *, workers: bool = True) -> Callable[[Decorated
 @click.option("--viewer-token", help="Lets a viewer in from anywhere.")
 @click.option("--sample-data", is_flag=True, default=None, help="Fill the charts with made-up history.")
 def run(
-    target: str, host: str, port: int, workers: int, debug: bool, app_dir: str, factory: bool,
-    log_level: str, access_log: bool, root_path: str, **options: Any,
+    target: str, host: str, port: int, workers: int, dashboard: bool, keys: bool, debug: bool, app_dir: str,
+    factory: bool, log_level: str, access_log: bool, root_path: str, **options: Any,
 ) -> int:  # fmt: skip
     """Serve an ASGI or WSGI application with its dashboard.
 
     What is not given here comes from FANLIGHT_* variables and fanlight.toml. A dashboard that the application makes
     itself is used as it is.
     """
+    screen = screen_wanted(dashboard=dashboard, keys=keys)
     split(target)
     name = service_name(target, app_dir)
     configure(name, options, workers)
@@ -95,7 +107,7 @@ def run(
         root_path=root_path,
         debug=debug,
     )
-    return serve_all(plan, bind(host, port), workers)
+    return serve_all(plan, bind(host, port), workers, screen)
 
 
 def configure(name: str, options: Mapping[str, Any], workers: int) -> None:
@@ -121,23 +133,61 @@ def _as_option(text: str, chosen: Mapping[str, Any]) -> str:
 
 
 def serve_all(
-    plan: Plan, sockets: list[socket.socket], workers: int, started: Callable[[str], str] = lambda address: ""
+    plan: Plan,
+    sockets: list[socket.socket],
+    workers: int,
+    screen: Screen = "none",
+    started: Callable[[str], str] = lambda address: "",
 ) -> int:
-    """Serve with one worker here or several under a supervisor, until told to stop; the exit status.
+    """Serve until told to stop; the exit status.
 
-    `started` is called with the service's address once it serves; what it returns is said after the address.
+    With one worker here; with several, or with keys or a dashboard in the terminal, under a supervisor. `started` is
+    called with the service's address once it serves; what it returns is said after the address.
     """
     admit(sockets)
     address = url(plan.host, sockets)
 
     def announce(ready: Ready) -> str:
-        return "\n".join(line for line in (banner(address, ready, workers), started(address)) if line)
+        hint = HINT if screen != "none" and ready.enabled else ""
+        return "\n".join(line for line in (banner(address, ready, workers), started(address), hint) if line)
 
+    if screen != "none":
+        return _attended(replace(plan, colors=sys.stderr.isatty()), sockets, workers, announce, address, screen)
     if workers > 1:
         return _supervise(replace(plan, colors=sys.stderr.isatty()), sockets, workers, announce)
-    from fanlight.cli.serving import serve  # a supervisor has no need of the server
+    return _work(plan, sockets, lambda ready: click.echo(announce(ready)))
 
-    return serve(plan, sockets, lambda ready: click.echo(announce(ready)))
+
+def _work(plan: Plan, sockets: list[socket.socket], on_ready: Callable[[Ready], None], key: str = "") -> int:
+    """Be the worker; what that needs is imported here, a supervisor has no need of it."""
+    if plan.target:
+        from fanlight.cli.serving import serve
+
+        return serve(plan, sockets, on_ready, key)
+    from fanlight.cli.observatory import Observatory, watch
+
+    dashboard = Observatory(plan.name)
+    dashboard.run_key = key
+    return watch(dashboard, plan, sockets, on_ready)
+
+
+def screen_wanted(*, dashboard: bool, keys: bool) -> Screen:
+    """What this process does with its terminal, if it has one: shows the dashboard at once, or takes keys.
+
+    Raises FanlightError when the dashboard is to be shown and cannot be.
+    """
+    missing = no_terminals()
+    if dashboard:
+        if missing:
+            raise FanlightError(
+                f"--dashboard draws in a terminal, and {' and '.join(missing)} {'are' if missing[1:] else 'is'} none; "
+                "leave it away, and look from another terminal with `fanlight top`"
+            )
+        if not keys:
+            raise FanlightError("--dashboard takes keys and --no-keys leaves them alone; leave one of the two away")
+        require_terminal_extra()
+        return "dashboard"
+    return "keys" if keys and not missing else "none"
 
 
 def admit(sockets: list[socket.socket]) -> None:
@@ -166,7 +216,43 @@ def banner(address: str, ready: Ready, workers: int = 1) -> str:
     return "\n".join(lines)
 
 
-def _supervise(plan: Plan, sockets: list[socket.socket], workers: int, announce: Callable[[Ready], str]) -> int:
+def _attended(
+    plan: Plan,
+    sockets: list[socket.socket],
+    workers: int,
+    announce: Callable[[Ready], str],
+    address: str,
+    screen: Screen,
+) -> int:
+    """Serve with this process in the terminal and the supervisor in one of its own; returns in both of them.
+
+    The supervisor is forked while there are no threads yet: it needs nothing but what is here already.
+    """
+    console_end, supervisor_end = wire.pair()
+    key = secrets.token_urlsafe(32)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    supervisor = os.fork()
+    if supervisor == 0:
+        console_end.socket.close()
+        leave_terminal()
+        return _supervise(plan, sockets, workers, announce, supervisor_end, key)
+    supervisor_end.socket.close()
+    for each in sockets:
+        each.close()
+    theme = table.load("service", {}).theme
+    show = Screening(address, key, theme=theme if theme in ("dark", "light") else "dark", ascii=only_ascii())
+    return Console(console_end, supervisor, show, at_once=screen == "dashboard").run()
+
+
+def _supervise(
+    plan: Plan,
+    sockets: list[socket.socket],
+    workers: int,
+    announce: Callable[[Ready], str],
+    console: wire.SupervisorEnd | None = None,
+    key: str = "",
+) -> int:
     descriptors = tuple(each.fileno() for each in sockets)
 
     def command(number: int, lifeline: int) -> tuple[Sequence[str], Sequence[int]]:
@@ -174,8 +260,11 @@ def _supervise(plan: Plan, sockets: list[socket.socket], workers: int, announce:
         debug = ["--debug"] if plan.debug else []
         return [*python(), "_worker", *debug, msgspec.json.encode(orders).decode()], descriptors
 
-    with shared_store() as environ:
-        return Supervisor(workers, command, environ, lambda line: announce(msgspec.json.decode(line, type=Ready))).run()
+    def say(line: bytes) -> str:
+        return announce(msgspec.json.decode(line, type=Ready))
+
+    with shared_store(workers) as environ:
+        return Supervisor(workers, command, {**environ, RUN_KEY: key}, say, console).run()
 
 
 def python() -> list[str]:
@@ -184,10 +273,10 @@ def python() -> list[str]:
 
 
 @contextmanager
-def shared_store() -> Iterator[dict[str, str]]:
-    """The environment for several workers: with a store they share, private and gone at the end, where none was set."""
+def shared_store(workers: int) -> Iterator[dict[str, str]]:
+    """The environment for workers: with a store that several share, private and gone at the end, where none was set."""
     environ = dict(os.environ)
-    if table.load("service", {}).store != "memory://":
+    if workers == 1 or table.load("service", {}).store != "memory://":
         yield environ
         return
     with tempfile.TemporaryDirectory(prefix="fanlight-", ignore_cleanup_errors=True) as folder:
@@ -201,9 +290,8 @@ def worker(orders: str) -> int:
     """One worker of a supervisor."""
     told = msgspec.json.decode(orders, type=Orders)
     lifeline = Lifeline(told.lifeline, told.parent)
-    from fanlight.cli.serving import serve  # the lifeline is tied before the long imports begin
-
     sockets = [socket.socket(fileno=fd) for fd in told.sockets]
     for each in sockets:
         each.set_inheritable(False)
-    return serve(told.plan, sockets, lambda ready: lifeline.tell(msgspec.json.encode(ready)))
+    key = os.environ.pop(RUN_KEY, "")  # no other process needs it
+    return _work(told.plan, sockets, lambda ready: lifeline.tell(msgspec.json.encode(ready)), key)

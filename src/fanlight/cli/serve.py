@@ -11,9 +11,9 @@ import msgspec
 
 from fanlight import settings as table
 from fanlight.cli.lifeline import Lifeline
-from fanlight.cli.listening import bind, url
-from fanlight.cli.plan import Plan, Ready
-from fanlight.cli.run import admit, banner, configure, listening_options
+from fanlight.cli.listening import bind
+from fanlight.cli.plan import Plan
+from fanlight.cli.run import configure, listening_options, screen_wanted, serve_all
 from fanlight.errors import SettingsError
 from fanlight.settings import Settings
 from fanlight.stores import open_store
@@ -29,24 +29,19 @@ NAMED_LIMIT: Final = 10
 @click.option("--prefix", help="Where the dashboard is mounted (/dashboard).")
 @click.option("--token", help="Lets an operator in from anywhere. FANLIGHT_TOKEN keeps it out of the process list.")
 @click.option("--viewer-token", help="Lets a viewer in from anywhere.")
-def serve(host: str, port: int, debug: bool, **options: Any) -> int:
+def serve(host: str, port: int, dashboard: bool, keys: bool, debug: bool, **options: Any) -> int:
     """Serve the dashboard of a service out of its store.
 
     For WSGI services, for a port of its own, for all instances that share a store. It is no instance of the service.
     """
+    screen = screen_wanted(dashboard=dashboard, keys=keys)
     configure("service", options, workers=1)
     name = _service()
-    sockets = bind(host, port)
-    admit(sockets)
-    address = url(host, sockets)
-
-    def announce(ready: Ready) -> None:
-        click.echo(f"{banner(address, ready)}\nfanlight: it shows the service {name!r}")
-
-    from fanlight.cli.observatory import Observatory, watch  # a refusal need not wait for the server's imports
-
-    plan = Plan(target="", name=name, host=host, access_log=False, log_level="debug" if debug else "warning")
-    return watch(Observatory(name), plan, sockets, announce)
+    plan = Plan(
+        target="", name=name, host=host, access_log=False, log_level="debug" if debug else "warning", debug=debug
+    )
+    shows = f"fanlight: it shows the service {name!r}"
+    return serve_all(plan, bind(host, port), 1, screen, lambda address: shows)
 
 
 def _service() -> str:

@@ -34,12 +34,14 @@ ROOT_ROUTES: Final = {"/health": "/health", "/metrics": "/metrics"}
 """The application's path that is answered by the dashboard's where the application has none."""
 
 
-def serve(plan: Plan, sockets: Sequence[socket.socket], on_ready: Callable[[Ready], None]) -> int:
+def serve(plan: Plan, sockets: Sequence[socket.socket], on_ready: Callable[[Ready], None], run_key: str = "") -> int:
     """Serve until SIGTERM, SIGINT or SIGHUP; 0 after a clean stop, else the server's status.
 
+    Whoever sends the run key as bearer is an operator: the terminal this command runs in.
     Raises FanlightError when the application cannot be loaded or its dashboard cannot be made.
     """
     app, dashboard = attached(load(plan.target, plan.app_dir, factory=plan.factory), plan.name)
+    dashboard.run_key = run_key
     if dashboard.settings.enabled:  # the face opens the store: a wrong one is refused before anything is served
         app = Front(app, dashboard.face, dashboard.settings.prefix)
     return run_server(app, dashboard, plan, sockets, on_ready)

@@ -20,6 +20,7 @@ import msgspec
 
 from fanlight.cli.relay import LINE_LIMIT, Relay
 from fanlight.cli.signals import STOP_SIGNALS, drained, handled
+from fanlight.cli.wire import READY, SupervisorEnd
 
 FIRST_DELAY: Final = 0.5
 LONGEST_DELAY: Final = 10.0
@@ -126,15 +127,27 @@ Announce = Callable[[bytes], str]
 
 
 class Supervisor:
-    """Keeps the workers running until it is told to stop; the loop, and the only owner of the processes."""
+    """Keeps the workers running until it is told to stop; the loop, and the only owner of the processes.
 
-    def __init__(self, workers: int, command: Command, environ: Mapping[str, str], announce: Announce) -> None:
+    With `console`, the other end of that wire owns the terminal. A worker that is alone is not started again when it
+    dies: its status is the command's, as without a supervisor.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        command: Command,
+        environ: Mapping[str, str],
+        announce: Announce,
+        console: SupervisorEnd | None = None,
+    ) -> None:
         self._children = [Child() for _ in range(workers)]
         self._processes: dict[int, Process] = {}
         self._command = command
         self._environ = {**environ, "PYTHONUNBUFFERED": "1"}
         self._announce = announce
-        self._relay = Relay()
+        self._console = console
+        self._relay = Relay(write=console.send if console else None)
         self._selector = selectors.DefaultSelector()
         self._signals: list[int] = []
         self._stopping = False
@@ -143,11 +156,14 @@ class Supervisor:
 
     def run(self) -> int:
         """Serve until told to stop; 0 for a clean stop, else the status of the worker that could not start."""
+        if self._console is not None:
+            self._selector.register(self._console.socket, selectors.EVENT_READ)
         with self._wakeups():
             self._spawn(0)
             while not all(child.phase is Phase.STOPPED for child in self._children):
                 self._wait()
                 self._hear()
+                self._ask_console()
                 self._reap()
                 self._obey()
                 self._act_on_all()
@@ -167,8 +183,17 @@ class Supervisor:
                 if not self._served:
                     self._served = True
                     self._relay.say(self._announce(line), self._relay.out)
+                    if self._console is not None:
+                        self._relay.pass_on(READY, line)
             if process.silent:
                 self._silence(process)
+
+    def _ask_console(self) -> None:
+        """Whether it wants the end; that it is gone is a wish to end, too."""
+        if self._console is not None and not self._console.gone:
+            self._signals += [signal.SIGTERM] * self._console.stops()
+            if self._console.gone:
+                self._selector.unregister(self._console.socket)
 
     def _reap(self) -> None:
         for index, process in list(self._processes.items()):
@@ -181,8 +206,9 @@ class Supervisor:
         self._children[index] = ended(self._children[index], time.monotonic())
         if self._stopping:
             return
-        if not self._served:
-            self._failure = status or 1
+        if not self._served or len(self._children) == 1:
+            self._failure = status if self._served else status or 1
+            self._relay.say(f"fanlight: the server {story}" if self._served and status else "")
             self._stop()
             return
         delay = self._children[index].delay

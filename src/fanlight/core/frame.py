@@ -44,7 +44,7 @@ KEPT_LIMITS: Final[Mapping[str, int]] = {
 }
 """How many kept facts of each kind a frame holds: the newest ones."""
 
-GAUGE_LIMIT: Final = 512
+GAUGE_LIMIT: Final = 1024
 """Distinct gauges a recorder puts into a frame; more are counted as dropped."""
 
 READING_LIMIT: Final = 4096

@@ -10,8 +10,9 @@ from typing import Final, NamedTuple, Protocol
 from fanlight.clock import Clock
 from fanlight.core.analytics import Analytics
 from fanlight.core.frame import Frame
+from fanlight.core.inputs import Inputs
 from fanlight.core.sections import Instance, Supplied
-from fanlight.core.snapshot import Inputs, Snapshot
+from fanlight.core.snapshot import Snapshot
 from fanlight.core.timeline import Lines
 from fanlight.core.timeline import View as Past
 from fanlight.core.totals import totals

@@ -91,6 +91,13 @@ def database_state(snapshot: Snapshot) -> State:
     return "error" if snapshot.database.error else "ok"
 
 
+def services_state(snapshot: Snapshot) -> State:
+    """Red when a required service is down, amber when any is not healthy."""
+    if required_down(snapshot.services):
+        return "error"
+    return "warn" if unwell(snapshot.services) else "ok" if snapshot.services else "idle"
+
+
 def server_errors(snapshot: Snapshot) -> int:
     """HTTP requests of the window that failed in a way the service answers for."""
     return sum(count for code, count in snapshot.outcomes.items() if code.isdigit() and _on_our_side(int(code)))

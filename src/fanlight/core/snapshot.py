@@ -8,7 +8,7 @@ rates per second, ratios fractions of 1.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
@@ -16,7 +16,8 @@ from fanlight.core.analytics import Analytics
 from fanlight.core.calls import TOKEN_TYPES
 from fanlight.core.dependencies import breakers, services
 from fanlight.core.facts import ERROR_TYPES, error_type
-from fanlight.core.frame import Key, Record, newest
+from fanlight.core.frame import Key, Record
+from fanlight.core.inputs import Inputs, with_present
 from fanlight.core.sections import (
     BreakerFigures,
     CacheFigures,
@@ -28,45 +29,18 @@ from fanlight.core.sections import (
     Route,
     Service,
     Sockets,
-    Supplied,
     System,
 )
 from fanlight.core.series import EMPTY, Summary
-from fanlight.core.timeline import WINDOW_LIMITS, Lines, Point, View
-from fanlight.core.totals import Tally, Totals
+from fanlight.core.timeline import Lines, Point, View
+from fanlight.core.totals import Tally
 from fanlight.core.window import BUCKET, SERVICES
-from fanlight.panels import ActionButton
-from fanlight.settings import Settings
 
 HTTP_FAMILIES: Final = ("requests", "streams")
 """The families whose sum is "the service's requests"."""
 
 ROUTE_FAMILIES: Final = ("requests", "streams", "sockets")
 """The families keyed by method and route."""
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a snapshot is made of."""
-
-    at: float
-    settings: Settings
-    scope: str
-    view: View
-    totals: Totals
-    this_run: Totals
-    instances: tuple[Instance, ...]
-    database: Supplied = field(default_factory=Supplied)
-    actions: tuple[ActionButton, ...] = ()
-    redis: Supplied = field(default_factory=Supplied)
-    last_failure: str = ""
-    viewers: int = 0
-    history: str = ""
-    version: int = 0
-    exposition: Callable[[Snapshot], str] | None = None
-    analytics: Callable[[], Analytics] | None = None
-    series: Callable[[str, Key, int], tuple[Point, ...]] | None = None
-    lines: Callable[[], Lines] | None = None
 
 
 class Snapshot:
@@ -80,7 +54,7 @@ class Snapshot:
     def __init__(self, inputs: Inputs, over: View | None = None, lines: Callable[[], Lines] | None = None) -> None:
         self.range = self
         if over is not None:
-            self.range = Snapshot(replace(inputs, view=_with_present(over, inputs.view), lines=lines))
+            self.range = Snapshot(replace(inputs, view=with_present(over, inputs.view), lines=lines))
         self._inputs = inputs
         self.at = inputs.at
         self.settings = inputs.settings
@@ -420,12 +394,3 @@ class Snapshot:
     def over(self, view: View, lines: Lines) -> Snapshot:
         """This moment with another range to look at."""
         return Snapshot(self._inputs, view, lambda: lines)
-
-
-def _with_present(past: View, present: View) -> View:
-    """A range with the levels of now, and the window's records that are inside it: the newest are not stored yet."""
-    kept = {}
-    for kind, records in {**past.kept, **present.kept}.items():
-        inside = [record for record in records if past.start <= record.at < past.end]
-        kept[kind] = tuple(newest(WINDOW_LIMITS[kind], past.kept.get(kind, ()), inside))
-    return past._replace(gauges=present.gauges, recent=present.recent, recent_seconds=present.recent_seconds, kept=kept)

@@ -113,7 +113,11 @@ AccessCheck = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class FaceContext:
-    """One dashboard, as all its faces see it. `pages` and `panels` are read at each request, so later ones appear."""
+    """One dashboard, as all its faces see it.
+
+    `pages` and `panels` are read at each request, so later ones appear. `run_key` is a private bearer of the
+    command that runs this process, "" for none: it opens the door to an operator and closes none, unlike a token.
+    """
 
     settings: Settings
     recorder: Recorder
@@ -125,6 +129,7 @@ class FaceContext:
     extra_routes: tuple[BaseRoute, ...] = ()
     clock: Clock = field(default_factory=SystemClock)
     access: AccessCheck | None = None
+    run_key: str = ""
 
     def now(self) -> float:
         """Wall time in Unix seconds."""

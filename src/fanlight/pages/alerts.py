@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fanlight import formats
 from fanlight.core import rules
+from fanlight.core.dependencies import unwell
 from fanlight.core.snapshot import Snapshot
 from fanlight.panels import Column, Page, Row, Slot, State, Table, View
 
@@ -16,6 +17,7 @@ def judgements(snapshot: Snapshot) -> tuple[tuple[str, str, str, State], ...]:
         ("Mean response", _say(requests.window.mean, "seconds"), "500 ms", rules.mean_state(requests.window.mean)),
         ("Slow requests", _say(requests.slow, "integer"), "10", rules.slow_state(requests.slow)),
         ("Very slow requests", _say(requests.very_slow, "integer"), "0", rules.very_slow_state(requests.very_slow)),
+        ("Services", _unwell(snapshot), "all healthy", rules.services_state(snapshot)),
         ("Database", "", "answers", rules.database_state(snapshot)),
         (
             "Memory of the process",
@@ -36,6 +38,11 @@ def judgements(snapshot: Snapshot) -> tuple[tuple[str, str, str, State], ...]:
             rules.busy_state(system.system_cpu_percent),
         ),
     )
+
+
+def _unwell(snapshot: Snapshot) -> str:
+    found = unwell(snapshot.services)
+    return f"{len(found)} of {len(snapshot.services)} not healthy" if found else ""
 
 
 def _say(value: float | None, unit: str) -> str:

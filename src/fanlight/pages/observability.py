@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from fanlight.core.snapshot import Snapshot
-from fanlight.pages import charts
+from fanlight.pages import charts, events
 from fanlight.pages.caches import cache_donut
 from fanlight.pages.overview import errors
 from fanlight.pages.redis import redis_latency
 from fanlight.pages.requests import error_list, slow_list
 from fanlight.pages.system import lag, memory
-from fanlight.panels import Fact, Feed, FeedItem, Page, Slot, Text, View
+from fanlight.panels import Fact, Page, Slot, Text, View
 
 METRICS_LINES = 150
 
@@ -34,23 +34,6 @@ def metrics_text(snapshot: Snapshot, view: View) -> Text:
     return Text(title="Prometheus", note=note, code=code, href="metrics", empty="Open metrics to see it.")
 
 
-NO_EVENTS = 'None yet. dashboard.event("upload", name=...) adds one.'
-
-
-def events(snapshot: Snapshot, view: View) -> Feed:
-    """The application's own events."""
-    items = tuple(
-        FeedItem(
-            key=record.id,
-            at=record.at,
-            type=record.data["type"],
-            text=" · ".join(f"{name} {value}" for name, value in record.data["fields"].items()),
-        )
-        for record in snapshot.events[:50]
-    )
-    return Feed(title="Events", note="of the application", items=items, empty=NO_EVENTS)
-
-
 flight = charts.gauge_chart(
     "In flight",
     "requests and WebSockets open",
@@ -72,7 +55,7 @@ SLOTS = (
     Slot(name="redis-latency", build=redis_latency, span=4),
     Slot(name="slow-list", build=slow_list, span=6),
     Slot(name="error-list", build=error_list, span=6),
-    Slot(name="events", build=events, span=12),
+    events.SLOT,
     Slot(name="metrics-text", build=metrics_text, span=12),
 )
 

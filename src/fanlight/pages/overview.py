@@ -8,7 +8,7 @@ from fanlight import formats
 from fanlight.core import rules
 from fanlight.core.frame import Record
 from fanlight.core.snapshot import Snapshot
-from fanlight.pages import charts, system
+from fanlight.pages import charts, events, system
 from fanlight.pages.caches import cache_stats
 from fanlight.pages.listing import REQUEST_COLUMNS, covers, request_row, with_range
 from fanlight.pages.requests import ROUTE_COLUMNS_SHORT, routes_table
@@ -148,7 +148,7 @@ def errors(snapshot: Snapshot, view: View) -> Bars:
 
 def actions(snapshot: Snapshot, view: View) -> Actions:
     """What an operator can do from here, and what became of it last."""
-    done = [event for event in reversed(snapshot.events) if event.data["type"] == "action"]
+    done = [event for event in reversed(snapshot.events) if event.data["type"] == events.ACTION]
     last = {f"actions/{event.data['fields'].get('action')}": event for event in done}
     buttons = tuple(_with_outcome(button, last.get(button.action)) for button in snapshot.actions)
     return Actions(
@@ -186,6 +186,7 @@ SLOTS = (
     Slot(name="system", build=system.meters, span=4, pace="fast"),
     Slot(name="stats", build=cache_stats, span=4),
     Slot(name="actions", build=actions, span=4),
+    events.SLOT,
 )
 
 

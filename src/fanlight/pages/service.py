@@ -9,7 +9,8 @@ from fanlight.core.facts import CALLER_ERRORS
 from fanlight.core.health import Factor, Status
 from fanlight.core.sections import Operation, Service
 from fanlight.core.snapshot import Snapshot
-from fanlight.core.window import BUCKET, Point
+from fanlight.core.timeline import Point
+from fanlight.core.window import BUCKET
 from fanlight.pages.calls import CALL_COLUMNS, call_row
 from fanlight.panels import (
     ActionButton,

@@ -101,11 +101,11 @@ class Call(msgspec.Struct, eq=False, gc=False):
         if token is None:
             return
         self.token = None  # a waiting fact holds the call; a token would hold its whole context
-        sink.open_calls.pop(self, None)
-        try:  # noqa: SIM105  # `suppress` would cost a fifth of what recording does
+        try:
             current.reset(token)
-        except (ValueError, RuntimeError):  # ended in another context than it began in
-            pass
+            del sink.open_calls[self]
+        except (ValueError, RuntimeError, KeyError):  # ended in another context than it began in, or in a fork
+            sink.open_calls.pop(self, None)
         outcome, text = "", None
         if error is not None or self.failure is not None:
             outcome, text = self._judged(error)

@@ -56,11 +56,11 @@ class Registry:
         _check(service)
         if service.name not in self.declared and len(self.declared) >= SERVICE_LIMIT:
             raise FanlightError(f"{SERVICE_LIMIT} services are declared already; expected fewer, each one depended on")
-        self.declared = {**self.declared, service.name: service}
+        self.declared[service.name] = service
 
     def samples(self) -> Iterator[Sample]:
         """Who is declared as what."""
-        for service in self.declared.values():
+        for service in tuple(self.declared.values()):
             label = f"{service.name}{SEPARATOR}{service.kind}"
             level = REQUIRED * service.required + RESTARTABLE * (service.restart is not None)
             yield Sample("service.declared", label, level, "max", "instance")
@@ -92,7 +92,7 @@ class Prober:
         """Let each probe go on, and say what it knows."""
         for gone in [name for name in self._watches if name not in declared]:
             del self._watches[gone]
-        for service in declared.values():
+        for service in tuple(declared.values()):
             if service.probe is not None:
                 watch = self._watch(service, service.probe)
                 watch.turn(loop)
@@ -122,8 +122,8 @@ def under_way(open_calls: Mapping[Any, None], now_ns: int) -> Iterator[Sample]:
 
 
 def called(sink: Sink, service: Declared, operation: str, kind: str, attributes: dict[str, Any]) -> Call:
-    """A call of a declared service: of its kind, and through its breaker."""
-    kind = kind or service.kind
+    """A call of a declared service: of its kind unless another is said, and through its breaker."""
+    kind = service.kind if kind == "wrapper" else kind
     if service.breaker is None:
         return Call(sink, service.name, operation, kind, attributes)
     return GuardedCall(sink, service.name, operation, kind, attributes, breaker=service.breaker)

@@ -11,12 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
 from fanlight.clock import Clock
+from fanlight.core.records import text
 from fanlight.errors import FanlightError
 from fanlight.services.actions import Action, Actions
 from fanlight.services.execution import NAME
@@ -107,11 +109,20 @@ class Run:
     id: str
     path: str
     action: Action
+    instance: str
     targets: tuple[str, ...]
     role: str
     peer: str
     started: float
     ended: Future[RunState] = field(default_factory=Future)
+
+    @property
+    def title(self) -> str:
+        """The action's, with what its path names."""
+        title = self.action.title
+        for name, value in (self.action.match(self.path) or {}).items():
+            title = title.replace(f"{{{name}}}", text(value, 80))
+        return title
 
     @property
     def lease(self) -> str:
@@ -126,7 +137,7 @@ class Runs:
         self,
         actions: Actions,
         channel: Channel,
-        instance: str,
+        instance: Callable[[], str],
         live: Callable[[], Collection[str]],
         clock: Clock,
         finished: Callable[[Run, RunState], None],
@@ -148,11 +159,12 @@ class Runs:
         read(action.parameters, arguments)
         if action.check is not None:
             action.check(values)
-        targets = (self._instance,) if action.runs == "once" else tuple(self._live())
-        run = Run(secrets.token_hex(8), path, action, targets, role, peer, self._now())
+        own = self._instance()
+        targets = (own,) if action.runs == "once" else tuple(self._live())
+        run = Run(secrets.token_hex(8), path, action, own, targets, role, peer, self._now())
         refusal = self._refusal(run)
         if refusal:
-            state = self._state(run, "error", refusal)
+            state = self._state(run, "error", f"{run.title}: {refusal}")
             self._finished(run, state)
             return state
         self._send(run, arguments)
@@ -180,7 +192,7 @@ class Runs:
     def _follow(self, run: Run) -> None:
         try:
             outcome = self._watch(run)
-            status, message = told(outcome, run.action.title)
+            status, message = told(outcome, run.title)
             state = self._state(run, status, message)
         except Exception as error:  # the store: what became of the action cannot be known
             state = self._state(run, "error", f"what became of it is unknown: {reason(error)}")
@@ -193,9 +205,10 @@ class Runs:
 
     def _end(self, run: Run, state: RunState) -> None:
         self._finished(run, state)
-        self._tell(state)
-        if run.lease:
-            self._channel.hold(run.lease, run.id, RELEASE_SECONDS)
+        with suppress(FanlightError):  # a store that takes nothing: who asks finds the run stale, and is told so
+            self._tell(state)
+            if run.lease:
+                self._channel.hold(run.lease, run.id, RELEASE_SECONDS)
 
     def _watch(self, run: Run) -> Outcome:
         """Wait until every target has answered or can no longer."""
@@ -208,7 +221,7 @@ class Runs:
             lost |= {name: why for name in waiting if (why := self._overdue(run, passed, name in answers))}
             if passed - beat >= BEAT_SECONDS:
                 beat = passed
-                lost |= self._gone(waiting)
+                lost |= self._gone(run, waiting)
                 self._beat(run, answers)
             if self._stopping.is_set() or not set(waiting) - set(lost):
                 return _outcome(run, answers, lost)
@@ -220,9 +233,9 @@ class Runs:
         limit = run.action.timeout + START_SECONDS + GRACE_SECONDS
         return f"no answer within {limit:g} s" if passed > limit else ""
 
-    def _gone(self, waiting: Sequence[str]) -> dict[str, str]:
+    def _gone(self, run: Run, waiting: Sequence[str]) -> dict[str, str]:
         live = self._live()
-        return {name: "it ended during the action" for name in waiting if name not in live and name != self._instance}
+        return {name: "it ended during the action" for name in waiting if name not in live and name != run.instance}
 
     def _beat(self, run: Run, answers: Mapping[str, Answer]) -> None:
         if run.lease:
@@ -235,12 +248,12 @@ class Runs:
         return RunState(
             run=run.id,
             action=run.path,
-            title=run.action.title,
+            title=run.title,
             status=status,
             message=said(message, MESSAGE_LIMIT),
             started=run.started,
             at=self._now(),
-            instance=self._instance,
+            instance=run.instance,
         )
 
     def _tell(self, state: RunState) -> None:

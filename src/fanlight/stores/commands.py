@@ -9,7 +9,7 @@ from threading import RLock
 from typing import Any, Final, Literal, NamedTuple
 
 from fanlight.clock import Clock
-from fanlight.errors import FanlightError
+from fanlight.errors import FanlightError, StoreError
 from fanlight.stores.base import Acknowledgement, Command, Store
 
 EXPIRY_SECONDS: Final = 30.0
@@ -88,7 +88,11 @@ class Commands:
         not."""
         now = self._now()
         command = Command(id, name, dict(arguments), tuple(targets), now, now + expiry, issuer)
-        self._store.send(self._service, command)
+        try:
+            self._store.send(self._service, command)
+        except StoreError:
+            self._store.prune(self._service, now)  # full of old ones, perhaps: nobody else prunes a store in memory
+            self._store.send(self._service, command)
         if self.instance in targets:
             self.poll()
 

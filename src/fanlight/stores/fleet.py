@@ -252,6 +252,10 @@ class Fleet:
         seconds = max(self._clock.time_ns() / 1e9 - behind, 0.0)
         return f"behind for {seconds:.0f} s, {self._writer.dropped} frames dropped: {self._writer.last_error}"
 
+    def announce(self) -> None:
+        """Say that this instance is here, before its first second is over: an action that runs everywhere is for it."""
+        self._writer.write(self._info(), [])
+
     def close(self) -> None:
         """Say goodbye, with the last totals; what goes on afterwards does so under another name."""
         self._writer.write(msgspec.structs.replace(self._info(), closed=True), [], self._encoded_totals())

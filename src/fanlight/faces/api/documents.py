@@ -16,8 +16,10 @@ from fanlight.core.health import Status as Health
 from fanlight.core.snapshot import Snapshot
 from fanlight.faces.api import items
 from fanlight.faces.api.analytics import Analytics, analytics
+from fanlight.faces.api.pages import Pages
 from fanlight.faces.errors import FaceError, NotFound, shown
 from fanlight.faces.figures import hit_percent, milliseconds, percent
+from fanlight.faces.tui.document import PageDocument
 from fanlight.pages.listing import chosen_requests
 from fanlight.pages.logs import LEVELS
 from fanlight.panels import Panel, Slot, State, View
@@ -29,7 +31,8 @@ _HEALTH: Final[Mapping[str, Health]] = {"ok": "healthy", "warn": "degraded", "er
 
 @dataclass(frozen=True)
 class Asked:
-    """What a document is made of: the snapshot, what the query said, the path's values, the panels there are."""
+    """What a document is made of: the snapshot, what the query said, the path's values, the panels and pages there are,
+    and the role of who asks."""
 
     snapshot: Snapshot
     view: View
@@ -38,6 +41,8 @@ class Asked:
     panels: Mapping[str, Slot]
     breathe: Callable[[], None]
     follow: Callable[[str], RunState]
+    pages: Pages
+    role: str
 
 
 class OwnFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -270,6 +275,11 @@ def _log_matches(record: Record, level: int, query: str) -> bool:
     data = record.data
     searched = f"{data['message']} {data['logger']} {data['correlation_id']}".lower()
     return data["levelno"] >= level and query in searched
+
+
+def one_page(asked: Asked) -> PageDocument:
+    """`GET /api/pages/{name}`; raises NotFound for a page there is not."""
+    return asked.pages.document(asked.view, role=asked.role, after=asked.values["after"])
 
 
 def one_panel(asked: Asked) -> OnePanel:

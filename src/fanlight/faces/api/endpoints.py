@@ -11,6 +11,7 @@ from fanlight.faces.api import parameters as query
 from fanlight.faces.api.data import Data, data
 from fanlight.faces.api.documents import Asked
 from fanlight.faces.api.parameters import Parameter
+from fanlight.faces.tui.document import PageDocument
 
 
 def _always_ok(document: Any) -> int:
@@ -39,6 +40,21 @@ class Endpoint:
 def _data(asked: Asked) -> Data:
     return data(asked.snapshot, asked.breathe)
 
+
+PAGE_PARAMETERS: Final = (
+    query.SCOPE,
+    *query.SPAN,
+    query.SORT,
+    query.STATUS,
+    query.METHOD,
+    query.ROUTE,
+    query.LEVEL,
+    query.KIND,
+    query.AFTER,
+)
+"""What can be asked of a page, once or as a stream."""
+
+PAGE_STREAM: Final = "/api/pages/{name}/stream"
 
 _REQUEST_LIST: Final = (
     query.SCOPE,
@@ -81,6 +97,15 @@ ENDPOINTS: Final = (
     ),
     Endpoint("/api/services", "services", "What is depended on.", services.Services, services.services),
     Endpoint("/api/models", "models", "Language models called.", models.Models, models.models),
+    Endpoint(
+        "/api/pages/{name}",
+        "page",
+        "A page of the dashboard as data: all its panels, its surroundings and the newest log lines.",
+        PageDocument,
+        documents.one_page,
+        PAGE_PARAMETERS,
+        missing="There is no such page.",
+    ),
     Endpoint(
         "/api/panels/{name}",
         "panel",

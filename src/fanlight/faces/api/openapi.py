@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
-from fanlight.faces.api.endpoints import ENDPOINTS, Endpoint
+from fanlight.faces.api.endpoints import ENDPOINTS, PAGE_STREAM, Endpoint
 from fanlight.faces.figures import version
+from fanlight.faces.tui.document import PageUpdate
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _PATH_VALUE: Final = re.compile(r"\{(\w+)\}")
@@ -56,14 +57,15 @@ def document(service: str, root: str) -> dict[str, Any]:
 def _described() -> dict[str, Any]:
     """What does not depend on where it is asked: paths and schemas."""
     types = [endpoint.document for endpoint in ENDPOINTS]
-    schemas, components = msgspec.json.schema_components([*types, Error], ref_template=_REFERENCE)
+    schemas, components = msgspec.json.schema_components([*types, PageUpdate, Error], ref_template=_REFERENCE)
+    *documents, update, error = schemas
     paths = {
-        endpoint.path: {"get": _operation(endpoint, schema, schemas[-1])}
-        for endpoint, schema in zip(ENDPOINTS, schemas[:-1], strict=True)
+        endpoint.path: {"get": _operation(endpoint, schema, error)}
+        for endpoint, schema in zip(ENDPOINTS, documents, strict=True)
     }
     bearer = {"type": "http", "scheme": "bearer", "description": "A token of the dashboard's settings."}
     return {
-        "paths": paths | {"/api/openapi.json": {"get": _itself()}},
+        "paths": paths | {PAGE_STREAM: {"get": _streamed(update, error)}, "/api/openapi.json": {"get": _itself()}},
         "components": {"schemas": components, "securitySchemes": {"bearer": bearer}},
     }
 
@@ -86,6 +88,16 @@ def _operation(endpoint: Endpoint, schema: dict[str, Any], error: dict[str, Any]
         "parameters": [*_path_values(endpoint.path), *_query_values(endpoint)],
         "responses": dict(sorted(responses.items())),
     }
+
+
+def _streamed(update: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
+    (page,) = (endpoint for endpoint in ENDPOINTS if f"{endpoint.path}/stream" == PAGE_STREAM)
+    content = {"application/x-ndjson": {"schema": update}}
+    summary = "A page as it changes, a document a line."
+    operation = _operation(page, update, error)
+    responses = {**operation["responses"], "200": {"description": summary, "content": content}}
+    full = {"description": "All streams are taken.", "content": {"application/json": {"schema": error}}}
+    return {**operation, "operationId": "page_stream", "summary": summary, "responses": {**responses, "503": full}}
 
 
 def _path_values(path: str) -> Iterable[dict[str, Any]]:

@@ -15,6 +15,8 @@ from fanlight.panels import RANGES, View
 
 _WHOLE: Final = re.compile(r"[0-9]{1,9}")
 _STATUS: Final = re.compile(r"error|[1-5]xx|[1-9][0-9]{2,3}")
+_COLUMN: Final = re.compile(r"-?[A-Za-z0-9_.]{1,60}")
+_MOMENT: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 _METHOD: Final = re.compile(r"[A-Za-z-]{1,20}")
 
 
@@ -76,6 +78,12 @@ def _moment(name: str) -> Parameter:
     return Parameter(name, f"A span of its own, `from` and `to` together, clamped to what is kept: its {name}.", schema)
 
 
+def _epoch(text: str) -> float:
+    if not _MOMENT.fullmatch(text):
+        raise ViewError("after", text, "epoch seconds")
+    return float(text)
+
+
 SCOPE: Final = Parameter(
     "scope", "`all` instances of the service, or `this` one that answers.", {"type": "string", "default": "all"}
 )
@@ -85,6 +93,19 @@ RANGE: Final = Parameter(
     {"type": "string", "enum": list(RANGES), "default": "15m"},
 )
 SPAN: Final = (RANGE, _moment("from"), _moment("to"))
+SORT: Final = matching(
+    "sort",
+    "The column a page's tables are sorted by, with - in front for descending.",
+    _COLUMN,
+    "a column's name, with - in front for descending",
+)
+AFTER: Final = Parameter(
+    "after",
+    "Log lines from shortly before this moment on (epoch seconds); 0 for all that are kept.",
+    {"type": "number", "minimum": 0, "default": 0},
+    _epoch,
+    0.0,
+)
 LIMIT: Final = whole("limit", "How many, the newest first.", default=50, greatest=200)
 LOG_LIMIT: Final = whole("limit", "How many, the newest first.", default=100, greatest=1000)
 HOURS: Final = whole("hours", "How many hours back.", default=24, greatest=168)

@@ -6,9 +6,9 @@ Only reading the query happens on the serving loop; snapshots, documents and the
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -18,8 +18,10 @@ from fanlight.faces import errors, prometheus
 from fanlight.faces.api import openapi, parameters
 from fanlight.faces.api.documents import Asked
 from fanlight.faces.api.encoding import encode
-from fanlight.faces.api.endpoints import ENDPOINTS, Endpoint
-from fanlight.faces.context import FaceContext
+from fanlight.faces.api.endpoints import ENDPOINTS, PAGE_STREAM, Endpoint
+from fanlight.faces.api.pages import Pages
+from fanlight.faces.api.streams import NO_STORE, Streams, refusal
+from fanlight.faces.context import VISIT, FaceContext, Visit
 from fanlight.faces.errors import FaceError, Failed
 from fanlight.faces.threads import in_thread
 from fanlight.faces.web.views import parse_view
@@ -28,18 +30,20 @@ from fanlight.panels import View
 CSV_ROWS: Final = 100
 """Rows of a CSV that are made and sent at once."""
 
-NO_STORE: Final[Mapping[str, str]] = {"cache-control": "no-store"}
-
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def routes(context: FaceContext) -> list[Route]:
-    """Every JSON route, `/health` and `/metrics`."""
+def routes(context: FaceContext, streams: Streams | None = None) -> list[Route]:
+    """Every JSON route, `/health` and `/metrics`. `streams` are ended by who gave them."""
+    streams = streams or Streams(context)
     described = (("/api/openapi.json", "openapi", _openapi(context)), ("/metrics", "metrics", _metrics(context)))
-    made = [(endpoint.path, endpoint.name, _documents(context, endpoint)) for endpoint in ENDPOINTS]
+    made = [(endpoint.path, endpoint.name, _documents(context, endpoint, streams.pages)) for endpoint in ENDPOINTS]
     return [
-        Route(path, _answering(context, name, handler), methods=["GET"], name=f"api-{name}")
-        for path, name, handler in (*made, *described)
+        Route(PAGE_STREAM, streams, methods=["GET"], name="api-page-stream"),
+        *(
+            Route(path, _answering(context, name, handler), methods=["GET"], name=f"api-{name}")
+            for path, name, handler in (*made, *described)
+        ),
     ]
 
 
@@ -50,49 +54,43 @@ def _answering(context: FaceContext, name: str, handler: Handler) -> Handler:
         try:
             return await handler(request)
         except FaceError as error:
-            return _refusal(error)
+            return refusal(error)
         except Exception as error:
             context.recorder.failed(f"api {name}", error)
-            return _refusal(Failed())
+            return refusal(Failed())
 
     return answer
-
-
-def _refusal(error: FaceError) -> Response:
-    headers = {**NO_STORE, **error.headers}
-    return Response(encode(error.document()), error.status, headers, errors.CONTENT_TYPE)
 
 
 def _json(body: bytes, status: int = 200) -> Response:
     return Response(body, status, NO_STORE, errors.CONTENT_TYPE)
 
 
-def _documents(context: FaceContext, endpoint: Endpoint) -> Handler:
+def _documents(context: FaceContext, endpoint: Endpoint, pages: Pages) -> Handler:
     pacer = context.pulse.pacer
 
     async def handler(request: Request) -> Response:
         path = {name: str(value) for name, value in request.path_params.items()}
         page = path.get("name", endpoint.name)
         view, values = parameters.read(endpoint.parameters, page, request.query_params)
+        visit: Visit | None = request.scope.get(VISIT)
+        role = visit.role if visit else "viewer"
+
+        def asked() -> Asked:
+            snapshot, breathe = context.query.snapshot(view), pacer.breathe
+            follow = context.actions.follow
+            return Asked(snapshot, view, values, path, context.panels, breathe, follow, pages, role)
+
         if endpoint.csv and values["format"] == "csv":
-            asked = await in_thread(pacer, _asked, context, view, values, path)
-            return _csv(context, endpoint.csv(asked), values["table"])
-        body, status = await in_thread(pacer, _document, context, endpoint, view, values, path)
+            return _csv(context, endpoint.csv(await in_thread(pacer, asked)), values["table"])
+        body, status = await in_thread(pacer, lambda: _document(endpoint, asked()))
         return _json(body, status)
 
     return handler
 
 
-def _asked(context: FaceContext, view: View, values: Mapping[str, Any], path: Mapping[str, str]) -> Asked:
-    snapshot = context.query.snapshot(view)
-    pacer = context.pulse.pacer
-    return Asked(snapshot, view, values, path, context.panels, pacer.breathe, context.actions.follow)
-
-
-def _document(
-    context: FaceContext, endpoint: Endpoint, view: View, values: Mapping[str, Any], path: Mapping[str, str]
-) -> tuple[bytes, int]:
-    document = endpoint.build(_asked(context, view, values, path))
+def _document(endpoint: Endpoint, asked: Asked) -> tuple[bytes, int]:
+    document = endpoint.build(asked)
     return encode(document), endpoint.status(document)
 
 

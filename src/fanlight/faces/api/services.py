@@ -165,7 +165,7 @@ def wrapper_metrics(asked: Asked) -> WrapperMetrics:
         name=name,
         hours=hours,
         covered_hours=round(min(hours, snapshot.view.seconds / 3_600, KEPT_HOURS), 4),
-        operations=[_operation(row) for row in snapshot.operations if row.service == name],
+        operations=[operation(row) for row in snapshot.operations if row.service == name],
         step_seconds=BUCKET,
         points=list(steps(snapshot, name, since)),
     )
@@ -236,7 +236,8 @@ def _moment(at: float | None) -> str | None:
     return None if at is None else formats.moment(at)
 
 
-def _operation(row: sections.Operation) -> Operation:
+def operation(row: sections.Operation) -> Operation:
+    """An operation."""
     return Operation(
         operation=row.operation,
         calls=row.total.count,

@@ -49,8 +49,13 @@ class WebFace:
     """
 
     def __init__(
-        self, context: FaceContext, extra_routes: Sequence[BaseRoute] = (), renderer: Renderer | None = None
+        self,
+        context: FaceContext,
+        extra_routes: Sequence[BaseRoute] = (),
+        renderer: Renderer | None = None,
+        closing: Callable[[], None] = lambda: None,
     ) -> None:
+        self._closing = closing
         self._context = context
         self._gate = Gate(context)
         rendering = Rendering(context, renderer)
@@ -86,6 +91,7 @@ class WebFace:
 
     def close(self) -> None:
         """End all live streams; from any thread, any number of times."""
+        self._closing()
         self.hub.close()
 
     async def _serve(self, scope: Scope, caller: Caller, root: str, receive: Receive, send: Send) -> None:

@@ -43,6 +43,7 @@ BUNDLES: Final[Mapping[str, tuple[str, ...]]] = {
         "js/keys.js",
         "js/toasts.js",
         "js/range.js",
+        "js/notices.js",
         "js/actions.js",
         "js/chart-look.js",
         "js/chart-tip.js",

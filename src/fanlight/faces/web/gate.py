@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import inspect
 from collections.abc import Mapping
 from dataclasses import replace
@@ -66,6 +67,8 @@ class Gate:
 
     async def _decide(self, caller: Caller) -> Decision:
         settings, now = self._context.settings, self._context.now()
+        if self._runs_us(caller):
+            return decide(caller, settings, now, "operator")
         wrong = self._tries_wrongly(caller)
         if wrong and self._attempts.wait(caller.peer, self._monotonic()):
             caller_without = replace(caller, headers=_without(caller.headers, "authorization"))
@@ -79,6 +82,11 @@ class Gate:
         if wrong:
             self._attempts.failed(caller.peer, self._monotonic())
         return decision
+
+    def _runs_us(self, caller: Caller) -> bool:
+        """Whether it is the command that runs this very process."""
+        key = self._context.run_key.encode()
+        return bool(key) and hmac.compare_digest(caller.bearer.encode("utf-8", "surrogateescape"), key)
 
     def _tries_wrongly(self, caller: Caller) -> bool:
         """Whether a bearer token came that does not count: a wrong one, or any while the peer is held off."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from starlette.types import Receive, Send
 
@@ -21,6 +21,7 @@ from fanlight.faces.web.rooms import SLOW_SECONDS, Edition, Room, Viewer, data_l
 from fanlight.faces.web.shutdown import watch_server
 from fanlight.faces.web.surroundings import badges
 from fanlight.faces.web.views import INTERVALS
+from fanlight.pages.events import notices
 from fanlight.panels import View
 
 HEARTBEAT_SECONDS: Final = 2.0
@@ -52,6 +53,12 @@ HEADERS: Final = (
 """Keeps every proxy on the way from holding the stream back."""
 
 
+class Guest(Protocol):
+    """A live view of another kind: counted with the others and ended with them."""
+
+    def close(self) -> None: ...
+
+
 class Hub:
     """All live views of one dashboard. Belongs to the serving loop; `close` may be called from any thread."""
 
@@ -59,6 +66,7 @@ class Hub:
         self._context = context
         self._rendering = rendering
         self._rooms: dict[View, Room] = {}
+        self._guests: set[Guest] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: Callable[[], bool] = lambda: False
         self._unlisten: Callable[[], None] = lambda: None
@@ -67,8 +75,8 @@ class Hub:
 
     @property
     def viewers(self) -> int:
-        """Open streams."""
-        return sum(len(room.viewers) for room in tuple(self._rooms.values()))
+        """Open streams, those of guests included."""
+        return sum(len(room.viewers) for room in tuple(self._rooms.values())) + len(self._guests)
 
     def close(self) -> None:
         """End every stream."""
@@ -91,14 +99,33 @@ class Hub:
         finally:
             leave()
 
+    def enter_guest(self, guest: Guest) -> Callable[[], None]:
+        """Take in a guest; what is returned lets it go. Raises FaceError when there is no room."""
+        self._admit()
+        unwatch = self._context.pulse.watch()
+        self._open_first()
+        self._guests.add(guest)
+
+        def leave() -> None:
+            self._guests.discard(guest)
+            self._close_last()
+            unwatch()
+
+        return leave
+
+    def pushed(self) -> None:
+        """Something was sent to a guest."""
+        self._pushed += 1
+
     def _admit(self) -> None:
         loop = asyncio.get_running_loop()
         if self._loop is not None and self._loop.is_closed():
             self._rooms.clear()
+            self._guests.clear()
             self._unlisten()
-        if self._loop is not loop and self._rooms:
+        if self._loop is not loop and self.viewers:
             raise _full("This process already serves live views on another event loop.")
-        if self._loop is not loop or not self._rooms:
+        if self._loop is not loop or not self.viewers:
             self._loop, self._stopping = loop, watch_server()
         if self._stopping():
             raise _full("The server is stopping.")
@@ -107,8 +134,7 @@ class Hub:
             raise _full(f"All {limit} live views are taken (max_viewers); this page polls instead.")
 
     def _enter(self, view: View, viewer: Viewer) -> Room:
-        if not self._rooms:
-            self._open()
+        self._open_first()
         room = self._rooms.get(view)
         if room is None:
             room = self._rooms[view] = Room(view)
@@ -123,12 +149,17 @@ class Hub:
             del self._rooms[room.view]
             room.silence()
             _cancel(room.task)
-        if not self._rooms:
+        self._close_last()
+
+    def _close_last(self) -> None:
+        if not self._rooms and not self._guests:
             self._unlisten()
             self._count_pushes()
             _cancel(self._keeper)
 
-    def _open(self) -> None:
+    def _open_first(self) -> None:
+        if self._rooms or self._guests:
+            return
         loop = asyncio.get_running_loop()
         self._unlisten = self._context.pulse.listen(lambda version: _from_thread(loop, self._wake_rooms))
         self._keeper = asyncio.create_task(self._keep(), name="fanlight-live")
@@ -141,6 +172,8 @@ class Hub:
         for room in self._rooms.values():
             for viewer in room.viewers:
                 viewer.close()
+        for guest in self._guests:
+            guest.close()
 
     async def _keep(self) -> None:
         """End everything when the server stops; once a second count what was pushed."""
@@ -214,6 +247,7 @@ class Hub:
             "uptime": round(snapshot.uptime, 1),
             "state": rules.judge(snapshot).state,
             "badges": badges(self._context, snapshot),
+            "notices": notices(snapshot),
         }
 
     async def _stream(self, room: Room, viewer: Viewer, receive: Receive, send: Send) -> None:

@@ -8,11 +8,12 @@ from typing import Any, Final
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from fanlight.faces.context import VISIT, FaceContext
 from fanlight.faces.errors import FaceError, NotFound, there_is
+from fanlight.faces.live import LiveApi
 from fanlight.faces.threads import in_thread
 from fanlight.faces.web import assets, live, views
 from fanlight.faces.web.files import Files
@@ -42,6 +43,7 @@ class Routes:
             Route("/", self._page),
             Route("/static/{name}", self._asset),
             Route("/live", _Stream(self._context, self._hub)),
+            WebSocketRoute("/api/live", LiveApi(context, hub)),
             Route("/login", login.open),
             Route("/login", login.submit, methods=["POST"]),
             Route("/logout", login.leave, methods=["POST"]),

@@ -46,7 +46,7 @@ def status_state(code: Any) -> str:
     the unknown."""
     try:
         number = int(code)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return "error" if code else ""
     if number >= 1000:
         return "ok" if number in (1000, 1001, 1005) else "error"

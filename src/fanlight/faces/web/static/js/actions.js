@@ -3,6 +3,7 @@
 (() => {
   const STATES = { success: "ok", error: "error", running: "idle" };
   const FOLLOW = 1000;
+  fanlight.acting = 0;
   const dialog = document.getElementById("confirm");
   const fieldset = document.getElementById("confirm-fields");
 
@@ -63,6 +64,16 @@
   const post = (address, given) =>
     get(address, { method: "POST", headers: { Accept: "application/json", "Content-Type": "application/json" }, body: JSON.stringify(given) });
 
+  // Until the answer names its run, nobody can tell whether a notice is about it: it waits.
+  const posted = async (action, given) => {
+    fanlight.acting += 1;
+    try {
+      return await post(action, given);
+    } finally {
+      fanlight.acting -= 1;
+    }
+  };
+
   const follow = async (run, title, toast) => {
     for (;;) {
       await new Promise((wait) => setTimeout(wait, FOLLOW));
@@ -80,7 +91,7 @@
     if (!given) return;
     button.disabled = true;
     try {
-      const { status, message, run: id } = await post(action, given);
+      const { status, message, run: id } = await posted(action, given);
       if (id) fanlight.said(id);
       const toast = fanlight.toast(STATES[status] || "error", `${status}: ${message || ""}`, { lasting: true });
       if (status === "running") await follow(id, title, toast);

@@ -27,6 +27,7 @@
     }
   };
   const pace = () => chosen() || usual;
+  const away = () => document.hidden && !fanlight.notifying(); // who wants to be notified is never away
   const url = () => (chosen() ? `${address}${address.includes("?") ? "&" : "?"}interval=${chosen()}` : address);
   const show = (state) => {
     if (root.dataset.state === state) return;
@@ -57,7 +58,7 @@
   const wait = () => Math.min(500 * 2 ** failures, LONGEST_WAIT) * (0.7 + Math.random() * 0.6);
   const failed = () => {
     close();
-    if (paused || document.hidden) return;
+    if (paused || away()) return;
     failures += 1;
     if (failures < TRIES_BEFORE_POLLING) show("reconnecting");
     else if (!pollTimer) poll();
@@ -66,7 +67,7 @@
 
   const poll = () => {
     pollTimer = setTimeout(poll, Math.max(pace(), 5) * 1000);
-    if (document.hidden) return;
+    if (away()) return;
     htmx.ajax("GET", location.href, { source: "#main", target: "#main", select: "#main", swap: "outerMorph" });
   };
   const stopPolling = () => {
@@ -105,7 +106,7 @@
   };
   document.addEventListener("visibilitychange", () => {
     clearTimeout(hiddenTimer);
-    if (document.hidden) hiddenTimer = setTimeout(close, HIDDEN_GRACE);
+    if (away()) hiddenTimer = setTimeout(close, HIDDEN_GRACE);
     else if (!connection) resume();
   });
   addEventListener("pagehide", close);
@@ -115,7 +116,7 @@
   // Called by the page's one timer: a stream that went silent is replaced.
   const watch = () => {
     const silent = Date.now() - heard > 2500 * pace() + 5000;
-    if (stream && silent && !document.hidden) failed();
+    if (stream && silent && !away()) failed();
   };
   const toggle = () => {
     paused = !paused;

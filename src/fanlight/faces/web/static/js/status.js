@@ -40,6 +40,7 @@
     if (status.instances) put(at("instances"), String(status.instances));
     if (status.uptime) put(at("uptime"), fanlight.span(status.uptime));
     if (status.badges) badges(status.badges);
+    if (status.notices) fanlight.notices(status.notices);
     if (status.dropped) {
       at("dropped").hidden = false;
       put(at("dropped"), `${status.dropped} updates dropped`);

@@ -1,0 +1,208 @@
+"""A serving command in a terminal: what it costs while plain lines are shown, how soon d shows the dashboard, and what
+a terminal nobody reads does to the service's p99.
+
+Run: python bench/console.py [--seconds 20]. The service is `fanlight run` on a pseudo-terminal of 200 x 60; it prints
+five lines a second, 500 where the terminal stalls. Exits 1 above a budget.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import http.client
+import os
+import pty
+import re
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+WIDTH, HEIGHT = 200, 60
+OFF_PERCENT = 1.0
+FIRST_FRAME_MS = 300.0
+P99_RATIO = 1.10
+TOGGLES = 10
+QUIET_LINES = 5
+
+SERVICE = """
+import os, threading, time
+
+def talk(rate):
+    number, began = 0, time.monotonic()
+    while True:
+        while number < (time.monotonic() - began) * rate:
+            print(f"line {number} stored group=General message={number} user=ada", flush=True)
+            number += 1
+        time.sleep(0.01)
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        threading.Thread(target=talk, args=(float(os.environ["RATE"]),), daemon=True).start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+"""
+
+
+class Served:
+    """The service on a terminal of its own, which is read unless `reading` is cleared."""
+
+    def __init__(self, folder: Path, rate: float, *words: str) -> None:
+        (folder / "talking.py").write_text(SERVICE)
+        self._terminal, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
+        line = [sys.executable, "-m", "fanlight", "run", "talking:app", "--port", "0", "--no-access-log", *words]
+        environ = {**os.environ, "TERM": "xterm-256color", "RATE": str(rate)}
+        self.popen = subprocess.Popen(
+            line, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, env=environ, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),
+        )  # fmt: skip
+        os.close(theirs)
+        self.reading = threading.Event()
+        self.reading.set()
+        self._came = threading.Condition()
+        self._text = ""
+        threading.Thread(target=self._read, daemon=True).start()
+        self.place = self.until(r"dashboard at http://([\d.:]+)/").group(1)
+        self.until("d shows the dashboard")
+
+    def _read(self) -> None:
+        while self.reading.wait():
+            try:
+                data = os.read(self._terminal, 65_536)
+            except OSError:
+                return
+            with self._came:
+                self._text = (self._text + data.decode("utf-8", "replace"))[-200_000:]
+                self._came.notify_all()
+
+    def until(self, pattern: str) -> re.Match[str]:
+        """Wait for a match, and forget what came before its end."""
+        with self._came:
+            while not (found := re.search(pattern, self._text)):
+                if not self._came.wait(30):
+                    raise TimeoutError(f"{pattern} never came")
+            self._text = self._text[found.end() :]
+        return found
+
+    def press(self, key: str) -> None:
+        os.write(self._terminal, key.encode())
+
+    def own(self) -> list[psutil.Process]:
+        """The processes that a service without a terminal would not have: the console and the supervisor."""
+        console = psutil.Process(self.popen.pid)
+        return [console, *console.children()]
+
+    def stop(self) -> None:
+        self.reading.set()
+        self.press("q")
+        self.popen.wait(30)
+        os.close(self._terminal)
+
+
+def cpu(processes: list[psutil.Process]) -> float:
+    """Their CPU seconds so far."""
+    return sum(times.user + times.system for times in (process.cpu_times() for process in processes))
+
+
+def off_percent(folder: Path, seconds: float) -> float:
+    """CPU of console and supervisor in percent of a core, a few lines a second passing through, nothing shown."""
+    served = Served(folder, QUIET_LINES)
+    served.press("d")
+    served.until("In flight")
+    served.press("d")
+    served.until("line")
+    time.sleep(2)
+    own = served.own()
+    before, began = cpu(own), time.perf_counter()
+    time.sleep(seconds)
+    share = 100 * (cpu(own) - before) / (time.perf_counter() - began)
+    served.stop()
+    return share
+
+
+def first_frames(folder: Path) -> list[float]:
+    """Milliseconds from pressing d to the first frame with figures."""
+    served, found = Served(folder, QUIET_LINES), []
+    time.sleep(2)
+    for _ in range(TOGGLES):
+        began = time.perf_counter()
+        served.press("d")
+        served.until(r"\x1b\[\?1049h")
+        served.until("In flight")
+        found.append(1_000 * (time.perf_counter() - began))
+        time.sleep(0.5)
+        served.press("d")
+        served.until(r"\x1b\[\?1049l")
+        time.sleep(0.5)
+    served.stop()
+    return found
+
+
+def stalled_ratio(folder: Path, seconds: float) -> tuple[float, float, int]:
+    """The service's p99 with the terminal stalled over that with it read, the former in ms, and its requests."""
+    served = Served(folder, 500, "--dashboard")
+    served.until("In flight")
+    time.sleep(2)
+    read, stalled = list[float](), list[float]()
+    for _ in range(2):  # interleaved, so that the machine's moods fall on both
+        served.reading.set()
+        read += latencies(served.place, seconds / 2)
+        served.reading.clear()
+        stalled += latencies(served.place, seconds / 2)
+    served.stop()
+    p99 = [statistics.quantiles(each, n=100)[98] for each in (read, stalled)]
+    return p99[1] / p99[0], 1_000 * p99[1], len(stalled)
+
+
+def latencies(place: str, seconds: float) -> list[float]:
+    """Seconds of each of some 200 requests a second on one connection."""
+    connection, found, end = http.client.HTTPConnection(place), list[float](), time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        began = time.perf_counter()
+        connection.request("GET", "/")
+        connection.getresponse().read()
+        found.append(time.perf_counter() - began)
+        time.sleep(0.005)
+    connection.close()
+    return found
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    seconds = parser.parse_args().seconds
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        off, frames = off_percent(folder, seconds), first_frames(folder)
+        ratio, p99, requests = stalled_ratio(folder, seconds)
+    first = statistics.median(frames)
+    frame = f"{first:.0f} ms, worst {max(frames):.0f}"
+    results = (
+        (off <= OFF_PERCENT, f"plain lines shown: {off:.2f} % of a core (budget {OFF_PERCENT:g} %)"),
+        (first <= FIRST_FRAME_MS, f"d to figures: {frame} (budget {FIRST_FRAME_MS:g} ms)"),
+        (
+            ratio <= P99_RATIO,
+            f"terminal stalled: p99 x {ratio:.2f}, {p99:.2f} ms, {requests} asked (x {P99_RATIO:g})",
+        ),
+    )
+    for within, text in results:
+        print(f"{'ok  ' if within else 'OVER'} {text}")
+    return 0 if all(within for within, _ in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""Inputs: what a snapshot is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fanlight.core.analytics import Analytics
+from fanlight.core.frame import Key, newest
+from fanlight.core.sections import Instance, Supplied
+from fanlight.core.timeline import WINDOW_LIMITS, Lines, Point, View
+from fanlight.core.totals import Totals
+from fanlight.panels import ActionButton
+from fanlight.settings import Settings
+
+if TYPE_CHECKING:
+    from fanlight.core.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a snapshot is made of."""
+
+    at: float
+    settings: Settings
+    scope: str
+    view: View
+    totals: Totals
+    this_run: Totals
+    instances: tuple[Instance, ...]
+    database: Supplied = field(default_factory=Supplied)
+    actions: tuple[ActionButton, ...] = ()
+    redis: Supplied = field(default_factory=Supplied)
+    last_failure: str = ""
+    viewers: int = 0
+    history: str = ""
+    version: int = 0
+    exposition: Callable[[Snapshot], str] | None = None
+    analytics: Callable[[], Analytics] | None = None
+    series: Callable[[str, Key, int], tuple[Point, ...]] | None = None
+    lines: Callable[[], Lines] | None = None
+
+
+def with_present(past: View, present: View) -> View:
+    """A range with the levels of now, and the window's records that are inside it: the newest are not stored yet."""
+    kept = {}
+    for kind, records in {**past.kept, **present.kept}.items():
+        inside = [record for record in records if past.start <= record.at < past.end]
+        kept[kind] = tuple(newest(WINDOW_LIMITS[kind], past.kept.get(kind, ()), inside))
+    return past._replace(gauges=present.gauges, recent=present.recent, recent_seconds=present.recent_seconds, kept=kept)
