@@ -5,11 +5,8 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import subprocess
-import sys
-from pathlib import Path
 
-import uvicorn
+from launching import serve
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
@@ -29,19 +26,10 @@ def main() -> None:
         logging.getLogger("orchestrator").setLevel(logging.DEBUG)
     if given.host in ("127.0.0.1", "localhost", "::1"):
         os.environ.setdefault("FANLIGHT_LOCAL_ROLE", "operator")
-    place = "127.0.0.1" if given.host in ("0.0.0.0", "::") else given.host  # noqa: S104 - compared, not bound
-    address = f"http://{place}:{given.port}"
-    print(f"orchestrator: dashboard at {address}/dashboard", flush=True)
-    command = [sys.executable, "-m", "orchestrator.traffic", address]
-    folder = Path(__file__).resolve().parents[1]
-    clients = subprocess.Popen(command, cwd=folder) if given.sample_data else None  # noqa: S603 - our own words
-    try:
-        level = "debug" if given.debug else "warning"
-        uvicorn.run("orchestrator.app:app", host=given.host, port=given.port, log_level=level, app_dir=str(folder))
-    finally:
-        if clients is not None:
-            clients.terminate()
-            clients.wait()
+    print(f"orchestrator: dashboard at http://{given.host}:{given.port}/dashboard", flush=True)
+    level = "debug" if given.debug else "warning"
+    traffic = "orchestrator.traffic" if given.sample_data else ""
+    serve("orchestrator.app:app", given.host, given.port, log_level=level, traffic=traffic)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
-import sys
 from contextlib import nullcontext
-from pathlib import Path
 
-import uvicorn
+from launching import serve
 
 from .redis_server import private_redis
 
@@ -20,22 +17,13 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8002)
     parser.add_argument("--no-traffic", action="store_true", help="no clients")
     given = parser.parse_args()
-    folder = Path(__file__).resolve().parents[1]
-    address = f"http://127.0.0.1:{given.port}"
     told = os.environ.get("UPLOADS_REDIS", "")
     with nullcontext(told) if told else private_redis() as url:
         os.environ["UPLOADS_REDIS"] = url
         os.environ.setdefault("FANLIGHT_LOCAL_ROLE", "operator")  # only loopback is listened on
         print(f"uploads: {'in ' + url if url else 'in memory, there is no redis-server'}", flush=True)
-        print(f"uploads: dashboard at {address}/dashboard", flush=True)
-        command = [sys.executable, "-m", "uploads.traffic", address]
-        clients = None if given.no_traffic else subprocess.Popen(command, cwd=folder)  # noqa: S603 - our own words
-        try:
-            uvicorn.run("uploads.app:app", port=given.port, log_level="warning", app_dir=str(folder))
-        finally:
-            if clients is not None:
-                clients.terminate()
-                clients.wait()
+        print(f"uploads: dashboard at http://127.0.0.1:{given.port}/dashboard", flush=True)
+        serve("uploads.app:app", "127.0.0.1", given.port, traffic="" if given.no_traffic else "uploads.traffic")
 
 
 if __name__ == "__main__":
