@@ -8,7 +8,7 @@ BASE := .venv-base
 BIN := $(VENV)/bin
 # Old releases warn of themselves; that is no failure of ours.
 OLD := $(LOWEST)/bin/python -m pytest -p no:cacheprovider -W ignore::DeprecationWarning
-TESTS := pytest pytest-xdist hypothesis httptools opentelemetry-sdk prometheus-client fastapi aiohttp redis hiredis fpdf2 pypdf flask django gunicorn uvicorn-worker a2wsgi textual cachetools
+TESTS := pytest pytest-xdist hypothesis httptools opentelemetry-sdk prometheus-client fastapi aiohttp redis hiredis fpdf2 pypdf flask django gunicorn uvicorn-worker a2wsgi httpx httpx2 requests pymongo sqlalchemy aiosqlite openai anthropic textual cachetools
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -29,7 +29,7 @@ test-all: dev lowest base system lint types ## Also the soaks, the oldest suppor
 
 bench: ## The comparisons with peers; prints their tables
 	@sh scripts/venv.sh $(VENV) -e '.[bench]' -c constraints/highest.txt
-	@status=0; for script in middleware calls memory screen viewers hosts terminal console; do echo "== $$script"; $(BIN)/python "bench/$$script.py" || status=1; done; exit $$status
+	@status=0; for script in middleware calls memory history screen viewers hosts terminal console gateway; do echo "== $$script"; $(BIN)/python "bench/$$script.py" || status=1; done; exit $$status
 
 lint: dev ## Ruff, formatting included
 	$(BIN)/ruff check .

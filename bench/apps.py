@@ -81,12 +81,12 @@ def no_op(app: App) -> Subject:
 
 
 def fanlight_bare() -> Subject:
-    dashboard = Fanlight("bench")
+    dashboard = Fanlight("bench", store="memory://")
     return Subject(dashboard.asgi(bare), by_hand(dashboard.pulse))
 
 
 def fanlight_fastapi() -> Subject:
-    dashboard, app = Fanlight("bench"), fastapi()
+    dashboard, app = Fanlight("bench", store="memory://"), fastapi()
     dashboard.install(app)
     return Subject(app, by_hand(dashboard.pulse))
 

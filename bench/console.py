@@ -1,5 +1,5 @@
-"""A serving command in a terminal: what it costs while plain lines are shown, how soon d shows the dashboard, and what
-a terminal nobody reads does to the service's p99.
+"""A serving command in a terminal: its cost while plain lines are shown, how soon d shows the dashboard and an event is
+on the screen, and what a terminal nobody reads does to the service's p99.
 
 Run: python bench/console.py [--seconds 20]. The service is `fanlight run` on a pseudo-terminal of 200 x 60; it prints
 five lines a second, 500 where the terminal stalls. Exits 1 above a budget.
@@ -12,6 +12,7 @@ import fcntl
 import http.client
 import os
 import pty
+import random
 import re
 import statistics
 import struct
@@ -30,6 +31,8 @@ OFF_PERCENT = 1.0
 FIRST_FRAME_MS = 300.0
 P99_RATIO = 1.10
 TOGGLES = 10
+SCREEN_MS = 250.0
+REQUESTS = 40
 QUIET_LINES = 5
 
 SERVICE = """
@@ -151,6 +154,24 @@ def first_frames(folder: Path) -> list[float]:
     return found
 
 
+def to_screen(folder: Path) -> list[float]:
+    """Milliseconds from before a request is sent until its row is on the screen, at random phases."""
+    served, found, chance = Served(folder, QUIET_LINES, "--dashboard"), [], random.Random(7)
+    served.until("In flight")
+    time.sleep(2)
+    for number in range(REQUESTS):
+        time.sleep(0.5 + chance.random())
+        connection = http.client.HTTPConnection(served.place)
+        began = time.perf_counter()
+        connection.request("GET", f"/seen/{number:04}")
+        connection.getresponse().read()
+        connection.close()
+        served.until(f"/seen/{number:04}")
+        found.append(1_000 * (time.perf_counter() - began))
+    served.stop()
+    return found
+
+
 def stalled_ratio(folder: Path, seconds: float) -> tuple[float, float, int]:
     """The service's p99 with the terminal stalled over that with it read, the former in ms, and its requests."""
     served = Served(folder, 500, "--dashboard")
@@ -187,13 +208,14 @@ def main() -> int:
     seconds = parser.parse_args().seconds
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        off, frames = off_percent(folder, seconds), first_frames(folder)
+        off, frames, events = off_percent(folder, seconds), first_frames(folder), to_screen(folder)
         ratio, p99, requests = stalled_ratio(folder, seconds)
-    first = statistics.median(frames)
+    first, seen = statistics.median(frames), statistics.quantiles(events, n=20)
     frame = f"{first:.0f} ms, worst {max(frames):.0f}"
     results = (
         (off <= OFF_PERCENT, f"plain lines shown: {off:.2f} % of a core (budget {OFF_PERCENT:g} %)"),
         (first <= FIRST_FRAME_MS, f"d to figures: {frame} (budget {FIRST_FRAME_MS:g} ms)"),
+        (seen[18] <= SCREEN_MS, f"event to screen: p50 {seen[9]:.0f} ms, p95 {seen[18]:.0f} (budget {SCREEN_MS:g} ms)"),
         (
             ratio <= P99_RATIO,
             f"terminal stalled: p99 x {ratio:.2f}, {p99:.2f} ms, {requests} asked (x {P99_RATIO:g})",

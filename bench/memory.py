@@ -33,7 +33,7 @@ class Service:
 
     def __init__(self) -> None:
         self.clock = ManualClock()
-        dashboard = Fanlight("bench", clock=self.clock, max_series=SERIES)
+        dashboard = Fanlight("bench", store="memory://", clock=self.clock, max_series=SERIES)
         self.dashboard, self.recorder = dashboard, dashboard.recorder
         self.turn = by_hand(dashboard.pulse)
         self.random = Random(1)

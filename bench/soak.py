@@ -47,7 +47,7 @@ class FastClock:
 @contextmanager
 def served(speed: float) -> Iterator[tuple[str, Fanlight]]:
     """A service whose dashboard lives faster, and that dashboard."""
-    dashboard = Fanlight("soak", clock=FastClock(speed))
+    dashboard = Fanlight("soak", store="memory://", clock=FastClock(speed))
     config = uvicorn.Config(dashboard.asgi(app), log_level="warning", access_log=False)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -21,9 +21,11 @@ def promtool() -> str:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def runtime_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Dashboards of tests are written down where nobody looks for running ones."""
+def no_files_at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Dashboards without a store keep their history in memory, and nothing is ever written into the user's home."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FANLIGHT_STORE", "memory://")
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
         yield
 

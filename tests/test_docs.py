@@ -19,7 +19,19 @@ from werkzeug.test import Client
 
 from fanlight import Fanlight, settings
 from fanlight.capture import logs, websocket
-from fanlight.cli import demo, lifeline, run, serve, serving, supervisor, threaded, top
+from fanlight.cli import (
+    demo,
+    export,
+    gateway,
+    lifeline,
+    run,
+    serve,
+    serving,
+    simulate,
+    supervisor,
+    threaded,
+    top,
+)
 from fanlight.core import fold, frame, metrics, recorder, timeline
 from fanlight.core.pulse import Pulse
 from fanlight.faces.api import openapi
@@ -39,7 +51,15 @@ TEXTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *EXAMPLES, *sorted(DOCS.g
 REQUIREMENTS = {"HUB": 11, "ORC": 9, "OBS": 7, "TTY": 7, "API": 10, "X": 9}
 """How many requirements each of the sources has."""
 
-COMMANDS: dict[str, click.Command] = {"run": run.run, "top": top.top, "serve": serve.serve, "demo": demo.demo}
+COMMANDS: dict[str, click.Command] = {
+    "run": run.run,
+    "top": top.top,
+    "serve": serve.serve,
+    "export": export.export,
+    "demo": demo.demo,
+    "simulate": simulate.simulate,
+    "gateway": gateway.gateway,
+}
 
 
 PYTHON = [block for block in blocks(*TEXTS) if block.language == "python"]
@@ -220,7 +240,7 @@ def test_options_are_documented_as_they_are(name: str) -> None:
     rows = [
         line.strip("| ").split(" | ") for line in section[: section.index("\n## ", 5)].splitlines() if "`--" in line
     ]
-    documented = {row[0]: row[1] for row in rows if row[0].startswith("`--")}
+    documented = {row[0]: row[1] for row in rows if row[0].startswith("`-")}
     expected = options(COMMANDS[name])
     assert set(documented) == set(expected)
     assert not [row for row, cell in documented.items() if "`" in cell and cell != f"`{expected[row]}`"]

@@ -138,3 +138,54 @@ def test_totals_survive_a_restart(make: Make, clock: ManualClock) -> None:
     assert len(snapshot.activity) == 5
     assert snapshot.view.totals["requests"].count == 5
     assert snapshot.cache_total.hits == 1
+
+
+def test_a_store_that_cannot_be_made_is_said(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """X-3: an unwritable state directory costs history, not the service: a warning is logged and shown."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    monkeypatch.delenv("FANLIGHT_STORE")
+    dashboard = Fanlight("shop", clock=clock)
+    dashboard.start()
+    serve(dashboard, 2)
+    tick(dashboard, clock)
+    assert total(dashboard) == 2
+    assert str(tmp_path / "file") in dashboard.query.snapshot(View()).own.history
+    assert [record.levelname for record in caplog.records if "kept in memory" in record.message] == ["WARNING"]
+    dashboard.close()
+
+
+def test_constructing_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Design: a dashboard that is only made writes nothing; started without a store it has a file of its own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("FANLIGHT_STORE")
+    dashboard = Fanlight("shop")
+    assert list(tmp_path.iterdir()) == []
+    dashboard.start()
+    assert [path.suffix for path in (tmp_path / "fanlight").glob("shop-*.db")] == [".db"]
+    dashboard.close()
+
+
+def test_a_snapshot_carries_the_chosen_range(make: Make, clock: ManualClock) -> None:
+    """OBS-1, X-4: the window judges the present; beside it the range has its charts, routes, records and starts."""
+    dashboard = make()
+    dashboard.recorder.event("start", {"release": "1.4"})
+    serve(dashboard, 30)
+    tick(dashboard, clock, 1_300)
+    serve(dashboard, 2)
+    tick(dashboard, clock)
+    present = dashboard.query.snapshot(View())
+    assert present.range is present
+    assert (present.view.totals["requests"].count, present.view.step) == (2, 5)
+    hour = dashboard.query.snapshot(View(range="1h"))
+    assert hour.view.totals["requests"].count == 2
+    assert (hour.range.view.totals["requests"].count, hour.range.view.step) == (30, 10)
+    assert [route.figures.count for route in hour.range.routes] == [30]
+    assert [record.data["fields"] for record in hour.range.view.kept["starts"]] == [{"release": "1.4"}]
+    assert hour.range.lines.families["requests"].keys() == {("GET", "/a")}
+    assert dashboard.query.snapshot(View(range="1h")) is hour
+    chosen = dashboard.query.snapshot(View(start=NOW, end=NOW + 60, scope="this")).range.view
+    assert chosen.totals["requests"].count == 30
+    assert "all instances" in chosen.note

@@ -166,4 +166,4 @@ def test_settings_are_frozen() -> None:
     """Design: settings do not change once made."""
     with pytest.raises(AttributeError):
         Settings(name="s").name = "t"  # type: ignore[misc]  # the point of the test
-    assert msgspec.structs.asdict(Settings(name="s"))["store"] == "memory://"
+    assert msgspec.structs.asdict(Settings(name="s"))["store"] == ""

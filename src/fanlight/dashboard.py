@@ -82,7 +82,8 @@ class Fanlight(Declaring, Readings):
         """In the child of a fork: a new instance, with threads and connections of its own."""
         self.recorder.renew()
         engine = self.__dict__.pop("engine", None)
-        self.__dict__.pop("face", None)
+        for made in ("face", "context"):
+            self.__dict__.pop(made, None)
         self.__dict__.pop("_sidecar", None)  # it is the parent's
         if engine is not None and engine.abandon():
             self.start()
@@ -103,9 +104,9 @@ class Fanlight(Declaring, Readings):
         return self.recorder.instance
 
     @functools.cached_property
-    def face(self) -> WebFace:
-        """The dashboard itself, as an ASGI application for the paths under the prefix."""
-        context = FaceContext(
+    def context(self) -> FaceContext:
+        """The dashboard as its faces see it."""
+        return FaceContext(
             settings=self.settings,
             recorder=self.recorder,
             query=self.query,
@@ -117,8 +118,12 @@ class Fanlight(Declaring, Readings):
             access=self._access,
             run_key=self.run_key,
         )
-        streams = api.Streams(context)
-        return WebFace(context, api.routes(context, streams), closing=streams.close)
+
+    @functools.cached_property
+    def face(self) -> WebFace:
+        """The dashboard itself, as an ASGI application for the paths under the prefix."""
+        streams = api.Streams(self.context)
+        return WebFace(self.context, api.routes(self.context, streams), closing=streams.close)
 
     def install(self, app: Any) -> None:
         """Put the dashboard around a FastAPI or Starlette application, outside all its middleware.
@@ -198,6 +203,7 @@ class Fanlight(Declaring, Readings):
         """
         if self.settings.enabled:
             self.engine.start()
+            self._watch_again()
             _close_at_exit(self)
             if self.settings.port:
                 self._sidecar.start()
@@ -208,6 +214,8 @@ class Fanlight(Declaring, Readings):
 
     def close(self) -> None:
         """Stop recording, end all live views and write what is left. Idempotent; `start` begins again."""
+        self._unwatch()
+        self.__dict__.pop("context", None)
         face, engine = self.__dict__.pop("face", None), self.__dict__.pop("engine", None)
         beside = self.__dict__.pop("_sidecar", None)
         if beside is not None:

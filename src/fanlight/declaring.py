@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from fanlight.capture.clients import library
+from fanlight.capture.clients.library import Library
 from fanlight.capture.websocket import websocket
 from fanlight.clock import Clock
 from fanlight.core.breaker import Policy
@@ -20,6 +23,7 @@ from fanlight.services.actions import Runs as WhereItRuns
 from fanlight.services.breaker import BREAKERS, Breaker, Breakers
 from fanlight.services.cache import Cache
 from fanlight.services.calls import Call, Nowhere, record_call
+from fanlight.services.client_calls import Watcher
 from fanlight.services.names import heading, path_name
 from fanlight.services.probe import INTERVAL_SECONDS, THRESHOLD, Probe
 from fanlight.services.probe import TIMEOUT_SECONDS as PROBE_SECONDS
@@ -55,6 +59,7 @@ class Declaring(ABC):
         self._declared = Declared(clock)
         self._breakers = Breakers(clock, lambda: self._sink)
         self._registry = Registry()
+        self._watched: list[tuple[Library, Watcher]] = []
         self._services = self._registry.declared
         self._declared.actions.register(self._breaker_action())
         self._declared.actions.register(self._restart_action())
@@ -177,6 +182,33 @@ class Declaring(ABC):
             self._sink, service, operation,
             duration=duration, kind=kind, error=error, error_type=error_type, attributes=attributes,
         )  # fmt: skip
+
+    def watch(self, /, *libraries: str, names: Mapping[str, str] | None = None) -> None:
+        """Record the calls that these client libraries make, with no change where they are used, until `close`.
+
+        Known are those of `fanlight.capture.clients`. `names` gives servers (host, or host:port) and databases the name
+        of their service. Watching again replaces the names. Raises FanlightError for a library that is not known or not
+        installed.
+        """
+        wanted = [library(name) for name in libraries]
+        if not self.settings.enabled:
+            return
+        watcher = Watcher(self.recorder, names or {}, self._registry, self.recorder.failed)
+        for each in wanted:
+            each.watch(watcher)
+            for before in [pair for pair in self._watched if pair[0] is each]:
+                self._watched.remove(before)
+                each.unwatch(before[1])
+            self._watched.append((each, watcher))
+            weakref.finalize(self, each.unwatch, watcher).atexit = False
+
+    def _watch_again(self) -> None:
+        for each, watcher in self._watched:
+            each.watch(watcher)
+
+    def _unwatch(self) -> None:
+        for each, watcher in self._watched:
+            each.unwatch(watcher)
 
     def websocket(self, *, group: object = None, user: object = None) -> None:
         """Name the group and user of the WebSocket being served; anywhere in its handler."""

@@ -7,6 +7,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from logging import getLogger
 from typing import TYPE_CHECKING, Final
 
 from fanlight import sample
@@ -37,13 +38,12 @@ from fanlight.services.runs import Runs
 from fanlight.services.snapshot_cache import SnapshotCache
 from fanlight.services.supplier import Supplier
 from fanlight.settings import Settings
-from fanlight.stores import Store, open_store
 from fanlight.stores.base import TIERS, InstanceInfo
 from fanlight.stores.commands import Commands
 from fanlight.stores.compaction import Compactor, OwnSeconds
 from fanlight.stores.fleet import Fleet, Local
 from fanlight.stores.observer import Observer
-from fanlight.stores.opening import locate_redis, open_redis, open_shared
+from fanlight.stores.opening import MEMORY, locate_redis, open_redis, open_shared, opened
 from fanlight.stores.ranges import Ranges
 from fanlight.stores.writer import StoreWriter
 
@@ -55,8 +55,6 @@ STORE_TURN_SECONDS: Final = 1.0
 
 EXPOSITION_SECONDS: Final = 10.0
 """How long the Prometheus text on a page is shown before it is made anew."""
-
-MEMORY: Final = "memory://"
 
 ANALYTICS_KEY: Final = "analytics_snapshot_cache"
 """What the shared analytics are called in a Redis, behind the service's own prefix."""
@@ -96,8 +94,8 @@ class Engine:
         ]
         self._samplers = [] if observes else samplers
         recorder.samplers += self._samplers
-        self.store: Store = open_store(settings.store)
-        self.shared = settings.store != MEMORY
+        self.store, self.warning = opened(settings)
+        self.shared = self.store.url != MEMORY
         self.commands = Commands(self.store, settings.name, self.recorder.instance, clock)
         self._execution = Execution(declared.actions, self.caller, self.commands.report, recorder.failed)
         self.commands.starters[ACTION] = self._execution.begin
@@ -154,6 +152,8 @@ class Engine:
             if self._running:
                 return
             self._running = True
+            if self.warning:
+                getLogger("fanlight").warning("%s", self.warning)
             if not self.observes:
                 self._feed()
             if self.settings.sample_data and not self.shared:
@@ -376,7 +376,7 @@ class Engine:
 
     def history(self) -> str:
         """What is wrong with the store, "" when nothing is."""
-        return self.fleet.history() if self.fleet is not None else ""
+        return self.fleet.history() if self.fleet is not None else self.warning
 
 
 def _nothing() -> None:

@@ -24,7 +24,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     prefix: str = "/dashboard"
     enabled: bool = True
-    store: str = "memory://"
+    store: str = ""
     release: str = ""
     token: str = ""
     viewer_token: str = ""
@@ -50,7 +50,8 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     "name": "The service's name; dashboards of one name and store show one service.",
     "prefix": "Where the dashboard is mounted.",
     "enabled": "Off makes everything a pass-through: nothing is recorded, nothing is served.",
-    "store": "Where frames outlive the process: memory://, sqlite:///path, redis://host:port/database or rediss://.",
+    "store": "Where history outlives the process: memory://, sqlite:///path, redis://host:port/database, "
+    "or nothing for a file of the user's own.",
     "release": "The release that runs, shown and marked on charts.",
     "token": "Lets an operator in from anywhere, as bearer token or by the login link.",
     "viewer_token": "Lets a viewer in from anywhere; sees all, changes nothing.",
@@ -274,5 +275,5 @@ def _validate(settings: Settings, sources: Mapping[str, str]) -> None:
             refuse(field, " or ".join(choices))
     if settings.very_slow_seconds < settings.slow_seconds:
         refuse("very_slow_seconds", f"at least slow_seconds ({settings.slow_seconds})")
-    if settings.sample_data and settings.store != "memory://":
+    if settings.sample_data and settings.store not in ("", "memory://"):
         refuse("sample_data", "to be off with a real store: made-up numbers never go where real ones are kept")

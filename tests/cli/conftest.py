@@ -142,7 +142,8 @@ def environ(folder: Path) -> dict[str, str]:
         *(os.path.abspath(place) for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place),
     ]
     own = {"TMPDIR": str(folder / "tmp"), "XDG_RUNTIME_DIR": str(folder / "run"), "NO_COLOR": "1"}
-    return {**kept, "PYTHONPATH": os.pathsep.join(places), **own}
+    state = {"XDG_STATE_HOME": str(folder / "state")}
+    return {**kept, "PYTHONPATH": os.pathsep.join(places), **own, **state}
 
 
 @pytest.fixture

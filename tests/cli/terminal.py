@@ -63,8 +63,8 @@ DRAWN = "\x1b\\[\\?1049h"
 def numbers(text: str) -> list[int]:
     """The numbers of the chatty service's lines among what a terminal was sent, in order."""
     text = re.sub(PLAIN, "\n", text)
-    plain = re.sub(r"\x1b\[[0-9;?<>=]*[ -/]*[@-~]", "", text)
-    return [int(found) for found in re.findall(r"^<(\d+)>\.*\r?$", plain, re.MULTILINE)]
+    plain = re.sub(r"\x1b\[[0-9;?<>=]*[ -/]*[@-~]", "", text).replace("\r", "\n")
+    return [int(found) for found in re.findall(r"^<(\d+)>\.*$", plain, re.MULTILINE)]
 
 
 class Terminal:
@@ -157,16 +157,19 @@ class Terminal:
         return psutil.Process(self.popen.pid).children(recursive=True)
 
     def clean(self) -> None:
-        """End everything."""
+        """End everything; the reader first, or it would read from whatever gets the descriptor's number next."""
         for process in self.family() if self.popen.poll() is None else []:
             process.kill()
         if self.popen.poll() is None:
             self.popen.kill()
             self.popen.wait()
-        for fd in (self._slave, self._master):
-            if fd >= 0:
-                os.close(fd)
+        if self._slave >= 0:
+            os.close(self._slave)
         self.reading.set()
+        self._reader.join(PATIENCE)
+        assert not self._reader.is_alive()
+        if self._master >= 0:
+            os.close(self._master)
 
 
 Start = Callable[..., Terminal]

@@ -259,7 +259,7 @@ def test_in_the_background_the_terminal_is_left_to_the_shell(start: Start) -> No
     place = served(shell)
     begun = len(shell.text)
     shell.type("jobs\r")
-    shell.until(r"Running", begun)
+    shell.until(r"Running .*chatty:app.* &\r\n", begun)
     assert ask(place).isdigit()
     begun = len(shell.text)
     shell.type("fg\r")

@@ -33,14 +33,24 @@ def pids(running: Running, address: str, wanted: int, eventually: Callable[[Call
 def test_workers_share_the_port_and_the_store(
     command: Command, eventually: Callable[[Callable[[], bool]], None], folder: Path
 ) -> None:
-    """X-2: each of two workers answers; their private store is nobody else's to read and goes with them."""
-    running = command(*PAIR)
+    """X-2: workers that are to keep nothing share a private store all the same; it goes with them."""
+    running = command(*PAIR, "--store", "memory://")
     address = running.served()
     assert len(pids(running, address, 2, eventually)) == 2
     (store,) = (folder / "tmp").iterdir()
     assert store.stat().st_mode & 0o777 == 0o700
     assert running.stop() == 0
     assert not store.exists()
+
+
+def test_the_default_store_is_kept_for_the_next_time(command: Command, folder: Path) -> None:
+    """X-3: with no store told, workers share a file of the user's own, which stays."""
+    running = command(*PAIR)
+    running.served()
+    assert running.stop() == 0
+    (made,) = (folder / "state" / "fanlight").glob("*.db")
+    assert made.stat().st_mode & 0o777 == 0o600
+    assert list((folder / "tmp").iterdir()) == []
 
 
 def test_a_store_of_the_users_own_is_used_and_kept(command: Command, folder: Path) -> None:

@@ -108,7 +108,7 @@ def test_uploads_appear_without_a_reload(uploads: str, visit: Visit) -> None:
 
 
 def test_the_chat_in_its_terminal_theme(chat: str, visit: Visit) -> None:
-    """API-8: the terminal theme is monospace on near black; the countdown stands in the bar; a phone gets one column."""
+    """API-8: the terminal theme is monospace on near black, the countdown in its bar, and fits a phone."""
     send(chat, "GET", "/api/chat/groups")
     visitor = visit(f"{chat}/dashboard")
     page = visitor.go()

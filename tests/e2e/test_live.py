@@ -192,3 +192,38 @@ def drag(page: Page, chart: str) -> None:
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.5, middle, steps=4)
     page.mouse.up()
+
+
+def test_a_zoom_is_in_the_address_until_it_is_reset(service: Shop, visit: Visit) -> None:
+    """ORC-5: what was dragged over is `from` and `to` of the page, so that it can be reloaded and passed on."""
+    page = visit(service.page).go()
+    page.wait_for_selector(f"{CHART} canvas")
+    drag(page, CHART)
+    expect(page).to_have_url(re.compile(r"\?from=[\d.]+&to=[\d.]+$"))
+    page.keyboard.press("0")
+    expect(page).to_have_url(re.compile(r"^[^?]+$"))
+
+
+def test_a_zoom_into_stored_history_asks_for_finer_points(service: Shop, visit: Visit) -> None:
+    """OBS-1: over stored history dragging reads the page again for that range; the switch says that it is chosen."""
+    page = visit(service.page).go("/observability?range=24h")
+    page.wait_for_selector(f"{CHART} canvas")
+    expect(page.locator("[aria-label=Range] [aria-current]")).to_have_text("24 h")
+    drag(page, CHART)
+    expect(page).to_have_url(re.compile(r"/observability\?from=[\d.]+&to=[\d.]+$"))
+    expect(page.locator("[aria-label=Range] [aria-current]")).to_have_text("chosen")
+
+
+def test_a_range_of_ones_own_is_chosen_in_a_form(service: Shop, visit: Visit) -> None:
+    """OBS-1: the form takes local times, keeps the rest of the address, and refuses an end before the beginning."""
+    page = visit(service.page).go("/requests?kind=slow&range=1h")
+    page.locator("[popovertarget=range-form]").click()
+    begin, end = page.locator("#range-form [name=from]"), page.locator("#range-form [name=to]")
+    expect(begin).not_to_have_value("")
+    begin.fill("2026-01-02T03:04:05")
+    end.fill("2026-01-02T03:04:00")
+    page.locator("#range-form > button").click()
+    assert end.evaluate("field => field.validationMessage")
+    end.fill("2026-01-02T04:04:05")
+    page.locator("#range-form > button").click()
+    expect(page).to_have_url(re.compile(r"/requests\?kind=slow&from=17\d{8}&to=17\d{8}$"))

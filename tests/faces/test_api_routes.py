@@ -16,8 +16,11 @@ from tests.faces.service import ScriptedService, busy_service, get
 from fanlight.core.recorder import Sample
 from fanlight.core.sections import Supplied
 from fanlight.core.snapshot import Snapshot
-from fanlight.faces.api import routes
+from fanlight.faces.api import charts, parameters, routes
+from fanlight.faces.api.documents import Asked
 from fanlight.faces.api.encoding import encode, plain
+from fanlight.faces.api.endpoints import EXPORT
+from fanlight.faces.api.pages import Pages
 from fanlight.faces.context import FaceContext
 from fanlight.faces.threads import THREADS, in_thread
 from fanlight.panels import Panel, Slot, View
@@ -410,3 +413,16 @@ def test_encoding_mends_what_json_cannot_hold() -> None:
     assert encode({"a": "x\udc80", "b": [object, {"c": "\ud800"}]}).startswith(b'{"a":"x?"')
     assert encode({("odd", "key"): 1, "s": {3}}).startswith(b"{")
     assert plain({"deep": {"deeper": {"deepest": 1}}}, depth=1) == {"deep": "{'deeper': {'deepest': 1}}"}
+
+
+def test_the_export_in_pieces_is_the_export() -> None:
+    """ORC-3: streamed an endpoint and a step at a time, the document is the one that is described, byte for byte."""
+    service = busy_service()
+    context = service.context
+    view, values = parameters.read(EXPORT.parameters, EXPORT.name, {"range": "15m"})
+    snapshot = service.query.snapshot(view)
+    asked = Asked(snapshot, view, values, {}, context.panels, lambda: None, context.actions.follow, Pages(context), "")
+    assert EXPORT.pieces is not None
+    pieces = list(EXPORT.pieces(asked))
+    assert "".join(pieces).encode() == encode(charts.export(asked))
+    assert len(pieces) > len(snapshot.routes) + 10

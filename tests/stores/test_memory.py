@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from fanlight.stores import memory
 from fanlight.stores.base import Command, InstanceInfo, StoredFrame
 from fanlight.stores.memory import MemoryStore
 
@@ -25,6 +28,20 @@ def test_bytes_are_bounded_and_drops_counted() -> None:
     store.write(info(), frames(1, first=9), None)
     assert store.dropped == 1
     assert [frame.bucket for frame in store.frames("chat", 1, 0)] == [0, 2, 3, 4, 9]
+
+
+def test_series_make_room_before_heads_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TTY-6: past the limit the oldest series of the finest steps go first, some of each tier stay, then heads go."""
+    monkeypatch.setattr(memory, "SERIES_LEFT", 2)
+    store = MemoryStore(limit_bytes=70)
+    coarse = [StoredFrame(60, 60 * minute, "", b"h" * 5, b"s" * 10) for minute in range(2)]
+    store.write(info(), [*coarse, *(StoredFrame(10, 10 * place, "", b"h" * 5, b"s" * 10) for place in range(4))], None)
+    assert [len(frame.series) for frame in store.frames("chat", 60, 0)] == [10, 10]
+    assert [len(frame.series) for frame in store.frames("chat", 10, 0)] == [0, 0, 10, 10]
+    assert store.dropped == 0
+    store.write(info(), [StoredFrame(10, 90, "", b"h" * 10)], None)
+    assert [frame.bucket for frame in store.frames("chat", 60, 0)] == [60]
+    assert store.dropped == 1
 
 
 def test_rewriting_takes_no_room() -> None:

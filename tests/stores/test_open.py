@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from fanlight.errors import StoreError
-from fanlight.stores import MemoryStore, open_store
+from fanlight.stores import MemoryStore, open_default, open_store
+from fanlight.stores.base import InstanceInfo
+from fanlight.stores.opening import can_be_made, default_path, state_directory
 from fanlight.stores.redis import RedisStore
 from fanlight.stores.sqlite import SqliteStore
 
@@ -81,3 +83,48 @@ def test_a_password_is_never_repeated() -> None:
     with pytest.raises(StoreError, match="no store is called 'postgres://'") as raised:
         open_store("postgres://:secret@example.org/0")
     assert "secret" not in str(raised.value)
+
+
+def test_the_default_file_is_the_users_own(tmp_path: Path) -> None:
+    """X-3: one file for each service and project, in the state directory, whatever the name holds."""
+    environ = {"XDG_STATE_HOME": str(tmp_path)}
+    path = default_path("chat/../api", environ, tmp_path / "project")
+    assert path.parent == tmp_path / "fanlight"
+    assert path.name.startswith("chat-..-api-")
+    others = {
+        default_path(name, environ, tmp_path / folder)
+        for name in ("chat api", "chat-api", "..")
+        for folder in ("a", "b")
+    }
+    assert len(others | {path}) == 7
+    assert all(other.parent == path.parent and other.suffix == ".db" for other in others)
+
+
+def test_a_relative_state_directory_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """X-3: by the specification a relative $XDG_STATE_HOME is none; then it is below the home directory."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert tmp_path in state_directory({"XDG_STATE_HOME": "relative"}).parents
+    assert state_directory({}) == state_directory({"XDG_STATE_HOME": ""})
+
+
+def test_where_nothing_can_be_written_it_is_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """X-3: without a place to write, history is kept in memory, with a warning that names the place and the setting."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    store, warning = open_default("chat")
+    assert store.url == "memory://"
+    assert str(tmp_path / "file" / "fanlight") in warning
+    assert "set store" in warning
+    assert not can_be_made(tmp_path / "file" / "fanlight")
+    assert can_be_made(tmp_path / "made" / "fanlight")
+
+
+def test_a_default_store_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HUB-10: the same service in the same folder opens the same file."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    first, warning = open_default("chat")
+    first.write(InstanceInfo("chat", "a", "h", 1, "", 0.0, 0.0), [], b"totals")
+    first.close()
+    second, _ = open_default("chat")
+    assert (second.totals("chat"), warning) == ({"a": b"totals"}, "")
+    second.close()

@@ -16,7 +16,8 @@ from fanlight.capture.correlation import REQUEST_HEADERS, restore
 from fanlight.capture.exchange import RECORDED, Application, Exchange, Message, Receive, Scope, Send
 from fanlight.capture.routes import RouteIndex, inside
 from fanlight.capture.websocket import Connection, Names, Sockets
-from fanlight.core.context import correlation_id
+from fanlight.core import context
+from fanlight.core.context import correlation_id, serving
 from fanlight.core.recorder import Recorder, Sample
 from fanlight.errors import FanlightError
 
@@ -110,6 +111,8 @@ class Capture:
         active = self.active = self.active + 1
         if active > self.peak:
             self.peak = active
+        if context.tell_apart:
+            serving.set(self.recorder)
         token = correlation_id.set(identity)
         try:
             result = await self.app(scope, exchange.listen, exchange.forward)
@@ -165,6 +168,8 @@ class Capture:
         except Exception as error:
             self.recorder.failed("capture", error)
             return await self.app(scope, receive, send)
+        if context.tell_apart:
+            serving.set(self.recorder)
         token = correlation_id.set(identity)
         result = await connection.run(self.app)
         restore(correlation_id, token)

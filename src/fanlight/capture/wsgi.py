@@ -14,7 +14,8 @@ from typing import Any
 from fanlight.capture.asgi import CaptureOptions, any_of
 from fanlight.capture.frameworks import WsgiRoutes, listen_for_errors
 from fanlight.capture.response import Environ, Exchange, StartResponse, WsgiApplication
-from fanlight.core.context import correlation_id
+from fanlight.core import context
+from fanlight.core.context import correlation_id, serving
 from fanlight.core.recorder import Recorder, Sample
 from fanlight.errors import FanlightError
 
@@ -65,6 +66,8 @@ class WsgiCapture:
         except Exception as error:  # an environ that is not one; the application will say so itself
             self.recorder.failed("capture", error)
             return self.app(environ, start_response)
+        if context.tell_apart:
+            serving.set(self.recorder)
         correlation_id.set(exchange.correlation_id)
         try:
             body = self.app(environ, exchange.start_response)

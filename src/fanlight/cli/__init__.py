@@ -15,9 +15,12 @@ from fanlight.errors import FanlightError
 USAGE_STATUS: Final = 2
 COMMANDS: Final = {
     "run": "fanlight.cli.run",
+    "gateway": "fanlight.cli.gateway",
     "top": "fanlight.cli.top",
     "serve": "fanlight.cli.serve",
+    "export": "fanlight.cli.export",
     "demo": "fanlight.cli.demo",
+    "simulate": "fanlight.cli.simulate",
 }
 HIDDEN: Final = {
     "_worker": "fanlight.cli.run",
@@ -108,6 +111,8 @@ def main(ctx: click.Context) -> None:
         fanlight serve --store sqlite:////var/lib/app/fanlight.db
     Then open /dashboard, or press d. Look from another terminal:
         fanlight top
+    Take the figures away:
+        fanlight export --range 24h --format csv > day.csv
     In code: Fanlight("my-service").install(app)
     """
     if ctx.invoked_subcommand is None:

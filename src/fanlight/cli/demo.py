@@ -22,6 +22,7 @@ from fanlight.cli.neighbours import NEIGHBOURS, child, end, examples, neighbourh
 from fanlight.cli.plan import Plan
 from fanlight.cli.run import configure, listening_options, screen_wanted, serve_all
 from fanlight.errors import FanlightError
+from fanlight.settings import given
 
 TARGET: Final = "chat_api.app:app"
 NEEDED: Final = ("fastapi", "aiohttp")
@@ -47,7 +48,8 @@ def demo(
     require(*NEEDED)
     screen = screen_wanted(dashboard=dashboard, keys=keys)
     folder = examples()
-    configure("chat-api", {"sample_data": sample_data}, workers)
+    store = None if "store" in given() else "memory://"  # a demonstration leaves nothing behind
+    configure("chat-api", {"sample_data": sample_data, "store": store}, workers)
     plan = Plan(
         target=TARGET,
         name="chat-api",

@@ -52,6 +52,7 @@ class Keyboard:
         self._before: list[Any] = termios.tcgetattr(fd)
         self._mine: list[Any] = termios.tcgetattr(fd)
         self._mine[3] &= ~(termios.ECHO | termios.ICANON)
+        self._mine[3] |= termios.NOFLSH  # else Ctrl+Z and Ctrl+C throw away lines on their way to the screen
         self._mine[6] = [*self._mine[6]]
         self._mine[6][termios.VMIN], self._mine[6][termios.VTIME] = 1, 0
         atexit.register(self.release)

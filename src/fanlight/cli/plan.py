@@ -9,6 +9,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What to serve and how; everything a worker has to be told besides the FANLIGHT_* variables.
 
     Without a target it is the dashboard alone.
+    `api_at_root`: the dashboard's JSON is answered at `/api/...` of the root too, where the application has nothing.
+    `passes`: signals that a supervisor hands on to its workers instead of stopping. `reload`: it starts them again when
+    a file below `app_dir` has changed.
     """
 
     target: str
@@ -21,6 +24,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     root_path: str = ""
     colors: bool = False
     debug: bool = False
+    api_at_root: bool = False
+    passes: tuple[int, ...] = ()
+    reload: bool = False
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,9 +22,11 @@ from fanlight.cli.lifeline import Lifeline, leave_terminal
 from fanlight.cli.listening import bind, is_loopback, url
 from fanlight.cli.loading import service_name, split
 from fanlight.cli.plan import Orders, Plan, Ready
+from fanlight.cli.reloading import Changes
 from fanlight.cli.screening import Screening, no_terminals, only_ascii, require_terminal_extra
 from fanlight.cli.supervisor import Supervisor
 from fanlight.errors import FanlightError, SettingsError
+from fanlight.stores.opening import can_be_made, state_directory
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -70,6 +72,7 @@ def listening_options(port: int, *, workers: bool = True) -> Callable[[Decorated
 @click.argument("target", metavar="MODULE:APP")
 @listening_options(port=8000)
 @click.option("--app-dir", default=".", show_default=True, help="The folder that holds the module.")
+@click.option("--reload", is_flag=True, help="Start again when a Python file below --app-dir has changed.")
 @click.option("--factory", is_flag=True, help="MODULE:APP makes the application when called.")
 @click.option(
     "--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="Of the server's own lines."
@@ -78,14 +81,14 @@ def listening_options(port: int, *, workers: bool = True) -> Callable[[Decorated
 @click.option("--root-path", default="", help="The path a reverse proxy serves the application under.")
 @click.option("--name", help="The service's name.")
 @click.option("--prefix", help="Where the dashboard is mounted (/dashboard).")
-@click.option("--store", help="Where history outlives the process (memory://).")
+@click.option("--store", help="Where history outlives the process (a file of your own).")
 @click.option("--release", help="The release that runs.")
 @click.option("--token", help="Lets an operator in from anywhere. FANLIGHT_TOKEN keeps it out of the process list.")
 @click.option("--viewer-token", help="Lets a viewer in from anywhere.")
 @click.option("--sample-data", is_flag=True, default=None, help="Fill the charts with made-up history.")
 def run(
     target: str, host: str, port: int, workers: int, dashboard: bool, keys: bool, debug: bool, app_dir: str,
-    factory: bool, log_level: str, access_log: bool, root_path: str, **options: Any,
+    reload: bool, factory: bool, log_level: str, access_log: bool, root_path: str, **options: Any,
 ) -> int:  # fmt: skip
     """Serve an ASGI or WSGI application with its dashboard.
 
@@ -106,6 +109,7 @@ def run(
         access_log=access_log,
         root_path=root_path,
         debug=debug,
+        reload=reload,
     )
     return serve_all(plan, bind(host, port), workers, screen)
 
@@ -153,7 +157,7 @@ def serve_all(
 
     if screen != "none":
         return _attended(replace(plan, colors=sys.stderr.isatty()), sockets, workers, announce, address, screen)
-    if workers > 1:
+    if workers > 1 or plan.reload:
         return _supervise(replace(plan, colors=sys.stderr.isatty()), sockets, workers, announce)
     return _work(plan, sockets, lambda ready: click.echo(announce(ready)))
 
@@ -240,8 +244,7 @@ def _attended(
     supervisor_end.socket.close()
     for each in sockets:
         each.close()
-    theme = table.load("service", {}).theme
-    show = Screening(address, key, theme=theme if theme in ("dark", "light") else "dark", ascii=only_ascii())
+    show = Screening(address, key, theme=table.load("service", {}).theme, ascii=only_ascii())
     return Console(console_end, supervisor, show, at_once=screen == "dashboard").run()
 
 
@@ -263,8 +266,10 @@ def _supervise(
     def say(line: bytes) -> str:
         return announce(msgspec.json.decode(line, type=Ready))
 
+    changes = Changes(plan.app_dir) if plan.reload else None
     with shared_store(workers) as environ:
-        return Supervisor(workers, command, {**environ, RUN_KEY: key}, say, console).run()
+        environ = {**environ, RUN_KEY: key}
+        return Supervisor(workers, command, environ, say, console, passes=plan.passes, changes=changes).run()
 
 
 def python() -> list[str]:
@@ -274,9 +279,12 @@ def python() -> list[str]:
 
 @contextmanager
 def shared_store(workers: int) -> Iterator[dict[str, str]]:
-    """The environment for workers: with a store that several share, private and gone at the end, where none was set."""
+    """The environment for workers: with a store that several share, private and gone at the end where it is memory, or
+    where the default one cannot be written."""
     environ = dict(os.environ)
-    if workers == 1 or table.load("service", {}).store != "memory://":
+    store = table.load("service", {}).store
+    kept = store not in ("", "memory://") or (not store and can_be_made(state_directory(environ)))
+    if workers == 1 or kept:
         yield environ
         return
     with tempfile.TemporaryDirectory(prefix="fanlight-", ignore_cleanup_errors=True) as folder:

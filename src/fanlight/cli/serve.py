@@ -17,6 +17,7 @@ from fanlight.cli.run import configure, listening_options, screen_wanted, serve_
 from fanlight.errors import SettingsError
 from fanlight.settings import Settings
 from fanlight.stores import open_store
+from fanlight.stores.opening import services_here
 
 NAMED_LIMIT: Final = 10
 """Services named when one has to be chosen."""
@@ -36,7 +37,7 @@ def serve(host: str, port: int, dashboard: bool, keys: bool, debug: bool, **opti
     """
     screen = screen_wanted(dashboard=dashboard, keys=keys)
     configure("service", options, workers=1)
-    name = _service()
+    name = service_of_store()
     plan = Plan(
         target="", name=name, host=host, access_log=False, log_level="debug" if debug else "warning", debug=debug
     )
@@ -44,7 +45,7 @@ def serve(host: str, port: int, dashboard: bool, keys: bool, debug: bool, **opti
     return serve_all(plan, bind(host, port), 1, screen, lambda address: shows)
 
 
-def _service() -> str:
+def service_of_store() -> str:
     """The service to show: the one that was named, else the only one of the store."""
     settings = table.load("service", {})
     if settings.store == "memory://":
@@ -54,11 +55,7 @@ def _service() -> str:
         )
     if "name" in table.given():
         return settings.name
-    store = open_store(settings.store)
-    try:
-        services = store.services()
-    finally:
-        store.close()
+    services = _services_of(settings.store) if settings.store else services_here()
     if len(services) == 1:
         return services[0]
     if services:
@@ -68,8 +65,17 @@ def _service() -> str:
             f"{', '.join(map(repr, services[:NAMED_LIMIT]))}{more}"
         )
     raise SettingsError(
-        "the store holds no service yet; start the service with this store first, or say with --name whom to wait for"
+        "the store holds no service yet; start the service with this store first (without one: from this folder), "
+        "or say with --name whom to wait for"
     )
+
+
+def _services_of(url: str) -> list[str]:
+    store = open_store(url)
+    try:
+        return store.services()
+    finally:
+        store.close()
 
 
 @click.command(hidden=True)

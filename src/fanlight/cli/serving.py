@@ -33,6 +33,9 @@ FAILED_STATUS: Final = 3
 ROOT_ROUTES: Final = {"/health": "/health", "/metrics": "/metrics"}
 """The application's path that is answered by the dashboard's where the application has none."""
 
+ROOT_TREES: Final = ("/api/", "/health/")
+"""Beginnings of paths that are the same below the prefix, for what serves the dashboard's JSON at its root too."""
+
 
 def serve(plan: Plan, sockets: Sequence[socket.socket], on_ready: Callable[[Ready], None], run_key: str = "") -> int:
     """Serve until SIGTERM, SIGINT or SIGHUP; 0 after a clean stop, else the server's status.
@@ -43,7 +46,7 @@ def serve(plan: Plan, sockets: Sequence[socket.socket], on_ready: Callable[[Read
     app, dashboard = attached(load(plan.target, plan.app_dir, factory=plan.factory), plan.name)
     dashboard.run_key = run_key
     if dashboard.settings.enabled:  # the face opens the store: a wrong one is refused before anything is served
-        app = Front(app, dashboard.face, dashboard.settings.prefix)
+        app = Front(app, dashboard.face, dashboard.settings.prefix, api=plan.api_at_root)
     return run_server(app, dashboard, plan, sockets, on_ready)
 
 
@@ -58,7 +61,7 @@ def run_server(
     """Serve an application and say when it serves that dashboard; as `serve`."""
     server = Server(_configured(app, plan, server_header), lambda: on_ready(_ready(dashboard)))
     with handled(STOP_SIGNALS, server.stop):
-        return _run(server, sockets)
+        return run(server, sockets)
 
 
 def attached(found: Any, name: str) -> tuple[App, Fanlight]:
@@ -99,15 +102,19 @@ def carried_dashboard(found: Any) -> Fanlight | None:
 
 
 class Front:
-    """Around the application: answers `/health` and `/metrics` with the dashboard's where it would answer 404."""
+    """Around the application: answers `/health` and `/metrics` with the dashboard's where it would answer 404.
 
-    def __init__(self, app: App, face: App, prefix: str) -> None:
+    With `api` also `/health/{name}` and the JSON routes at `/api/...`.
+    """
+
+    def __init__(self, app: App, face: App, prefix: str, *, api: bool = False) -> None:
         self._app = app
         self._face = face
         self._prefix = prefix
+        self._api = api
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = _root_route(scope) if scope["type"] == "http" else None
+        route = _root_route(scope, api=self._api) if scope["type"] == "http" else None
         if route is None:
             await self._app(scope, receive, send)
             return
@@ -132,11 +139,11 @@ class Answer:
             await self._send(message)
 
 
-def _root_route(scope: Scope) -> str | None:
+def _root_route(scope: Scope, *, api: bool) -> str | None:
     if scope["method"] not in ("GET", "HEAD"):
         return None
-    path: str = scope["path"]
-    return ROOT_ROUTES.get(path.removeprefix(scope.get("root_path", "")))
+    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    return path if api and path.startswith(ROOT_TREES) else ROOT_ROUTES.get(path)
 
 
 class Server(uvicorn.Server):
@@ -171,7 +178,8 @@ def _configured(app: App, plan: Plan, server_header: str) -> uvicorn.Config:
     )
 
 
-def _run(server: Server, sockets: Sequence[socket.socket]) -> int:
+def run(server: Server, sockets: Sequence[socket.socket]) -> int:
+    """Serve until told to stop; 0 after a clean stop, else the status of the failure."""
     try:
         server.run(list(sockets))
     except SystemExit as end:

@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 
 from fanlight.cli.relay import LINE_LIMIT, Relay
+from fanlight.cli.reloading import LOOK_SECONDS, Changes
 from fanlight.cli.signals import STOP_SIGNALS, drained, handled
 from fanlight.cli.wire import READY, SupervisorEnd
 
@@ -35,6 +36,7 @@ class Phase(enum.Enum):
     STARTING = "starting"
     RUNNING = "running"
     BACKOFF = "backoff"
+    RENEWING = "renewing"
     STOPPING = "stopping"
     STOPPED = "stopped"
 
@@ -66,7 +68,10 @@ def ready(child: Child, now: float) -> Child:
 
 
 def ended(child: Child, now: float) -> Child:
-    """The worker's process is gone: the end while stopping, else a back-off that doubles until a life of 30 s."""
+    """The worker's process is gone: the end while stopping, a new one at once when that was wished, else a back-off
+    that doubles until a life of 30 s."""
+    if child.phase is Phase.RENEWING:
+        return Child(Phase.WAITING, now)
     if child.phase in (Phase.STOPPING, Phase.STOPPED):
         return Child(Phase.STOPPED, now)
     stable = child.phase is Phase.RUNNING and now - child.since >= STABLE_SECONDS
@@ -74,9 +79,16 @@ def ended(child: Child, now: float) -> Child:
     return Child(Phase.BACKOFF, now, delay)
 
 
+def renewed(child: Child, now: float) -> Child:
+    """The worker is to be another one: that it runs no longer is waited for, a back-off is not."""
+    if child.phase in (Phase.STARTING, Phase.RUNNING):
+        return Child(Phase.RENEWING, now)
+    return Child(Phase.WAITING, now) if child.phase is Phase.BACKOFF else child
+
+
 def stopped(child: Child, now: float) -> Child:
     """The worker was told to stop, or needs no process any more."""
-    alive = child.phase in (Phase.STARTING, Phase.RUNNING, Phase.STOPPING)
+    alive = child.phase in (Phase.STARTING, Phase.RUNNING, Phase.RENEWING, Phase.STOPPING)
     return Child(Phase.STOPPING if alive else Phase.STOPPED, now)
 
 
@@ -86,14 +98,14 @@ def due(child: Child, now: float, *, served: bool) -> Act | None:
         return Act.SPAWN
     if child.phase is Phase.BACKOFF and now >= child.since + child.delay:
         return Act.SPAWN
-    if child.phase is Phase.STOPPING and now >= child.since + GRACE_SECONDS:
+    if child.phase in (Phase.STOPPING, Phase.RENEWING) and now >= child.since + GRACE_SECONDS:
         return Act.KILL
     return None
 
 
 def deadline(child: Child) -> float | None:
     """When time alone makes something due for the worker."""
-    waits = {Phase.BACKOFF: child.delay, Phase.STOPPING: GRACE_SECONDS}
+    waits = {Phase.BACKOFF: child.delay, Phase.STOPPING: GRACE_SECONDS, Phase.RENEWING: GRACE_SECONDS}
     return child.since + waits[child.phase] if child.phase in waits else None
 
 
@@ -131,6 +143,8 @@ class Supervisor:
 
     With `console`, the other end of that wire owns the terminal. A worker that is alone is not started again when it
     dies: its status is the command's, as without a supervisor.
+    `passes` are signals that are handed on to the workers and do not stop them. With `changes` all workers are renewed
+    when a file has changed, and one that cannot start waits for the next change.
     """
 
     def __init__(
@@ -140,7 +154,12 @@ class Supervisor:
         environ: Mapping[str, str],
         announce: Announce,
         console: SupervisorEnd | None = None,
+        passes: Sequence[int] = (),
+        changes: Changes | None = None,
     ) -> None:
+        self._changes = changes
+        self._looked_at = time.monotonic()
+        self._passes = frozenset(passes)
         self._children = [Child() for _ in range(workers)]
         self._processes: dict[int, Process] = {}
         self._command = command
@@ -166,6 +185,7 @@ class Supervisor:
                 self._ask_console()
                 self._reap()
                 self._obey()
+                self._look()
                 self._act_on_all()
         self._relay.close()
         self._selector.close()
@@ -173,6 +193,8 @@ class Supervisor:
 
     def _wait(self) -> None:
         moments = [moment for child in self._children if (moment := deadline(child)) is not None]
+        if self._changes is not None and not self._stopping:
+            moments.append(self._looked_at + LOOK_SECONDS)
         self._selector.select(max(0.0, min(moments) - time.monotonic()) if moments else None)
         drained(self._inbox)
 
@@ -187,6 +209,21 @@ class Supervisor:
                         self._relay.pass_on(READY, line)
             if process.silent:
                 self._silence(process)
+
+    def _look(self) -> None:
+        """Renew the workers when a file of the application has changed."""
+        now = time.monotonic()
+        if self._changes is None or self._stopping or now < self._looked_at + LOOK_SECONDS:
+            return
+        self._looked_at = now
+        changed = self._changes.look()
+        if not changed:
+            return
+        self._relay.say(f"fanlight: {changed} has changed; starting again")
+        for index, child in enumerate(self._children):
+            self._children[index] = renewed(child, now)
+            if index in self._processes:
+                self._processes[index].popen.send_signal(signal.SIGTERM)
 
     def _ask_console(self) -> None:
         """Whether it wants the end; that it is gone is a wish to end, too."""
@@ -203,10 +240,11 @@ class Supervisor:
                 self._bury(index, f"(pid {process.popen.pid}) {ending(status)}", exit_status(status))
 
     def _bury(self, index: int, story: str, status: int) -> None:
+        wished = self._children[index].phase is Phase.RENEWING
         self._children[index] = ended(self._children[index], time.monotonic())
-        if self._stopping:
+        if self._stopping or wished:
             return
-        if not self._served or len(self._children) == 1:
+        if not self._served or (len(self._children) == 1 and self._changes is None):
             self._failure = status if self._served else status or 1
             self._relay.say(f"fanlight: the server {story}" if self._served and status else "")
             self._stop()
@@ -216,11 +254,20 @@ class Supervisor:
 
     def _obey(self) -> None:
         while self._signals:
-            self._signals.pop(0)
+            number = self._signals.pop(0)
+            if number in self._passes:
+                self._pass_on(number)
+                continue
             if self._stopping:
                 for index in self._processes:
                     self._act(index, Act.KILL)
             self._stop()
+
+    def _pass_on(self, number: int) -> None:
+        """Hand a signal on to the workers that serve; one that starts will see anyhow what it is to see."""
+        for index, process in self._processes.items():
+            if self._children[index].phase is Phase.RUNNING:
+                process.popen.send_signal(number)
 
     def _stop(self) -> None:
         if not self._stopping:
@@ -240,7 +287,8 @@ class Supervisor:
             self._spawn(index)
         elif index in self._processes:
             self._processes[index].popen.send_signal(signal.SIGTERM if act is Act.TERMINATE else signal.SIGKILL)
-            self._children[index] = stopped(self._children[index], time.monotonic())
+            if self._children[index].phase is not Phase.RENEWING:
+                self._children[index] = stopped(self._children[index], time.monotonic())
 
     def _spawn(self, index: int) -> None:
         self._children[index] = spawned(self._children[index], time.monotonic())

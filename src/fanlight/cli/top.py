@@ -21,12 +21,11 @@ from fanlight.faces.tui.client import SILENCE_SECONDS, Http, TokenNeeded, addres
 from fanlight.faces.tui.document import PageDocument
 from fanlight.faces.tui.look import ASCII, UNICODE, Look
 from fanlight.faces.tui.once import once as frame
+from fanlight.faces.tui.themes import THEMES
 from fanlight.panels import View
 
 PREFIX: Final = "/dashboard"
 """Where a dashboard is whose address is given without a path."""
-
-THEMES: Final = ("dark", "light", "ansi")
 
 ATTEMPTS: Final = 3
 """How often a token is asked for."""
@@ -38,9 +37,7 @@ ATTEMPTS: Final = 3
 @click.option("--page", default="overview", show_default=True, help="The page to begin with.")
 @click.option("--once", is_flag=True, help="Print the page once, as text.")
 @click.option("--json", "as_json", is_flag=True, help="Print the page once, as JSON.")
-@click.option(
-    "--theme", type=click.Choice(("dark", "light", "ansi")), default="dark", show_default=True, help="Colours."
-)
+@click.option("--theme", type=click.Choice(("auto", *THEMES)), default="auto", show_default=True, help="Colours.")
 @click.option("--ascii", "plain", is_flag=True, help="Draw without braille and box characters.")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks of refusals.")
 def top(url: str, token: str, page: str, once: bool, as_json: bool, theme: str, plain: bool) -> int:

@@ -10,3 +10,12 @@ correlation_id: Final[ContextVar[str]] = ContextVar("fanlight_correlation_id", d
 
 call: Final[ContextVar[Any]] = ContextVar("fanlight_call", default=None)
 """The call of a service that is under way, None outside of any."""
+
+serving: Final[ContextVar[Any]] = ContextVar("fanlight_serving", default=None)
+"""The recorder whose request is being served; set only where `tell_apart` is."""
+
+unwatched: Final[ContextVar[bool]] = ContextVar("fanlight_unwatched", default=False)
+"""Whether what runs is Fanlight's own work, whose calls of client libraries are none of the application's."""
+
+tell_apart = False
+"""Whether two dashboards of this process watch one client library, so that requests must say whose they are."""

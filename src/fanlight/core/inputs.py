@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fanlight.core.analytics import Analytics
 from fanlight.core.frame import Key, newest
-from fanlight.core.sections import Instance, Supplied
+from fanlight.core.sections import Instance, Own, Supplied
 from fanlight.core.timeline import WINDOW_LIMITS, Lines, Point, View
 from fanlight.core.totals import Totals
 from fanlight.panels import ActionButton
@@ -49,3 +49,20 @@ def with_present(past: View, present: View) -> View:
         inside = [record for record in records if past.start <= record.at < past.end]
         kept[kind] = tuple(newest(WINDOW_LIMITS[kind], past.kept.get(kind, ()), inside))
     return past._replace(gauges=present.gauges, recent=present.recent, recent_seconds=present.recent_seconds, kept=kept)
+
+
+def own(counters: Mapping[str, int], cpu_percent: float | None, inputs: Inputs) -> Own:
+    """Fanlight's own cost and losses, out of the service's counters."""
+    prefix = "fanlight.dropped."
+    return Own(
+        cpu_percent=cpu_percent,
+        dashboard_requests=counters.get("fanlight.dashboard.requests", 0),
+        excluded_requests=counters.get("fanlight.excluded.requests", 0),
+        refreshes=counters.get("dashboard_refresh_total", 0),
+        htmx_events=counters.get("htmx_events_total", 0),
+        dropped={name.removeprefix(prefix): n for name, n in sorted(counters.items()) if name.startswith(prefix)},
+        failures=counters.get("fanlight.failures", 0),
+        last_failure=inputs.last_failure,
+        viewers=inputs.viewers,
+        history=inputs.history,
+    )

@@ -6,6 +6,7 @@ Each maker turns one fact into a Record. Texts from outside are cut and made fit
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from itertools import islice
 from math import isfinite
 from typing import Any, Final
@@ -19,6 +20,9 @@ FIELD_LIMIT: Final = 300
 FIELD_COUNT: Final = 20
 LABEL_LIMIT: Final = 80
 MESSAGE_LIMIT: Final = 8_000
+MASKED_REMEMBERED: Final = 512
+"""Attributes whose masked text is remembered: most are names and words that come again with every call."""
+
 _ID_LIMIT: Final = 128
 
 Maker = Callable[[Fact, str, int, str, str], Record]
@@ -127,8 +131,11 @@ def attributes(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _masked(name: str, value: Any) -> Any:
     said = _plain(value)
-    if not isinstance(said, str):
-        return said
+    return _masked_text(name, said) if isinstance(said, str) else said
+
+
+@lru_cache(maxsize=MASKED_REMEMBERED)
+def _masked_text(name: str, said: str) -> str:
     return printable(redact(f"{name[:LABEL_LIMIT]}={said}")).partition("=")[2][:FIELD_LIMIT]
 
 

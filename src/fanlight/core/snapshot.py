@@ -17,7 +17,7 @@ from fanlight.core.calls import TOKEN_TYPES
 from fanlight.core.dependencies import breakers, services
 from fanlight.core.facts import ERROR_TYPES, error_type
 from fanlight.core.frame import Key, Record
-from fanlight.core.inputs import Inputs, with_present
+from fanlight.core.inputs import Inputs, own, with_present
 from fanlight.core.sections import (
     BreakerFigures,
     CacheFigures,
@@ -354,20 +354,7 @@ class Snapshot:
     @cached_property
     def own(self) -> Own:
         """Fanlight's own cost and losses."""
-        counters = self.totals.counters
-        prefix = "fanlight.dropped."
-        return Own(
-            cpu_percent=self.level("fanlight.cpu.percent"),
-            dashboard_requests=counters.get("fanlight.dashboard.requests", 0),
-            excluded_requests=counters.get("fanlight.excluded.requests", 0),
-            refreshes=counters.get("dashboard_refresh_total", 0),
-            htmx_events=counters.get("htmx_events_total", 0),
-            dropped={name.removeprefix(prefix): n for name, n in sorted(counters.items()) if name.startswith(prefix)},
-            failures=counters.get("fanlight.failures", 0),
-            last_failure=self._inputs.last_failure,
-            viewers=self._inputs.viewers,
-            history=self._inputs.history,
-        )
+        return own(self.totals.counters, self.level("fanlight.cpu.percent"), self._inputs)
 
     @cached_property
     def exposition(self) -> str:
@@ -378,6 +365,13 @@ class Snapshot:
     def points(self, family: str) -> tuple[Point, ...]:
         """The chart points of a family, from `view.start` in steps of `view.step`; empty when it has none."""
         return self.view.points.get(family, ())
+
+    @cached_property
+    def http_steps(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """All HTTP requests, and those of them that failed, by the step of the view."""
+        families = [points for family in HTTP_FAMILIES if (points := self.points(family))]
+        steps = [(sum(p.count for p in step), sum(p.errors for p in step)) for step in zip(*families, strict=True)]
+        return tuple(count for count, _ in steps), tuple(errors for _, errors in steps)
 
     @cached_property
     def analytics(self) -> Analytics | None:

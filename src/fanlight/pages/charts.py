@@ -34,10 +34,14 @@ def per_second(snapshot: Snapshot, amounts: Sequence[float]) -> Values:
     return visible(snapshot, (*(amount / past.step for amount in amounts[:-1]), None))
 
 
-def rates(snapshot: Snapshot, pick: Callable[[Point], int]) -> Values:
-    """What a family's points say per second, all HTTP families together."""
-    series = [snapshot.points(family) for family in HTTP_FAMILIES if snapshot.points(family)]
-    return per_second(snapshot, [sum(pick(point) for point in step) for step in zip(*series, strict=True)])
+def request_rates(snapshot: Snapshot) -> Values:
+    """Requests per second, by the step."""
+    return per_second(snapshot, snapshot.http_steps[0])
+
+
+def error_rates(snapshot: Snapshot) -> Values:
+    """Failed requests per second, by the step."""
+    return per_second(snapshot, snapshot.http_steps[1])
 
 
 def latency(snapshot: Snapshot, pick: Callable[[Point], float]) -> Values:
@@ -47,8 +51,8 @@ def latency(snapshot: Snapshot, pick: Callable[[Point], float]) -> Values:
 
 def error_ratios(snapshot: Snapshot) -> Values:
     """The failed share by the step."""
-    counts, errors = rates(snapshot, lambda point: point.count), rates(snapshot, lambda point: point.errors)
-    return tuple((bad or 0) / count if count else None for count, bad in zip(counts, errors, strict=True))
+    shares = tuple(errors / count if count else None for count, errors in zip(*snapshot.http_steps, strict=True))
+    return visible(snapshot, shares if snapshot.view.widths or not shares else (*shares[:-1], None))
 
 
 def of(snapshot: Snapshot, family: str, pick: Callable[[Point], float | None]) -> Values:
@@ -116,8 +120,8 @@ def throughput(snapshot: Snapshot, view: View) -> TimeSeries:
     """Requests and errors per second."""
     past = snapshot.range
     lines = (
-        Line(name="requests", values=rates(past, lambda point: point.count), tone="main", fill=True),
-        Line(name="errors", values=rates(past, lambda point: point.errors), tone="error"),
+        Line(name="requests", values=request_rates(past), tone="main", fill=True),
+        Line(name="errors", values=error_rates(past), tone="error"),
     )
     return series(past, "Throughput", "requests and errors per second", "rate", lines, NO_REQUESTS)
 

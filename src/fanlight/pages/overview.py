@@ -32,7 +32,7 @@ def request_rate(snapshot: Snapshot, view: View) -> Stat:
         value=requests.per_second,
         unit="rate",
         detail=f"{total} in all",
-        spark=charts.rates(snapshot, lambda point: point.count),
+        spark=charts.request_rates(snapshot),
         href="requests",
     )
 

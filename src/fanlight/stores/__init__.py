@@ -10,7 +10,7 @@ from fanlight.stores.base import (
     all_frames,
 )
 from fanlight.stores.memory import MemoryStore
-from fanlight.stores.opening import open_store
+from fanlight.stores.opening import open_default, open_store
 from fanlight.stores.writer import StoreWriter
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "StoreWriter",
     "StoredFrame",
     "all_frames",
+    "open_default",
     "open_store",
 ]

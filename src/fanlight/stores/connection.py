@@ -13,13 +13,19 @@ from pathlib import Path
 from typing import Final
 
 from fanlight.errors import StoreError
+from fanlight.stores.aside import identity, set_aside
 
 VERSION: Final = 2
-"""The layout below, in `PRAGMA user_version`; a file with a newer one is refused."""
+"""The layout below, in `PRAGMA user_version`; a file with a newer one is refused, one with an older one set aside."""
 APPLICATION: Final = 0x46_61_6E_6C
 """`PRAGMA application_id`: tells our files from any other SQLite database."""
 WAL_BYTES: Final = 16 * 1024 * 1024
 """What the write-ahead log is cut back to after a checkpoint."""
+HEADER: Final = b"SQLite format 3\0"
+APPLICATION_AT: Final = 68
+"""Where a SQLite file holds its application id, as a big-endian number."""
+DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
 RETRY_SECONDS: Final = 0.01
 """Between two tries to set up a file that another process is setting up; SQLite itself does not wait there."""
 
@@ -98,16 +104,18 @@ class Connection:
                         database.execute("ROLLBACK")
             except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
                 self._drop()
+                if _code(error) in DAMAGED and self._file != (0, 0):  # it was ours when it was opened
+                    _set_damaged_aside(self._path, self._file)
                 raise StoreError(explanation(self._path, error)) from error
 
     def _opened(self) -> sqlite3.Connection:
         if self._closed:
             raise StoreError(f"the store in {self._path} was closed; open it again to use it")
-        if self._database is not None and _identity(self._path) != self._file:
+        if self._database is not None and identity(self._path) != self._file:
             self._drop()  # removed or replaced: writing on would fill a file that nobody can see
         if self._database is None:
             self._database = open_database(self._path, self._busy_seconds)
-            self._file = _identity(self._path)
+            self._file = identity(self._path)
         return self._database
 
     def _drop(self) -> None:
@@ -127,15 +135,26 @@ class Connection:
 
 
 def open_database(path: Path, busy_seconds: float) -> sqlite3.Connection:
-    """The file as a store of this version, made when it is not there; raises StoreError when it is something else."""
-    _make_private(path)
+    """The file as a store of this version, made when it is not there; raises StoreError when it is something else.
+
+    What was ours and is damaged or of an older layout is set aside first.
+    """
     deadline = time.monotonic() + busy_seconds
     while True:
+        _make_private(path)
+        seen = identity(path)
         database = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
         try:
             _prepare(database, path)
+        except _OlderLayout as older:
+            with suppress(sqlite3.Error):  # so that the file alone is whole
+                database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            database.close()
+            set_aside(path, f"layout-{older.version}", seen)
         except BaseException as error:
             database.close()
+            if _code(error) in DAMAGED and _is_ours(path) and _set_damaged_aside(path, seen):
+                continue
             if not _is_busy(error) or time.monotonic() > deadline:
                 raise
             time.sleep(RETRY_SECONDS)
@@ -147,7 +166,7 @@ def explanation(path: Path, error: Exception) -> str:
     """One line on what is wrong with the file and what to do."""
     advice = {
         sqlite3.SQLITE_NOTADB: "it is not a SQLite file: name another file, or move this one away",
-        sqlite3.SQLITE_CORRUPT: "it is damaged: move it away (with its -wal and -shm files) and a new one is made",
+        sqlite3.SQLITE_CORRUPT: "it is damaged: it is set aside, or move it away with its -wal and -shm files",
         sqlite3.SQLITE_BUSY: "another process holds it: end whatever keeps it locked",
         sqlite3.SQLITE_FULL: "the disk is full: make room",
         sqlite3.SQLITE_READONLY: "it cannot be written: give this user write access to the file and its directory",
@@ -157,6 +176,32 @@ def explanation(path: Path, error: Exception) -> str:
     if isinstance(error, OSError):
         return f"cannot use {path} as a store ({error.strerror}); name a file in a directory this user can write to"
     return f"cannot use {path} as a store ({error}); {advice.get(_code(error), 'check what was given and the file')}"
+
+
+class _OlderLayout(Exception):  # what happens next is no error
+    """The file is of a layout this version no longer reads."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(version)
+        self.version = version
+
+
+def _set_damaged_aside(path: Path, seen: tuple[int, int]) -> bool:
+    """Whether the path is free for a new file, or names one already."""
+    with suppress(OSError):  # then the error that led here says what to do
+        set_aside(path, "corrupt", seen)
+    return identity(path) != seen
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file that cannot be opened was made by Fanlight: by its head, or because only Fanlight writes there."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(APPLICATION_AT + 4)
+    except OSError:
+        return False
+    ours = head.startswith(HEADER) and head[APPLICATION_AT:] == APPLICATION.to_bytes(4, "big")
+    return ours or (path.parent.name == "fanlight" and path.suffix == ".db")
 
 
 def _make_private(path: Path) -> None:
@@ -199,10 +244,12 @@ def _is_ready(database: sqlite3.Connection, path: Path) -> bool:
         raise StoreError(
             f"{path} was written by a newer Fanlight (layout {version}, this one reads {VERSION}); upgrade this one"
         )
+    if version < VERSION:
+        raise _OlderLayout(version)
     return True
 
 
-def _code(error: Exception) -> int:
+def _code(error: BaseException) -> int:
     """The primary result code of SQLite, -1 when the error is not from there."""
     code: int | None = getattr(error, "sqlite_errorcode", None)
     return -1 if code is None else code & 0xFF
@@ -210,15 +257,6 @@ def _code(error: Exception) -> int:
 
 def _is_busy(error: BaseException) -> bool:
     return isinstance(error, sqlite3.Error) and _code(error) == sqlite3.SQLITE_BUSY
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    """Which file the path names now; (0, 0) when none."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return (0, 0)
-    return (found.st_dev, found.st_ino)
 
 
 _registry = threading.RLock()  # the child of a fork may open a store before `_after_fork` has had its turn

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -35,8 +36,11 @@ from fanlight.stores.base import (
     whole_buckets,
 )
 
-BYTES_LIMIT: Final = 16 * 1024 * 1024
-"""Bytes of frames held for a service; the longest unwritten go first and are counted in `dropped`."""
+BYTES_LIMIT: Final = 12 * 1024 * 1024
+"""Bytes of frames held for a service; the longest unwritten go first, series before heads."""
+
+SERIES_LEFT: Final = 60
+"""Frames of a tier that keep their series while a finer tier has more of them, or heads could go instead."""
 
 
 @dataclass(slots=True)
@@ -52,18 +56,23 @@ class _Pending:
 
 @dataclass(slots=True)
 class _Service:
-    """What one service keeps. `frames` is in the order of writing: a rewrite moves to the end."""
+    """What one service keeps. `frames` is in the order of writing: a rewrite moves to the end. `series` are the places
+    of those that have one."""
 
     instances: dict[str, InstanceInfo] = field(default_factory=dict)
     totals: dict[str, bytes] = field(default_factory=dict)
     frames: dict[tuple[int, int, str], tuple[int, StoredFrame]] = field(default_factory=dict)
+    series: dict[tuple[int, int, str], None] = field(default_factory=dict)
     commands: dict[str, _Pending] = field(default_factory=dict)
     leases: dict[str, tuple[str, float]] = field(default_factory=dict)
     bytes: int = 0
 
 
 class MemoryStore:
-    """A `Store` of dictionaries under one lock; `dropped` counts frames that the limit in bytes pushed out."""
+    """A `Store` of dictionaries under one lock; `dropped` counts frames that the limit in bytes pushed out.
+
+    Over the limit the rankings of fine steps long ago go first, so that totals reach back further.
+    """
 
     def __init__(self, limit_bytes: int = BYTES_LIMIT) -> None:
         self.url = "memory://"
@@ -205,12 +214,17 @@ class MemoryStore:
         self._sequence += 1
         service.frames[key] = (self._sequence, frame)
         service.bytes += frame.size
+        if frame.series:
+            service.series[key] = None
+        while service.bytes > self._limit_bytes and (spare := _spare(service)) is not None:
+            _strip(service, spare)
         while service.bytes > self._limit_bytes and len(service.frames) > 1:
             self._forget(service, next(iter(service.frames)))
             self.dropped += 1
 
     def _forget(self, service: _Service, key: tuple[int, int, str]) -> None:
         known = service.frames.pop(key, None)
+        service.series.pop(key, None)
         if known is not None:
             service.bytes -= known[1].size
 
@@ -218,11 +232,24 @@ class MemoryStore:
         old = [key for key in service.frames if key[1] < horizon(key[0], now)]
         for key in old:
             self._forget(service, key)
-        for key, (sequence, frame) in service.frames.items():
-            if frame.series and frame.bucket < horizon(frame.tier, now, SERIES_KEPT):
-                service.bytes -= len(frame.series)
-                service.frames[key] = (sequence, msgspec.structs.replace(frame, series=b""))
+        for key in [key for key in service.series if key[1] < horizon(key[0], now, SERIES_KEPT)]:
+            _strip(service, key)
         return len(old)
+
+
+def _spare(service: _Service) -> tuple[int, int, str] | None:
+    """The series that is missed least: the oldest of the finest tier that has more than enough."""
+    tiers = Counter(tier for tier, _, _ in service.series)
+    finest = min((tier for tier, count in tiers.items() if count > SERIES_LEFT), default=None)
+    return next((key for key in service.series if key[0] == finest), None)
+
+
+def _strip(service: _Service, key: tuple[int, int, str]) -> None:
+    """Forget the series of a frame, not its head."""
+    sequence, frame = service.frames[key]
+    service.bytes -= len(frame.series)
+    service.frames[key] = (sequence, msgspec.structs.replace(frame, series=b""))
+    del service.series[key]
 
 
 def _prune_commands(service: _Service, now: float) -> int:

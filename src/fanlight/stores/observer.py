@@ -15,6 +15,9 @@ class Observer(Fleet):
     What happens to the dashboard itself (who was refused, what failed) stays in its own window, and is shown.
     """
 
+    def announce(self) -> None:
+        """There is nobody to announce."""
+
     def publish(self, frame: Frame, breathe: Callable[[], None]) -> None:
         """Keep it here: these seconds are no instance's."""
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fanlight.errors import StoreError
+from fanlight.settings import Settings
 from fanlight.stores.base import Store
 from fanlight.stores.memory import MemoryStore
 
@@ -16,6 +23,9 @@ KNOWN: Final = (
     "memory:// (gone with the process), sqlite:///file.db or sqlite:////absolute/file.db (this machine), "
     "redis://host:port/database or rediss:// (many hosts)"
 )
+MEMORY: Final = "memory://"
+FILES_READ: Final = 200
+"""Default files that are looked into for the services of a folder."""
 SHOWN: Final = 80
 """Characters of a wrong URL that are repeated."""
 
@@ -36,6 +46,70 @@ def open_store(url: str) -> Store:
     if scheme in ("redis", "rediss"):
         return _redis(url)
     raise StoreError(f"no store is called '{scheme[:SHOWN]}://'; there are {KNOWN}")
+
+
+def default_path(service: str, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Path:
+    """The SQLite file of a service that was told no store: in the user's state directory, one for each project folder.
+
+    By the XDG base directory specification ($XDG_STATE_HOME, ~/.local/state), on macOS ~/Library/Application Support.
+    Raises StoreError when there is no home.
+    """
+    environ = os.environ if environ is None else environ
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", service)[:60].strip("-.") or "service"
+    project = hashlib.sha256(f"{service}\0{folder or Path.cwd()}".encode(errors="replace")).hexdigest()[:10]
+    return state_directory(environ) / f"{name}-{project}.db"
+
+
+def state_directory(environ: Mapping[str, str]) -> Path:
+    """Where Fanlight keeps what it remembers for this user."""
+    given = environ.get("XDG_STATE_HOME", "")
+    if given and Path(given).is_absolute():
+        return Path(given) / "fanlight"
+    try:
+        home = Path.home()
+    except RuntimeError as error:
+        raise StoreError(f"there is no home directory ({error})") from error
+    state = home / "Library" / "Application Support" if sys.platform == "darwin" else home / ".local" / "state"
+    return state / "fanlight"
+
+
+def can_be_made(directory: Path) -> bool:
+    """Whether files can be made in a directory, which may not be there yet."""
+    existing = next((place for place in (directory, *directory.parents) if place.exists()), directory)
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+
+
+def open_default(service: str) -> tuple[Store, str]:
+    """The store of a service that was told none, and a warning when it had to be memory."""
+    try:
+        path = default_path(service)
+        return open_store(f"sqlite:///{path}"), ""
+    except StoreError as error:
+        warning = f"history is kept in memory and ends with the process: {error}; or set store to memory://"
+        return MemoryStore(), warning
+
+
+def opened(settings: Settings) -> tuple[Store, str]:
+    """The store that was told, or the default one, and a warning when that had to be memory.
+
+    Made-up history is never put where real one is kept.
+    """
+    if settings.store or settings.sample_data:
+        return open_store(settings.store or MEMORY), ""
+    return open_default(settings.name)
+
+
+def services_here() -> list[str]:
+    """The services that were told no store and were run from this folder, by their default files."""
+    found = []
+    for path in sorted(state_directory(os.environ).glob("*.db"))[:FILES_READ]:
+        try:
+            store = open_store(f"sqlite:///{path}")
+        except StoreError:  # another version's, or somebody else's
+            continue
+        found += [name for name in store.services() if default_path(name) == path]
+        store.close()
+    return sorted(found)
 
 
 def _memory(rest: str) -> Store:

@@ -1,4 +1,4 @@
-"""The one place where the library redis is used: a client with short timeouts, for one Redis or a Redis Cluster.
+"""The one place where Fanlight uses the library redis itself: a client with short timeouts, for one or a cluster.
 
 Every error becomes one line that names the server and never the password.
 """
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from fanlight.core.context import unwatched
 from fanlight.core.records import text
 from fanlight.errors import StoreError
 
@@ -150,10 +151,13 @@ class RedisClient:
             client.close()
 
     def _guarded(self, act: Callable[[Any], Any]) -> Any:
+        token = unwatched.set(True)
         try:
             return act(self._connected())
         except (self._redis.exceptions.RedisError, OSError, UnicodeError) as error:
             raise StoreError(f"the Redis at {self.address.url} {self._reason(error)}") from error
+        finally:
+            unwatched.reset(token)
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, self._redis.exceptions.TimeoutError):

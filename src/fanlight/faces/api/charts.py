@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from fanlight import formats
 from fanlight.core.health import Status
@@ -13,6 +14,7 @@ from fanlight.core.query import DEFAULT_RANGE
 from fanlight.core.snapshot import HTTP_FAMILIES, Snapshot
 from fanlight.faces.api import items
 from fanlight.faces.api.documents import Asked
+from fanlight.faces.api.encoding import encode
 from fanlight.faces.figures import milliseconds, percent
 from fanlight.panels import View
 
@@ -106,6 +108,27 @@ def health(asked: Asked) -> HealthChart:
 
 def export(asked: Asked) -> Export:
     """`GET /api/metrics/export` as JSON."""
+    past = asked.snapshot.range
+    steps = _steps(past, *_covered(past, asked.view), asked.breathe)
+    return replace(_export_head(asked), endpoints=items.endpoints(past, asked.breathe), timeline=list(steps))
+
+
+def export_pieces(asked: Asked) -> Iterator[str]:
+    """The same, an endpoint or a step at a time, so that it never exists as a whole."""
+    past = asked.snapshot.range
+    yield encode(_export_head(asked)).decode().removesuffix('[],"timeline":[]}')
+    yield "["
+    for place, route in enumerate(past.routes):
+        yield f"{',' if place else ''}{encode(items.endpoint(route)).decode()}"
+        asked.breathe()
+    yield '],"timeline":['
+    for place, step in enumerate(_steps(past, *_covered(past, asked.view), asked.breathe)):
+        yield f"{',' if place else ''}{encode(step).decode()}"
+    yield "]}"
+
+
+def _export_head(asked: Asked) -> Export:
+    """The export without its lists."""
     snapshot = asked.snapshot.range
     start, end = _covered(snapshot, asked.view)
     return Export(
@@ -122,8 +145,8 @@ def export(asked: Asked) -> Export:
         by_status=dict(snapshot.outcomes),
         errors_by_type=dict(snapshot.errors_by_type),
         counters=dict(sorted(snapshot.view.counters.items())),
-        endpoints=items.endpoints(snapshot, asked.breathe),
-        timeline=list(_steps(snapshot, start, end, asked.breathe)),
+        endpoints=[],
+        timeline=[],
     )
 
 

@@ -24,7 +24,8 @@ def _liveness_status(document: Any) -> int:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One route: `build` makes its `document` on a thread; `missing` says what 404 means; `csv` its other form."""
+    """One route: `build` makes its `document` on a thread; `missing` says what 404 means; `csv` its other form,
+    `pieces` the same document where it is streamed."""
 
     path: str
     name: str
@@ -35,6 +36,7 @@ class Endpoint:
     missing: str = ""
     status: Callable[[Any], int] = _always_ok
     csv: Callable[[Asked], Iterator[str]] | None = None
+    pieces: Callable[[Asked], Iterator[str]] | None = None
 
 
 def _data(asked: Asked) -> Data:
@@ -150,11 +152,12 @@ ENDPOINTS: Final = (
     Endpoint(
         "/api/metrics/export",
         "metrics_export",
-        "All figures of the window, as JSON or CSV.",
+        "All figures of the range, as JSON or CSV.",
         charts.Export,
         charts.export,
         (query.SCOPE, *query.SPAN, query.FORMAT, query.TABLE),
         csv=charts.csv_lines,
+        pieces=charts.export_pieces,
     ),
     Endpoint(
         "/api/charts/performance",
@@ -183,3 +186,6 @@ ENDPOINTS: Final = (
     ),
 )
 """Every JSON route but `/api/openapi.json` itself."""
+
+EXPORT: Final = next(endpoint for endpoint in ENDPOINTS if endpoint.csv)
+"""The one that is also given as CSV."""

@@ -83,6 +83,9 @@ def _documents(context: FaceContext, endpoint: Endpoint, pages: Pages) -> Handle
 
         if endpoint.csv and values["format"] == "csv":
             return _csv(context, endpoint.csv(await in_thread(pacer, asked)), values["table"])
+        if endpoint.pieces:
+            pieces = endpoint.pieces(await in_thread(pacer, asked))
+            return StreamingResponse(_chunks(context, pieces), 200, NO_STORE, errors.CONTENT_TYPE)
         body, status = await in_thread(pacer, lambda: _document(endpoint, asked()))
         return _json(body, status)
 

@@ -1,0 +1,260 @@
+"""The gateway as an ASGI application: which request is whose, and the configuration it works by."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from fanlight import Fanlight
+from fanlight.errors import FanlightError
+from fanlight.gateway import config, refusals
+from fanlight.gateway.access import Caller
+from fanlight.gateway.asgi import Pair, Receive, Scope, Send, answer
+from fanlight.gateway.config import ConfigError
+from fanlight.gateway.llm.endpoints import ENDPOINTS, LISTS, Endpoint, protocol_of
+from fanlight.gateway.llm.exchange import Exchange
+from fanlight.gateway.llm.listing import listed, one, served
+from fanlight.gateway.llm.relay import relay
+from fanlight.gateway.llm.routing import Refused
+from fanlight.gateway.llm.runtime import Runtime
+from fanlight.gateway.refusals import OLLAMA
+from fanlight.gateway.schema import Config
+
+CONFIG_VARIABLE: Final = "FANLIGHT_GATEWAY_CONFIG"
+"""The path of the configuration, for the processes of one command."""
+
+PUBLIC_VARIABLE: Final = "FANLIGHT_GATEWAY_PUBLIC"
+"""Set where the gateway listens elsewhere than on loopback: a configuration without keys is refused then."""
+
+MODEL: Final = "/v1/models/"
+logger = logging.getLogger("fanlight.gateway")
+
+
+def create() -> Any:
+    """The gateway of the `fanlight gateway` command, with its dashboard."""
+    path = Path(os.environ[CONFIG_VARIABLE])
+    gateway = Gateway(Fanlight("gateway"), path, public=bool(os.environ.get(PUBLIC_VARIABLE)), hears_hangup=True)
+    return gateway.dashboard.asgi(gateway)
+
+
+def loaded(path: Path, environ: Mapping[str, str], *, public: bool) -> Config:
+    """A configuration fit for where the gateway listens; raises ConfigError."""
+    found = config.load(path, environ)
+    if public and not found.keys:
+        raise ConfigError(
+            f"{path}: listening elsewhere than on loopback needs keys, and there are none; "
+            "add [keys.NAME] with key_env, or leave --host away"
+        )
+    return found
+
+
+class Gateway:
+    """Passes LLM APIs through by a configuration, and answers 404 for all else. Belongs to one event loop."""
+
+    def __init__(
+        self, dashboard: Fanlight, path: Path, *, public: bool = False, hears_hangup: bool = False,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:  # fmt: skip
+        self.dashboard = dashboard
+        self._path = path
+        self._public = public
+        self._hears_hangup = hears_hangup
+        self._environ = environ
+        self.runtime = self._made()
+        again = dashboard.action(
+            "Reload the configuration", name="reload", runs="everywhere", confirm="Read the configuration again?"
+        )
+        again(self.reload)
+
+    def _made(self) -> Runtime:
+        found = loaded(self._path, self._environ, public=self._public)
+        return Runtime(found, self._environ, self.dashboard)
+
+    async def reload(self) -> str:
+        """Work by the file as it is now; what is wrong with it changes nothing and raises ConfigError.
+
+        Requests that have begun end by the configuration they began with.
+        """
+        try:
+            fresh = await asyncio.to_thread(self._made)
+        except FanlightError as error:
+            logger.error("the configuration stays as it was: %s", error)
+            self.dashboard.event("gateway_reload", result="refused", reason=str(error))
+            raise
+        old, self.runtime = self.runtime, fresh
+        await old.retire()
+        said = f"{len(fresh.config.providers)} providers, {len(fresh.config.models)} models"
+        logger.info("the configuration was read again: %s", said)
+        self.dashboard.event("gateway_reload", result="done", reason=said)
+        return said
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            await self._serve(scope, receive, send)
+        elif kind == "lifespan":
+            await self._live(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        runtime = self.runtime
+        path: str = scope["path"].removeprefix(scope.get("root_path") or "")
+        endpoint, provider, local = ENDPOINTS.get(path), "", path
+        if endpoint is None:
+            provider, local = _below(path, runtime)
+            endpoint = ENDPOINTS.get(local)
+        if endpoint is None and not _is_list(local):
+            await self._elsewhere(path, scope, send)
+            return
+        scope["path_template"] = _template(local, provider)
+        try:
+            caller = runtime.doorkeeper.admit(scope["headers"], preflight=scope["method"] == "OPTIONS")
+        except Refused as refusal:
+            await _refuse(send, local, scope, refusal)
+            return
+        if caller.origin:
+            send = _shared(send, caller.origin)
+        if caller.origin and scope["method"] == "OPTIONS":
+            await _preflight(scope, send)
+        elif scope["method"] != ("GET" if endpoint is None else "POST"):
+            wanted = "GET" if endpoint is None else "POST"
+            await _refuse(send, local, scope, Refused(405, "method_not_allowed", f"expected {wanted} here"))
+        elif runtime.in_flight >= runtime.config.gateway.max_in_flight:
+            busy = Refused(429, "too_many_requests", "as many requests as `max_in_flight` allows are being answered")
+            await _refuse(send, local, scope, busy, (b"retry-after", b"1"))
+        else:
+            await self._admitted(runtime, endpoint, local, provider, caller, scope, receive, send)
+
+    async def _admitted(
+        self, runtime: Runtime, endpoint: Endpoint | None, local: str, provider: str, caller: Caller,
+        scope: Scope, receive: Receive, send: Send,
+    ) -> None:  # fmt: skip
+        runtime.in_flight += 1
+        try:
+            if endpoint is not None:
+                await Exchange(self.dashboard, runtime, endpoint, provider, caller, scope, receive, send).run()
+            else:
+                await self._list(runtime, local, provider, caller, scope, send)
+        finally:
+            runtime.in_flight -= 1
+            if runtime.retired:
+                await runtime.settle()
+
+    async def _list(
+        self, runtime: Runtime, local: str, provider: str, caller: Caller, scope: Scope, send: Send
+    ) -> None:
+        protocol = protocol_of(local, dict(scope["headers"]))
+        lane = runtime.lanes.get(provider)
+        if lane is None and local in ("/api/ps", "/api/version"):
+            lane = next((each for each in runtime.lanes.values() if OLLAMA in each.speaks), None)
+        if lane is not None:
+            await relay(self.dashboard, lane, local, protocol, scope, send)
+            return
+        models = served(runtime.config, protocol, caller.models)
+        if local.startswith(MODEL):
+            name = local.removeprefix(MODEL)
+            if name not in models:
+                await _refuse(send, local, scope, Refused(404, "model_not_found", f"no model {name[:128]!r} here"))
+                return
+            await answer(send, 200, msgspec.json.encode(one(name, models[name], protocol)))
+        elif local in ("/v1/models", "/api/tags"):
+            await answer(send, 200, msgspec.json.encode(listed(models, protocol)))
+        else:
+            await _refuse(send, local, scope, Refused(404, "not_found", "no provider here speaks Ollama"))
+
+    async def _elsewhere(self, path: str, scope: Scope, send: Send) -> None:
+        """Not an address of the API: the front door leads to the dashboard, all else is nothing."""
+        if path == "/" and scope["method"] in ("GET", "HEAD"):
+            scope["path_template"] = "/"
+            place = f"{scope.get('root_path') or ''}{self.dashboard.settings.prefix}"
+            await answer(send, 307, b"{}", [(b"location", place.encode())])
+            return
+        nothing = refusals.body(protocol_of(path, {}), 404, "there is nothing at this address", "not_found")
+        await answer(send, 404, nothing)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        loop, hears = asyncio.get_running_loop(), False
+        while True:
+            kind = (await receive())["type"]
+            if kind == "lifespan.startup":
+                hears = self._hears_hangup and _listen(loop, self)
+            else:
+                if hears:
+                    loop.remove_signal_handler(signal.SIGHUP)
+                await self.runtime.retire()
+            await send({"type": f"{kind}.complete"})
+            if kind == "lifespan.shutdown":
+                return
+
+
+def _listen(loop: asyncio.AbstractEventLoop, gateway: Gateway) -> bool:
+    """Have SIGHUP read the configuration again, where there is such a signal."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def again() -> None:
+        try:
+            await gateway.reload()
+        except FanlightError:
+            return  # said already
+
+    def hang_up() -> None:
+        task = loop.create_task(again())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    try:
+        loop.add_signal_handler(signal.SIGHUP, hang_up)
+    except (AttributeError, NotImplementedError, RuntimeError, ValueError):
+        return False
+    return True
+
+
+def _below(path: str, runtime: Runtime) -> tuple[str, str]:
+    """The provider a path is below, and the rest; ("", path) when it is below none."""
+    head, slash, rest = path[1:].partition("/")
+    return (head, f"/{rest}") if slash and head in runtime.lanes else ("", path)
+
+
+def _is_list(local: str) -> bool:
+    return local in LISTS or (local.startswith(MODEL) and len(local) > len(MODEL))
+
+
+def _template(local: str, provider: str) -> str:
+    template = local if local in ENDPOINTS or local in LISTS else f"{MODEL}{{model}}"
+    return f"/{provider}{template}" if provider else template
+
+
+async def _refuse(send: Send, local: str, scope: Scope, refusal: Refused, *headers: Pair) -> None:
+    protocol = protocol_of(local, dict(scope["headers"]))
+    await answer(send, refusal.status, refusals.body(protocol, refusal.status, str(refusal), refusal.code), headers)
+
+
+def _shared(send: Send, origin: str) -> Send:
+    """`send` that lets pages of this origin read the answer."""
+    allows = [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"origin")]
+
+    async def shared(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], *allows]}
+        await send(message)
+
+    return shared
+
+
+async def _preflight(scope: Scope, send: Send) -> None:
+    wished = dict(scope["headers"]).get(b"access-control-request-headers", b"")
+    headers = [
+        (b"access-control-allow-methods", b"GET, POST"),
+        (b"access-control-allow-headers", wished[:1_000]),
+        (b"access-control-max-age", b"600"),
+    ]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})

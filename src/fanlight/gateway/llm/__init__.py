@@ -1,0 +1,1 @@
+"""LLM APIs passed through: to the right provider, unchanged, and measured as they pass."""

@@ -1,0 +1,143 @@
+"""An answer on its way: bytes to the client as they come, numbers to the call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from fanlight.gateway import refusals
+from fanlight.gateway.asgi import Send
+from fanlight.gateway.llm.departure import Departure
+from fanlight.gateway.llm.framing import Events, Lines, UsageFilter
+from fanlight.gateway.llm.headers import to_client
+from fanlight.gateway.llm.patience import Patience
+from fanlight.gateway.llm.upstream import Reply
+
+if TYPE_CHECKING:
+    from fanlight.gateway.llm.endpoints import Endpoint
+
+READ_LIMIT: Final = 1 << 20
+"""The longest whole document that is read; of a longer one, the last READ_TAIL bytes, where usage stands."""
+
+READ_TAIL: Final = 16 << 10
+
+STREAMS: Final = {b"text/event-stream": Events, b"application/x-ndjson": Lines, b"application/ndjson": Lines}
+
+
+class Delivery:
+    """One answer. `begun`: the client has got its head; `sending`: it is the client that is waited for.
+
+    Nothing is kept of it but the line being read (of a document: its first 1 MiB until it is read).
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, send: Send, departure: Departure, call: Any, idle_seconds: float, *,
+        strips_usage: bool,
+    ) -> None:  # fmt: skip
+        self.reader = endpoint.reader()
+        self.status = 0
+        self.begun = False
+        self.sending = False
+        self.first_token: float | None = None
+        self._protocol = endpoint.protocol
+        self._send = send
+        self._departure = departure
+        self._call = call
+        self._idle_seconds = idle_seconds
+        self._strips_usage = strips_usage
+        self._lines: Lines | None = None
+        self._head: dict[str, Any] = {}
+
+    async def run(self, reply: Reply, limit: Patience) -> None:
+        """Pass an answer on to its end. `limit` is moved with every byte. Raises UpstreamError when it breaks off."""
+        self.status = reply.status
+        cut, length, encoded = None, -1, False
+        for name, value in reply.headers:
+            name = name.lower()
+            if name == b"content-type":
+                cut = STREAMS.get(value.partition(b";")[0].strip().lower())
+            elif name == b"content-length" and value.isdigit():
+                length = int(value)
+            elif name == b"content-encoding":
+                encoded = value.lower() != b"identity"
+        strips = self._strips_usage and cut is Events and not encoded
+        headers = to_client(reply.headers, sized=not strips)
+        self._head = {"type": "http.response.start", "status": reply.status, "headers": headers}
+        if encoded:
+            await self._pass(reply, limit, length, lambda chunk: None)
+        elif cut is None:
+            await self._document(reply, limit, length)
+        else:
+            await self._stream(reply, limit, cut(), UsageFilter() if strips else None)
+
+    async def _stream(self, reply: Reply, limit: Patience, lines: Lines, strip: UsageFilter | None) -> None:
+        reader = self.reader
+        self._lines = lines
+        take, feed = reader.take, lines.feed
+        while chunk := await reply.chunk():
+            for data in feed(chunk):
+                take(data)
+            if self.first_token is None and reader.pieces:
+                self.first_token = self._call.elapsed
+            passed = chunk if strip is None else strip.feed(chunk)
+            if passed:
+                await self._forward(passed, limit)
+        for data in lines.rest():
+            take(data)
+        await self._end(b"" if strip is None else strip.rest())
+
+    async def _document(self, reply: Reply, limit: Patience, length: int) -> None:
+        kept: list[bytes] = []
+        size = 0
+
+        def keep(chunk: bytes) -> None:
+            nonlocal size
+            size += len(chunk)
+            kept.append(chunk)
+            if size > READ_LIMIT and len(kept) > 1:
+                kept[:] = [b"".join(kept)[-READ_TAIL:]]
+
+        try:
+            await self._pass(reply, limit, length, keep)
+        finally:
+            whole = b"".join(kept)
+            if size <= READ_LIMIT:
+                self.reader.take(whole)
+            else:
+                self.reader.take_tail(whole[-READ_TAIL:])
+
+    async def _pass(self, reply: Reply, limit: Patience, length: int, keep: Callable[[bytes], None]) -> None:
+        """Pass the bytes on; the last of a body whose length is known end the answer."""
+        passed = 0
+        while chunk := await reply.chunk():
+            passed += len(chunk)
+            keep(chunk)
+            if passed == length:
+                await self._end(chunk)
+                return
+            await self._forward(chunk, limit)
+        await self._end(b"")
+
+    async def _forward(self, data: bytes, limit: Patience) -> None:
+        limit.extend(self._idle_seconds)
+        self.sending = True
+        if not self.begun:
+            self.begun = True
+            await self._send(self._head)
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        self.sending = False
+
+    async def _end(self, data: bytes) -> None:
+        self._departure.over()
+        if not self.begun:
+            self.begun = True
+            await self._send(self._head)
+        await self._send({"type": "http.response.body", "body": data})
+
+    async def break_off(self, message: str) -> None:
+        """End an answer that its provider did not: a stream between two events with an error, all else unfinished.
+
+        What is left unfinished makes the server close the connection, so that nobody takes a half for a whole.
+        """
+        if self._lines is not None and not self._lines.unfinished:
+            await self._end(refusals.in_stream(self._protocol, message, "upstream_reset"))

@@ -1,0 +1,55 @@
+"""Ends the work for a client that has left."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Final, Self
+
+from fanlight.gateway.asgi import Receive
+
+WAIT_SECONDS: Final = 0.02
+
+
+class Departure:
+    """A context in which the current task is cancelled once its client leaves; the cancellation ends at its exit.
+
+    Enter it when the request's body has been read whole. `gone` is whether the client left. It begins to watch after
+    WAIT_SECONDS: an answer that is there sooner is not worth a task.
+    """
+
+    __slots__ = ("_before", "_receive", "_task", "_timer", "_watch", "gone")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.gone = False
+
+    def __enter__(self) -> Self:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task: asyncio.Task[object] = task
+        self._before = task.cancelling()
+        self._watch: asyncio.Task[None] | None = None
+        self._timer = task.get_loop().call_later(WAIT_SECONDS, self._begin)
+        return self
+
+    def _begin(self) -> None:
+        self._watch = self._task.get_loop().create_task(self._wait())
+
+    async def _wait(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            continue
+        self.gone = True
+        self._task.cancel()
+
+    def over(self) -> None:
+        """Watch no longer: the last bytes are about to be sent."""
+        self._timer.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self.over()
+        return self.gone and kind is asyncio.CancelledError and self._task.uncancel() <= self._before

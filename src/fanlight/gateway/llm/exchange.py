@@ -1,0 +1,185 @@
+"""One request passed through: asked of its providers in turn; from the first byte on, what comes is passed on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import re
+from typing import TYPE_CHECKING, Final
+
+from fanlight.errors import BreakerOpen
+from fanlight.gateway import refusals
+from fanlight.gateway.access import Caller
+from fanlight.gateway.asgi import Message, Receive, Scope, Send, answer
+from fanlight.gateway.llm import attempts, wish
+from fanlight.gateway.llm.attempt import Attempt
+from fanlight.gateway.llm.attempts import Failure
+from fanlight.gateway.llm.delivery import Delivery
+from fanlight.gateway.llm.departure import Departure
+from fanlight.gateway.llm.endpoints import Endpoint
+from fanlight.gateway.llm.headers import to_client, to_upstream
+from fanlight.gateway.llm.routing import UNLISTED, Refused, Target
+from fanlight.gateway.llm.runtime import Lane, Runtime
+from fanlight.gateway.llm.wish import Wish
+
+if TYPE_CHECKING:
+    from fanlight import Fanlight
+
+TOO_LONG: Final = 413
+LINGER_SECONDS: Final = 0.5
+"""How long what is left of a request that was refused for its length may still come, unread."""
+
+_QUERY: Final = re.compile(rb"[\w.~!$&'()*+,;=:@/?%-]{0,2000}")
+_CHANCE: Final = random.Random()  # noqa: S311 - spreads retries, no secret
+
+
+class Exchange:
+    """Passes one request through. Retries and fallbacks come before the first byte only; every attempt is a call."""
+
+    def __init__(
+        self, dashboard: Fanlight, runtime: Runtime, endpoint: Endpoint, provider: str, caller: Caller,
+        scope: Scope, receive: Receive, send: Send,
+    ) -> None:  # fmt: skip
+        self._dashboard = dashboard
+        self._runtime = runtime
+        self._endpoint = endpoint
+        self._provider = provider
+        self._caller = caller
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+
+    async def run(self) -> None:
+        """Answer the request, or find that its client has left."""
+        try:
+            body = await self._body()
+            if body is None:
+                return
+            asked = wish.read(body, self._endpoint)
+            path = self._path()
+            targets = self._targets(asked.model)
+        except Refused as refusal:
+            send = self._send if refusal.status != TOO_LONG else self._send_and_linger
+            body = refusals.body(self._endpoint.protocol, refusal.status, str(refusal), refusal.code)
+            await answer(send, refusal.status, body)
+            return
+        except wish.Malformed as error:
+            await self._refuse(400, "invalid_request", str(error))
+            return
+        with Departure(self._receive) as departure:
+            failure = await self._ask_all(targets, asked, path, departure)
+            departure.over()
+            if failure is not None:
+                await self._give_up(failure)
+
+    async def _refuse(self, status: int, code: str, message: str, *headers: tuple[bytes, bytes]) -> None:
+        """Answer with an error in the shape of the API that was called."""
+        await answer(self._send, status, refusals.body(self._endpoint.protocol, status, message, code), headers)
+
+    async def _body(self) -> bytes | None:
+        """The request's body, None when the client left; raises Refused when it is too long."""
+        limit = self._runtime.config.gateway.max_body_megabytes << 20
+        for name, value in self._scope["headers"]:
+            if name == b"content-length" and value.isdigit() and int(value[:20]) > limit:
+                raise _too_long(limit)
+        message = await self._receive()
+        if message["type"] == "http.request" and not message.get("more_body"):
+            data: bytes = message.get("body", b"")
+            if len(data) > limit:
+                raise _too_long(limit)
+            return data
+        body = bytearray()
+        while message["type"] == "http.request":
+            body += message.get("body", b"")
+            if len(body) > limit:
+                raise _too_long(limit)
+            if not message.get("more_body"):
+                return bytes(body)
+            message = await self._receive()
+        return None
+
+    async def _send_and_linger(self, message: Message) -> None:
+        """`send`, but that the end of the answer waits a moment for the rest of the request.
+
+        Closing a connection on bytes nobody has read resets it, and the client might never see why it was refused.
+        """
+        if message["type"] == "http.response.body":
+            await self._send({**message, "more_body": True})
+            message = {"type": "http.response.body", "body": b""}
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_SECONDS):
+                    while (await self._receive()).get("more_body"):
+                        continue
+        await self._send(message)
+
+    def _path(self) -> str:
+        query: bytes = self._scope.get("query_string", b"")
+        if not query:
+            return self._endpoint.path
+        if not _QUERY.fullmatch(query):
+            raise Refused(400, "invalid_request", "the query holds characters that no query holds")
+        return f"{self._endpoint.path}?{query.decode('ascii')}"
+
+    def _targets(self, model: str) -> tuple[Target, ...]:
+        router, protocol, allowed = self._runtime.router, self._endpoint.protocol, self._caller.models
+        if self._provider:
+            return router.at(self._provider, model, protocol, allowed)
+        return router.targets(model, protocol, allowed)
+
+    async def _ask_all(
+        self, targets: tuple[Target, ...], asked: Wish, path: str, departure: Departure
+    ) -> Failure | None:
+        """Ask one after the other until one answers; None when it did, else how the last one failed."""
+        failure: Failure | None = None
+        for target in targets:
+            lane = self._runtime.lanes[target.provider]
+            turn = 0
+            while True:
+                failure = await self._attempt(target, lane, asked, path, departure)
+                if failure is None:
+                    return None
+                wait = attempts.pause(failure, turn, lane.settings.retries, _CHANCE)
+                if wait is None:
+                    break
+                turn += 1
+                await asyncio.sleep(wait)
+        return failure
+
+    async def _attempt(
+        self, target: Target, lane: Lane, asked: Wish, path: str, departure: Departure
+    ) -> Failure | None:
+        """Ask one provider once; None when its answer went to the client, whole or not."""
+        endpoint = self._endpoint
+        silent = asked.stream and endpoint.tells_usage and lane.settings.ask_usage and not wish.asks_usage(asked)
+        model = target.model if target.listed else UNLISTED
+        call = self._dashboard.call(lane.name, endpoint.operation, kind="llm", model=model, stream=asked.stream)
+        try:
+            with lane.breaker.attempt() as guard, call:
+                delivery = Delivery(
+                    endpoint, self._send, departure, call, lane.settings.idle_seconds, strips_usage=silent
+                )
+                body = wish.body_for(asked, target.upstream, ask_usage=silent)
+                attempt = Attempt(lane, call, guard, delivery)
+                try:
+                    return await attempt.run(path, to_upstream(self._scope["headers"], lane.headers), body)
+                finally:
+                    attempt.tell(target)
+        except BreakerOpen as refusal:
+            return Failure("open", str(refusal), retry_after=refusal.retry_after)
+
+    async def _give_up(self, failure: Failure) -> None:
+        """Tell the client how the last attempt failed: the provider's own answer where there is one."""
+        if failure.status:
+            headers = to_client(failure.headers, sized=False)
+            size = (b"content-length", str(len(failure.body)).encode())
+            await self._send({"type": "http.response.start", "status": failure.status, "headers": [*headers, size]})
+            await self._send({"type": "http.response.body", "body": failure.body})
+            return
+        wait = failure.retry_after
+        again = ((b"retry-after", str(int(wait) + 1).encode()),) if wait is not None else ()
+        await self._refuse(attempts.STATUS.get(failure.kind, 502), f"upstream_{failure.kind}", failure.message, *again)
+
+
+def _too_long(limit: int) -> Refused:
+    return Refused(TOO_LONG, "request_too_large", f"the body is longer than {limit >> 20} MiB (max_body_megabytes)")

@@ -1,0 +1,42 @@
+"""What the gateway needs of a provider, whatever carries it there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from fanlight.errors import FanlightError
+
+
+class UpstreamError(FanlightError):
+    """A provider that cannot be reached or that broke off; its text names no address and holds no secret."""
+
+    def __init__(self, message: str, *, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Reply(Protocol):
+    """An answer that has begun."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]: ...
+
+    async def chunk(self) -> bytes:
+        """The next bytes as they come, b"" at the end; raises UpstreamError when the provider breaks off."""
+
+    def close(self) -> None:
+        """Give it up; idempotent. An answer that was read to its end leaves its connection for the next."""
+
+
+class Upstream(Protocol):
+    """A provider's transport."""
+
+    async def ask(self, method: str, path: str, headers: list[tuple[str, str]], body: bytes | None) -> Reply:
+        """Send a request; the answer once its head is there. Raises UpstreamError. `path` may hold a query."""
+
+    async def close(self) -> None:
+        """Close what is kept open."""

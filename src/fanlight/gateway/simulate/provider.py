@@ -1,0 +1,263 @@
+"""The simulated provider: one request in, a status and a stream of bytes out, whoever asks."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from fanlight.gateway import refusals
+from fanlight.gateway.refusals import ANTHROPIC, OLLAMA, OPENAI
+from fanlight.gateway.simulate import anthropic, ollama, openai, responses
+from fanlight.gateway.simulate.failure import RETRY_AFTER, Failure, demanded
+from fanlight.gateway.simulate.script import Script, Wish, write
+from fanlight.gateway.simulate.wire import Piece
+
+MODELS: Final = ("gpt-sim", "claude-sim", "llama-sim", "embed-sim")
+JSON: Final = "application/json"
+EVENTS: Final = "text/event-stream; charset=utf-8"
+LINES: Final = "application/x-ndjson"
+MALFORMED: Final = (TypeError, KeyError, ValueError, AttributeError, IndexError, RecursionError)
+"""What reading a request of the wrong shape raises."""
+
+LEAST_PAUSE: Final = 0.0005
+"""Pauses shorter than this are left out: no clock keeps them."""
+
+Headers = dict[str, str]
+Render = Callable[[Wish, Script], dict[str, Any]]
+Stream = Callable[[Wish, Script], Iterable[Piece]]
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A request: its headers' names in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer; `chunks` may raise ConnectionLost, before or after its first."""
+
+    status: int
+    headers: Headers
+    chunks: AsyncIterator[bytes]
+
+
+class ConnectionLost(Exception):
+    """The provider closed the connection."""
+
+
+class Simulator:
+    """Answers requests of three protocols for any model; the same seed gives the same answers.
+
+    `speed` divides all waiting; `failures` is the share of requests that fail by chance.
+    """
+
+    def __init__(
+        self, *, seed: int = 7, speed: float = 1.0, failures: float = 0.0, models: tuple[str, ...] = MODELS
+    ) -> None:
+        self.models = models
+        self._seed = seed
+        self._speed = speed
+        self._share = failures
+        self._chance = random.Random(seed)  # noqa: S311 - a play, no secret
+
+    async def answer(self, asked: Asked) -> Answer:
+        """The answer to a request; waits as long as a model would. Raises ConnectionLost where that is simulated."""
+        protocol = protocol_of(asked.path, asked.headers)
+        if asked.method in ("GET", "HEAD"):
+            return self._listed(asked, protocol)
+        route = _ROUTES.get(asked.path)
+        if asked.method != "POST" or route is None:
+            return _refused(protocol, 404, f"no {asked.method} {asked.path[:100]} here")
+        try:
+            body = msgspec.json.decode(asked.body)
+            model = str(body.get("model") or body.get("name") or "")
+            failure = demanded(asked.headers, model, self._share, self._chance)
+            if failure.status:
+                return _refused(protocol, failure.status, f"simulated: a {failure.status}")
+            return await route(self, body, failure, protocol)
+        except (
+            TypeError,
+            KeyError,
+            ValueError,
+            AttributeError,
+            IndexError,
+            RecursionError,
+            msgspec.MsgspecError,
+        ) as error:
+            said = f"{type(error).__name__}: {error}"[:200]
+            return _refused(protocol, 400, f"the request cannot be understood ({said})")
+
+    def _listed(self, asked: Asked, protocol: str) -> Answer:
+        path, names = asked.path, self.models
+        lists: dict[str, Callable[[], Any]] = {
+            "/v1/models": lambda: (anthropic if protocol == ANTHROPIC else openai).models(names),
+            "/api/tags": lambda: ollama.tags(names),
+            "/api/ps": lambda: ollama.running(names[:1]),
+            "/api/version": lambda: {"version": ollama.VERSION},
+        }
+        if path in lists:
+            return _document(lists[path]())
+        if path.startswith("/v1/models/"):
+            return _document((anthropic if protocol == ANTHROPIC else openai).model(path.removeprefix("/v1/models/")))
+        return _refused(protocol, 404, f"no GET {path[:100]} here")
+
+    async def _generated(
+        self, wish: Wish, failure: Failure, protocol: str, whole: Render, stream: Stream | None, kind: str = EVENTS
+    ) -> Answer:
+        script = write(wish, self._seed)
+        slowness = (10 if failure.kind == "slow" else 1) / self._speed
+        if failure.kind == "hang":
+            await asyncio.Event().wait()
+        if failure.kind == "reset":
+            raise ConnectionLost("simulated: closed before the first byte")
+        if failure.kind == "garbage":
+            return Answer(200, {"content-type": JSON}, _bytes(b'{"choices": [<<< no JSON >>>'))
+        if stream is not None:
+            return Answer(
+                200, {"content-type": kind}, _played(stream(wish, script), script, slowness, failure, protocol)
+            )
+        await _pause(script.seconds * slowness)
+        if failure.kind == "error":
+            return _refused(protocol, 500, "simulated: an error")
+        return _document(whole(wish, script), cut=failure.kind == "cut")
+
+    async def chat(self, body: dict[str, Any], failure: Failure, protocol: str) -> Answer:
+        """POST /v1/chat/completions."""
+        now, told = int(time.time()), bool((body.get("stream_options") or {}).get("include_usage"))
+        stream = partial(openai.chat_stream, now=now, with_usage=told) if body.get("stream") else None
+        return await self._generated(openai.chat_wish(body), failure, protocol, partial(openai.chat, now=now), stream)
+
+    async def completion(self, body: dict[str, Any], failure: Failure, protocol: str) -> Answer:
+        """POST /v1/completions."""
+        now, told = int(time.time()), bool((body.get("stream_options") or {}).get("include_usage"))
+        stream = partial(openai.text_stream, now=now, with_usage=told) if body.get("stream") else None
+        return await self._generated(openai.text_wish(body), failure, protocol, partial(openai.text, now=now), stream)
+
+    async def response(self, body: dict[str, Any], failure: Failure, protocol: str) -> Answer:
+        """POST /v1/responses."""
+        now = int(time.time())
+        stream = partial(responses.stream, now=now) if body.get("stream") else None
+        whole = partial(responses.whole, now=now)
+        return await self._generated(responses.wish(body), failure, protocol, whole, stream)
+
+    async def message(self, body: dict[str, Any], failure: Failure, protocol: str) -> Answer:
+        """POST /v1/messages."""
+        stream = anthropic.stream if body.get("stream") else None
+        return await self._generated(anthropic.wish(body), failure, protocol, anthropic.message, stream)
+
+    async def ollama_chat(self, body: dict[str, Any], failure: Failure, protocol: str) -> Answer:
+        """POST /api/chat."""
+        return await self._lines(ollama.chat_wish(body), body, failure, protocol, chat=True)
+
+    async def ollama_generate(self, body: dict[str, Any], failure: Failure, protocol: str) -> Answer:
+        """POST /api/generate."""
+        return await self._lines(ollama.generate_wish(body), body, failure, protocol, chat=False)
+
+    async def _lines(self, wish: Wish, body: dict[str, Any], failure: Failure, protocol: str, *, chat: bool) -> Answer:
+        now = time.time()
+        stream = partial(ollama.stream, now=now, chat=chat) if body.get("stream", True) else None
+        whole = partial(ollama.whole, now=now, chat=chat)
+        return await self._generated(wish, failure, protocol, whole, stream, LINES)
+
+    async def at_once(self, make: Callable[..., Any], failure: Failure) -> Answer:
+        """A document that takes a few milliseconds."""
+        if failure.kind == "hang":
+            await asyncio.Event().wait()
+        if failure.kind in ("reset", "cut"):
+            raise ConnectionLost("simulated: closed before the first byte")
+        await _pause(0.012 / self._speed)
+        return _document(make())
+
+    async def embeddings(self, body: dict[str, Any], failure: Failure, protocol: str) -> Answer:
+        """POST /v1/embeddings."""
+        return await self.at_once(lambda: openai.embeddings(body, self._seed), failure)
+
+    async def count(self, body: dict[str, Any], failure: Failure, protocol: str) -> Answer:
+        """POST /v1/messages/count_tokens."""
+        return await self.at_once(lambda: anthropic.count(body), failure)
+
+    async def embed(self, body: dict[str, Any], failure: Failure, protocol: str) -> Answer:
+        """POST /api/embed."""
+        return await self.at_once(lambda: ollama.embed(body, self._seed), failure)
+
+    async def embedding(self, body: dict[str, Any], failure: Failure, protocol: str) -> Answer:
+        """POST /api/embeddings."""
+        return await self.at_once(lambda: ollama.embedding(body, self._seed), failure)
+
+    async def show(self, body: dict[str, Any], failure: Failure, protocol: str) -> Answer:
+        """POST /api/show."""
+        return await self.at_once(lambda: ollama.show(body), failure)
+
+
+_ROUTES: Final = {
+    "/v1/chat/completions": Simulator.chat,
+    "/v1/completions": Simulator.completion,
+    "/v1/responses": Simulator.response,
+    "/v1/embeddings": Simulator.embeddings,
+    "/v1/messages": Simulator.message,
+    "/v1/messages/count_tokens": Simulator.count,
+    "/api/chat": Simulator.ollama_chat,
+    "/api/generate": Simulator.ollama_generate,
+    "/api/embed": Simulator.embed,
+    "/api/embeddings": Simulator.embedding,
+    "/api/show": Simulator.show,
+}
+
+
+def protocol_of(path: str, headers: Mapping[str, str]) -> str:
+    """The protocol a path belongs to; `/v1/models` is Anthropic's where its version is named."""
+    if path.startswith("/api/"):
+        return OLLAMA
+    return ANTHROPIC if path.startswith("/v1/messages") or "anthropic-version" in headers else OPENAI
+
+
+async def _played(
+    pieces: Iterable[Piece], script: Script, slowness: float, failure: Failure, protocol: str
+) -> AsyncIterator[bytes]:
+    """The pieces of a stream, each at its time; cut or failed in the middle where that is wanted."""
+    left = len(script.pieces) // 2 if failure.kind in ("cut", "error") else -1
+    for piece in pieces:
+        if piece.first:
+            await _pause(script.first_seconds * slowness)
+        elif piece.token:
+            await _pause(script.piece_seconds * slowness)
+        yield piece.data
+        left -= piece.token
+        if left == 0 and piece.token:
+            if failure.kind == "cut":
+                raise ConnectionLost("simulated: closed in the middle")
+            yield refusals.in_stream(protocol, "simulated: overloaded in the middle", "server_error")
+            return
+
+
+async def _pause(seconds: float) -> None:
+    await asyncio.sleep(seconds if seconds >= LEAST_PAUSE else 0)
+
+
+async def _bytes(data: bytes, *, cut: bool = False) -> AsyncIterator[bytes]:
+    yield data
+    if cut:
+        raise ConnectionLost("simulated: closed in the middle")
+
+
+def _document(document: Any, *, cut: bool = False) -> Answer:
+    data = msgspec.json.encode(document)
+    headers = {"content-type": JSON, "content-length": str(len(data))}
+    return Answer(200, headers, _bytes(data[: len(data) // 2] if cut else data, cut=cut))
+
+
+def _refused(protocol: str, status: int, message: str) -> Answer:
+    data = refusals.body(protocol, status, message, "simulated")
+    headers = {"content-type": JSON, "content-length": str(len(data))}
+    if status in (429, 503, 529):
+        headers["retry-after"] = RETRY_AFTER
+    return Answer(status, headers, _bytes(data))

@@ -1,0 +1,102 @@
+"""`fanlight gateway`: served, checked, read again, and closed to the network without keys."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Command, Running
+
+EXAMPLE = str(Path(__file__).resolve().parents[2] / "examples/hub.toml")
+HUB = '[providers.sim]\nkind = "simulated"\nspeed = 1000\n'
+Eventually = Callable[[Callable[[], bool]], None]
+
+
+def models(running: Running, address: str) -> list[str]:
+    """The models a gateway lists."""
+    return [model["id"] for model in json.loads(running.get(address, "/v1/models")[1])["data"]]
+
+
+def completed(address: str, model: str) -> tuple[int, Any]:
+    """Status and document of a chat completion."""
+    connection = http.client.HTTPConnection(address.removeprefix("http://").partition("/")[0], timeout=30)
+    wish = {"model": model, "messages": [{"role": "user", "content": "hello"}]}
+    connection.request("POST", "/v1/chat/completions", json.dumps(wish), {"Connection": "close"})
+    answer = connection.getresponse()
+    try:
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
+
+
+def test_the_example_is_right(command: Command) -> None:
+    """HUB-9: `--check` says in a line what a configuration has, with status 0."""
+    running = command("gateway", "--config", EXAMPLE, "--check")
+    assert running.end() == 0
+    assert running.lines == [f"fanlight: {EXAMPLE} is right: 1 provider, 4 models"]
+
+
+def test_a_mistake_is_one_line(folder: Path, refused: Callable[..., str]) -> None:
+    """HUB-9: wrong configurations are refused with file and line, checked or served."""
+    (folder / "hub.toml").write_text('[providers.x]\nkind = "opnai"\n')
+    for more in (["--check"], ["--port", "0"]):
+        assert "hub.toml:2: providers.x.kind is 'opnai'" in refused("gateway", *more)
+    assert "cannot be read (No such file" in refused("gateway", "--config", "none.toml")
+
+
+def test_elsewhere_only_with_keys(folder: Path, refused: Callable[..., str]) -> None:
+    """X-6: a gateway without keys listens on loopback only."""
+    (folder / "hub.toml").write_text(HUB)
+    assert "needs keys, and there are none" in refused("gateway", "--host", "0.0.0.0", "--port", "0")
+
+
+def test_it_serves_and_records(command: Command, eventually: Eventually) -> None:
+    """HUB-5, HUB-8, TTY-7, X-7: a completion shows on the dashboard's models; health and JSON are at the root too."""
+    running = command("gateway", "--config", EXAMPLE, "--port", "0")
+    address = running.served().removesuffix("/dashboard")
+    assert completed(address, "gpt-sim")[0] == 200
+    eventually(lambda: "gpt-sim" in running.get(address, "/api/models")[1])
+    row = json.loads(running.get(address, "/dashboard/api/models")[1])["models"][0]
+    assert (row["calls"], row["errors"]) == (1, 0)
+    assert row["tokens"]["output"]["total"] > 5
+    assert row["cost_usd"] > 0
+    assert running.get(address, "/health")[0] == 200
+    assert "gen_ai_client_token_usage" in running.get(address, "/metrics")[1]
+    assert running.get(address, "/api/tags")[0] == 200
+    assert running.get(address, "/nothing")[0] == 404
+    assert running.get(address, "/")[0] == 307
+    assert running.stop() == 0
+    assert not [line for line in running.lines if "Traceback" in line]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sighup_reads_the_configuration_again(
+    command: Command, folder: Path, eventually: Eventually, workers: str
+) -> None:
+    """HUB-9: a changed file counts after SIGHUP in every worker; a wrong one changes nothing, and says why."""
+    hub = folder / "hub.toml"
+    hub.write_text(HUB + '[models.one]\nprovider = "sim"\n')
+    running = command("gateway", "--port", "0", "--workers", workers)
+    address = running.served().removesuffix("/dashboard")
+    assert models(running, address) == ["one"]
+    eventually(lambda: len(running.family()) == (0 if workers == "1" else 2))
+    hub.write_text(HUB + '[models.two]\nprovider = "sim"\n')
+    eventually(lambda: _hung_up(running) and all(models(running, address) == ["two"] for _ in range(10)))
+    hub.write_text(HUB + '[models.two]\nprovider = "smi"\n')
+    os.kill(running.popen.pid, signal.SIGHUP)
+    running.until("the configuration stays as it was")
+    assert models(running, address) == ["two"]
+    assert running.stop() == 0
+
+
+def _hung_up(running: Running) -> bool:
+    os.kill(running.popen.pid, signal.SIGHUP)
+    return True

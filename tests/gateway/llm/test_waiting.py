@@ -1,0 +1,81 @@
+"""Waiting with an end: time limits that move, and clients that leave."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from fanlight.gateway.llm.departure import Departure
+from fanlight.gateway.llm.patience import Patience
+
+
+def test_patience_ends_when_its_limit_has_passed() -> None:
+    """TTY-5: a provider that falls silent is given up; a limit that moves is kept, whichever way it moved."""
+
+    async def shortened(limit: Patience) -> None:
+        limit.extend(0.01)
+        await asyncio.Event().wait()
+
+    async def wait() -> list[str]:
+        said = []
+        with pytest.raises(TimeoutError), Patience(0.01):
+            await asyncio.Event().wait()
+        said.append("over")
+        with pytest.raises(TimeoutError), Patience(60) as limit:
+            await shortened(limit)
+        said.append("sooner")
+        with Patience(0.01) as limit:
+            limit.extend(60)
+            await asyncio.sleep(0.05)
+        said.append("later")
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+        return said
+
+    assert asyncio.run(wait()) == ["over", "sooner", "later"]
+
+
+def test_patience_leaves_other_ends_alone() -> None:
+    """TTY-5: a cancellation from outside is no time-out."""
+
+    async def cancelled() -> None:
+        with Patience(60):
+            await asyncio.Event().wait()
+
+    async def both() -> None:
+        task = asyncio.create_task(cancelled())
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(both())
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_departure_ends_the_work_of_a_client_that_left(leaves: bool) -> None:
+    """TTY-5: the work is cancelled, and only the work; what is over before is left alone."""
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0.01)
+        return {"type": "http.disconnect"}
+
+    async def stays() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        return {}
+
+    async def work() -> tuple[bool, bool, int]:
+        finished = False
+        with Departure(receive if leaves else stays) as departure:
+            await asyncio.sleep(0.2)
+            departure.over()
+            finished = True
+        task = asyncio.current_task()
+        assert task is not None
+        await asyncio.sleep(0)
+        return departure.gone, finished, task.cancelling()
+
+    assert asyncio.run(work()) == (leaves, not leaves, 0)
