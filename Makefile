@@ -13,7 +13,7 @@ TESTS := pytest pytest-xdist hypothesis httptools opentelemetry-sdk prometheus-c
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
-run: ## The example chat service with traffic and its dashboard, on http://127.0.0.1:8001/dashboard
+run: ## The examples with traffic and their dashboards, the first on http://127.0.0.1:8001/dashboard
 	@sh scripts/venv.sh $(VENV) -e '.[demo]'
 	@exec $(BIN)/fanlight demo
 

@@ -45,8 +45,8 @@ from fanlight.stores import redis_client, writer
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-EXAMPLE = ROOT / "examples/chat_api/README.md"
-TEXTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", EXAMPLE, *sorted(DOCS.glob("*.md")))
+EXAMPLES = sorted(ROOT.glob("examples/*/README.md"))
+TEXTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *EXAMPLES, *sorted(DOCS.glob("*.md")))
 
 REQUIREMENTS = {"HUB": 11, "ORC": 9, "OBS": 7, "TTY": 7, "API": 10, "X": 9}
 """How many requirements each of the sources has."""

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import signal
+import socket
+import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
-from fanlight.cli.demo import examples, require
+from fanlight.cli.demo import require
+from fanlight.cli.neighbours import NEIGHBOURS, bound, examples, said
 from fanlight.errors import FanlightError
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Command
+    from tests.cli.conftest import Command, Running
+
+ROOT = Path(__file__).resolve().parents[2]
+NEIGHBOUR = re.compile(r"fanlight: (?:orchestrator|uploads) at (\S+)/dashboard ")
 
 
 def requests_so_far(body: str) -> int:
@@ -22,12 +31,18 @@ def requests_so_far(body: str) -> int:
     return int(json.loads(body)["performance"]["total_requests"])
 
 
+def addresses(running: Running) -> list[str]:
+    """Where the services of the demo are, once all is said."""
+    running.until("Ctrl+C stops everything")
+    return [match[1] for match in map(NEIGHBOUR.match, running.lines) if match]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_demo_is_driven_and_ends_whole(
     command: Command, eventually: Callable[[Callable[[], bool]], None], number: int
 ) -> None:
     """API-1: the clients' requests are recorded; Ctrl+C ends the service and the clients, with status 0."""
-    running = command("demo", "--port", "0")
+    running = command("demo", "--port", "0", "--alone")
     address = running.served()
     running.until("Ctrl+C stops everything")
     eventually(lambda: requests_so_far(running.get(address, "/dashboard/api/data")[1]) > 20)
@@ -38,10 +53,18 @@ def test_the_demo_is_driven_and_ends_whole(
     assert not any("Traceback" in line for line in running.lines), "\n".join(running.lines)
 
 
-def test_the_clients_end_with_a_killed_demo(command: Command) -> None:
-    """API-1: `kill -9` of the demo leaves no clients behind."""
+def test_the_examples_run_side_by_side(command: Command, eventually: Callable[[Callable[[], bool]], None]) -> None:
+    """ORC-7, OBS-1, API-1: three services are served, driven and listed; `kill -9` of the demo leaves none behind."""
     running = command("demo", "--port", "0")
-    running.until("Ctrl+C stops everything")
+    first = running.served()
+    others = addresses(running)
+    assert len(others) == 2
+    for address in (first, *others):
+        eventually(lambda: requests_so_far(running.get(address, "/dashboard/api/data")[1]) > 5)  # noqa: B023
+    if shutil.which("redis-server"):
+        latency = json.loads(running.get(others[1], "/dashboard/api/stats")[1])["redis_latency_ms"]
+        assert latency is None or latency > 0
+        assert any("redis-server" in " ".join(process.cmdline()) for process in running.family())
     family = running.family()
     assert running.stop(signal.SIGKILL) == -signal.SIGKILL
     _, alive = psutil.wait_procs(family, timeout=30)
@@ -50,10 +73,34 @@ def test_the_clients_end_with_a_killed_demo(command: Command) -> None:
 
 def test_the_demo_without_traffic_is_still(command: Command) -> None:
     """API-1: `--no-traffic` starts no clients."""
-    running = command("demo", "--port", "0", "--no-traffic")
+    running = command("demo", "--port", "0", "--no-traffic", "--alone")
     running.until("without traffic")
     assert running.family() == []
     assert running.stop() == 0
+
+
+def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OBS-1: without a redis-server the list says that uploads are kept in memory, and where each example is."""
+    monkeypatch.setattr("shutil.which", lambda program: None)
+    monkeypatch.delenv("UPLOADS_REDIS", raising=False)
+    places = {each.name: f"http://127.0.0.1:{each.port}" for each in NEIGHBOURS}
+    lines = said(NEIGHBOURS, places, "/dashboard").splitlines()
+    assert lines[0].startswith("fanlight: orchestrator at http://127.0.0.1:5000/dashboard (")
+    assert lines[1].startswith("fanlight: uploads at http://127.0.0.1:8002/dashboard (")
+    assert "left out: Redis" in lines[2]
+    monkeypatch.setattr("shutil.which", lambda program: "/usr/bin/redis-server")
+    assert "left out" not in said(NEIGHBOURS, places, "/dashboard")
+
+
+def test_a_port_that_is_taken_is_no_trouble() -> None:
+    """ORC-7: an example takes another port when its own is taken, and listens before it serves."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        [mine] = bound("127.0.0.1", taken)
+    with mine, socket.create_connection(mine.getsockname(), 5):
+        assert mine.getsockname()[1] != taken
 
 
 def test_a_missing_extra_is_named() -> None:
@@ -63,5 +110,7 @@ def test_a_missing_extra_is_named() -> None:
 
 
 def test_the_example_is_found() -> None:
-    """API-1: the example service is found from the checkout as from an install."""
+    """API-1: the examples are found from the checkout as from an install, which packs every one of them."""
     assert (examples() / "chat_api" / "app.py").is_file()
+    packed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert {f"examples/{each.name}" for each in NEIGHBOURS} < set(packed["force-include"])

@@ -22,7 +22,12 @@ COMMANDS: Final = {
     "demo": "fanlight.cli.demo",
     "simulate": "fanlight.cli.simulate",
 }
-HIDDEN: Final = {"_worker": "fanlight.cli.run", "_dashboard": "fanlight.cli.serve", "_traffic": "fanlight.cli.demo"}
+HIDDEN: Final = {
+    "_worker": "fanlight.cli.run",
+    "_dashboard": "fanlight.cli.serve",
+    "_traffic": "fanlight.cli.demo",
+    "_example": "fanlight.cli.neighbours",
+}
 
 
 class Commands(click.Group):
@@ -97,7 +102,7 @@ def main(ctx: click.Context) -> None:
     """A live dashboard that lives inside your Python service.
 
     \b
-    See it at work, with a small chat service and real clients:
+    See it at work, with small services and real clients:
         fanlight demo
     Put it on your own application, with no change to it:
         fanlight run module:app

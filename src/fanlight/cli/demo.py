@@ -1,35 +1,34 @@
-"""`fanlight demo`: a small real chat service, driven by real clients, with its dashboard."""
+"""`fanlight demo`: the examples side by side, driven by real clients, each with its dashboard."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
 import importlib.util
-import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 import click
 
+from fanlight import settings as table
 from fanlight.cli.lifeline import Lifeline
 from fanlight.cli.listening import bind
+from fanlight.cli.neighbours import NEIGHBOURS, child, end, examples, neighbourhood
 from fanlight.cli.plan import Plan
-from fanlight.cli.run import configure, listening_options, python, screen_wanted, serve_all
+from fanlight.cli.run import configure, listening_options, screen_wanted, serve_all
 from fanlight.errors import FanlightError
 from fanlight.settings import given
 
 TARGET: Final = "chat_api.app:app"
 NEEDED: Final = ("fastapi", "aiohttp")
-STOP_SECONDS: Final = 5.0
 
-Start = Callable[[str, float, int], None]
-"""(address, rate, seed): have the clients drive the service."""
+Start = Callable[[Mapping[str, str], float, int], None]
+"""(addresses by the names of examples, rate, seed): have the clients drive them."""
 
 
 @click.command()
@@ -39,12 +38,13 @@ Start = Callable[[str, float, int], None]
 )
 @click.option("--seed", type=int, default=7, show_default=True, help="The same seed gives the same traffic.")
 @click.option("--traffic/--no-traffic", default=True, help="Drive the service with real clients.")
-@click.option("--sample-data/--no-sample-data", default=None, help="Fill the charts with made-up history at once.")
+@click.option("--beside/--alone", default=True, help="The other examples beside the chat service.")
+@click.option("--sample-data/--no-sample-data", default=None, help="Fill its charts with made-up history at once.")
 def demo(
     host: str, port: int, workers: int, dashboard: bool, keys: bool, debug: bool, rate: float, seed: int,
-    traffic: bool, sample_data: bool | None,
+    traffic: bool, beside: bool, sample_data: bool | None,
 ) -> int:  # fmt: skip
-    """Run the example chat service with traffic, and its dashboard."""
+    """Run the example chat service with traffic, other examples beside it, and their dashboards."""
     require(*NEEDED)
     screen = screen_wanted(dashboard=dashboard, keys=keys)
     folder = examples()
@@ -60,8 +60,16 @@ def demo(
         debug=debug,
     )
     sockets = bind(host, port)
-    with crowd() as start:
-        return serve_all(plan, sockets, workers, screen, lambda address: _begin(start, address, rate, seed, traffic))
+    chosen = NEIGHBOURS if beside else ()
+    prefix = table.load("chat-api", {}).prefix
+    with neighbourhood(host, prefix, chosen, any_port=port == 0) as begin, crowd() as start:
+
+        def started(address: str) -> str:
+            addresses, neighbours = begin()
+            said = _begin(start, {"chat_api": address, **addresses}, rate, seed, traffic)
+            return "\n".join(filter(None, (neighbours, said)))
+
+        return serve_all(plan, sockets, workers, screen, started)
 
 
 def require(*modules: str) -> None:
@@ -74,21 +82,10 @@ def require(*modules: str) -> None:
         )
 
 
-def examples() -> Path:
-    """The folder that holds the example service: in the installed package, or in the checkout."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "examples", package.parents[1] / "examples"):
-        if (folder / "chat_api" / "app.py").is_file():
-            return folder
-    raise FanlightError(
-        "the example service is not in this install; install the released package: pip install 'fanlight[demo]'"
-    )
-
-
-def _begin(start: Start, address: str, rate: float, seed: int, traffic: bool) -> str:
+def _begin(start: Start, addresses: Mapping[str, str], rate: float, seed: int, traffic: bool) -> str:
     if not traffic:
-        return "fanlight: a chat service without traffic; Ctrl+C stops it"
-    start(address, rate, seed)
+        return "fanlight: a chat service without traffic; Ctrl+C stops everything"
+    start(addresses, rate, seed)
     return (
         "fanlight: a chat service with real clients, some of them slow, some wrong; watch the activity feed, "
         "sort the endpoints by p95, open a slow request; Ctrl+C stops everything"
@@ -100,56 +97,36 @@ def crowd() -> Iterator[Start]:
     """Something to start the clients with, in a process of their own that ends with this one."""
     started: list[tuple[subprocess.Popen[bytes], socket.socket]] = []
 
-    def start(address: str, rate: float, seed: int) -> None:
-        started.append(_clients(address, rate, seed))
+    def start(addresses: Mapping[str, str], rate: float, seed: int) -> None:
+        services = ",".join(f"{name}={address}" for name, address in addresses.items())
+        started.append(child(["_traffic", "--", services, str(rate), str(seed)]))
 
     try:
         yield start
     finally:
-        for process, lifeline in started:
-            lifeline.close()
-            _ended(process)
-
-
-def _clients(address: str, rate: float, seed: int) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    ours, theirs = socket.socketpair()
-    words = [address, str(rate), str(seed), str(theirs.fileno()), str(os.getpid())]
-    process = subprocess.Popen(  # noqa: S603 - the command line is our own
-        [*python(), "_traffic", "--", *words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        pass_fds=(theirs.fileno(),),
-        start_new_session=True,
-    )
-    theirs.close()
-    return process, ours
-
-
-def _ended(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        end(started)
 
 
 @click.command(hidden=True)
-@click.argument("address")
+@click.argument("services")
 @click.argument("rate", type=float)
 @click.argument("seed", type=int)
 @click.argument("lifeline", type=int)
 @click.argument("parent", type=int)
-def traffic(address: str, rate: float, seed: int, lifeline: int, parent: int) -> int:
-    """The clients of the demo."""
+def traffic(services: str, rate: float, seed: int, lifeline: int, parent: int) -> int:
+    """The clients of the demo: `services` are NAME=ADDRESS, with commas between."""
     Lifeline(lifeline, parent)
     sys.path.insert(0, str(examples()))
-    asyncio.run(_drive(address, rate, seed))
+    asyncio.run(_drive(dict(each.split("=", 1) for each in services.split(",")), rate, seed))
     return 0
 
 
-async def _drive(address: str, rate: float, seed: int) -> None:
+async def _drive(addresses: Mapping[str, str], rate: float, seed: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await importlib.import_module("chat_api.traffic").drive(address, rate, stop, seed)
+    drives = [
+        importlib.import_module(f"{name}.traffic").drive(address, rate, stop, seed)
+        for name, address in addresses.items()
+    ]
+    await asyncio.gather(*drives)

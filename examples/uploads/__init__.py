@@ -1,0 +1,1 @@
+"""A service that takes uploads and works through them, over Redis or in memory, watched by Fanlight."""
