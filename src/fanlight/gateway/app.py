@@ -28,6 +28,7 @@ from fanlight.gateway.llm.routing import Refused
 from fanlight.gateway.llm.runtime import Runtime
 from fanlight.gateway.mcp import plain
 from fanlight.gateway.mcp.states import USUAL, Policy
+from fanlight.gateway.pipelines import Pipelines
 from fanlight.gateway.refusals import OLLAMA
 from fanlight.gateway.schema import Config
 from fanlight.gateway.servers import Servers
@@ -85,6 +86,7 @@ class Gateway:
         self.runtime = self._made()
         self.servers = Servers(dashboard, lambda: self.runtime.config, environ, place, policy)
         self.enhancement = Enhancement(dashboard)
+        self.pipelines = Pipelines(dashboard, self)
         again = dashboard.action(
             "Reload the configuration", name="reload", runs="everywhere", confirm="Read the configuration again?"
         )
@@ -108,6 +110,7 @@ class Gateway:
         old, self.runtime = self.runtime, fresh
         await old.retire()
         await self.servers.apply()
+        self.pipelines.declare()
         found = fresh.config
         said = f"{len(found.providers)} providers, {len(found.models)} models, {len(found.mcp)} MCP servers"
         logger.info("the configuration was read again: %s", said)
@@ -259,9 +262,11 @@ class Gateway:
                 hears = self._hears_hangup and _listen(loop, self)
                 await self.servers.apply()
                 await self.enhancement.begin(lambda: self.servers.board.owns)
+                self.pipelines.begin()
             else:
                 if hears:
                     loop.remove_signal_handler(signal.SIGHUP)
+                await self.pipelines.close()
                 await self.servers.close()
                 await self.enhancement.close()
                 await self.runtime.retire()

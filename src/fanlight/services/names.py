@@ -13,12 +13,14 @@ NAME_LIMIT: Final = 60
 """Characters of a path name."""
 
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_PATH: Final = re.compile(rf"{_NAME.pattern}(/{_NAME.pattern})?")
+"""An action may stand below a heading of its own: pipelines/nightly."""
 
 
 def path_name(what: str, function: Callable[..., Any], name: str | None) -> str:
     """The path name of a declaration; raises FanlightError for one that is no path."""
     chosen = name or getattr(function, "__name__", "").strip("_").lower().replace("_", "-")
-    if len(chosen) > NAME_LIMIT or not _NAME.fullmatch(chosen):
+    if len(chosen) > NAME_LIMIT or not (_PATH if what == "action" else _NAME).fullmatch(chosen):
         raise FanlightError(
             f"the {what} {text(function, 100)} has the path name {chosen[:80]!r}; expected lower-case letters, digits "
             f'and single "-", at most {NAME_LIMIT} characters: give one with name="..."'
