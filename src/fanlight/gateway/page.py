@@ -61,8 +61,8 @@ def servers_table(statuses: Sequence[ServerStatus], now: float) -> Table:
         Row(
             key=status.name,
             values=(
-                status.name, status.state, str(status.pid or "—"), now - status.since if status.state == "ready" else None,
-                status.restarts, len(status.tools), memory(status.pid), status.version, status.last_error,
+                status.name, status.state, str(status.pid or "—"),
+                now - status.since if status.state == "ready" else None, status.restarts, len(status.tools), memory(status.pid), status.version, status.last_error,
             ),
             href=f"services/{status.name}",
             state=STATES.get(status.state, "error"),
