@@ -57,19 +57,18 @@ def declare(dashboard: Fanlight, servers: Servers) -> None:
 
 def servers_table(statuses: Sequence[ServerStatus], now: float) -> Table:
     """Every server as it is; reads the memory of their processes."""
-    rows = tuple(
-        Row(
-            key=status.name,
-            values=(
-                status.name, status.state, str(status.pid or "—"),
-                now - status.since if status.state == "ready" else None, status.restarts, len(status.tools), memory(status.pid), status.version, status.last_error,
-            ),
-            href=f"services/{status.name}",
-            state=STATES.get(status.state, "error"),
-        )
-        for status in statuses
-    )  # fmt: skip
+    rows = tuple(_row(status, now) for status in statuses)
     return Table(title="MCP servers", columns=COLUMNS, rows=rows, empty="The configuration has no MCP server.")
+
+
+def _row(status: ServerStatus, now: float) -> Row:
+    uptime = now - status.since if status.state == "ready" else None
+    values = (
+        status.name, status.state, str(status.pid or "—"), uptime, status.restarts, len(status.tools),
+        memory(status.pid), status.version, status.last_error,
+    )  # fmt: skip
+    state = STATES.get(status.state, "error")
+    return Row(key=status.name, values=values, href=f"services/{status.name}", state=state)
 
 
 def slowest(snapshot: Snapshot, view: View) -> Panel:
