@@ -7,6 +7,7 @@ import gc
 import json
 import os
 import threading
+import time
 import weakref
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime, timedelta
@@ -280,6 +281,9 @@ def test_a_fork_is_an_instance_of_its_own(dashboard: Fanlight) -> None:
     child = os.fork()
     if not child:
         asyncio.run(ask(app, "/hello/b"))
+        end = time.monotonic() + 20
+        while not dashboard.pulse.alive and time.monotonic() < end:
+            pass  # it starts by itself, a moment after the fork
         told = f"{dashboard.instance != parent} {dashboard.pulse.alive} {counted(dashboard)}"
         os.write(writer, told.encode())
         os._exit(0)
@@ -288,6 +292,23 @@ def test_a_fork_is_an_instance_of_its_own(dashboard: Fanlight) -> None:
         assert pipe.read() == "True True 1"
     os.waitpid(child, 0)
     assert counted(dashboard) == 1
+
+
+def test_subprocesses_under_uvloop_are_left_alone(dashboard: Fanlight) -> None:
+    """X-8, TTY-6: uvloop forks with Python's fork callbacks and its loop waits for the child; a dashboard that records
+    starts nothing in a child that is about to become another program."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def spawn() -> list[bytes]:
+        dashboard.start()
+        said = []
+        for number in range(20):
+            dashboard.event("spawn", number=number)
+            process = await asyncio.create_subprocess_exec("/bin/echo", str(number), stdout=asyncio.subprocess.PIPE)
+            said.append((await process.communicate())[0])
+        return said
+
+    assert uvloop.run(spawn()) == [f"{number}\n".encode() for number in range(20)]
 
 
 def act(app: Any, path: str) -> tuple[int, dict[str, Any]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import functools
 import os
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -29,6 +31,9 @@ from fanlight.settings import Settings, load
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+SETTLE_SECONDS = 0.05
+"""How long the child of a fork is left alone before recording begins in it."""
+
 
 class Fanlight(Declaring, Readings):
     """A dashboard for one service. Constructing it reads settings and has no other effect.
@@ -52,6 +57,7 @@ class Fanlight(Declaring, Readings):
         self.run_key = ""
         """Lets the command that runs this process in as operator; set before the face is first used."""
         self._closes_at_exit = False
+        self._starts_soon = False
 
     @functools.cached_property
     def engine(self) -> Engine:
@@ -86,7 +92,21 @@ class Fanlight(Declaring, Readings):
             self.__dict__.pop(made, None)
         self.__dict__.pop("_sidecar", None)  # it is the parent's
         if engine is not None and engine.abandon():
-            self.start()
+            self._starts_soon = True
+            _thread.start_new_thread(self._start_soon, ())
+
+    def _start_soon(self) -> None:
+        """Start when this child has turned out to be one that stays: most forks are followed by an exec at once.
+
+        Never in the fork's own callback, which may run (uvloop's subprocesses) while the parent waits for it, nor by
+        `Thread.start`, which waits for the new thread.
+        """
+        time.sleep(SETTLE_SECONDS)
+        try:
+            if self._starts_soon:
+                self.start()
+        except FanlightError as error:
+            self.recorder.failed("fork", error)
 
     @property
     def query(self) -> Query:
@@ -201,6 +221,7 @@ class Fanlight(Declaring, Readings):
 
         Raises StoreError for a store that cannot be opened.
         """
+        self._starts_soon = False
         if self.settings.enabled:
             self.engine.start()
             self._watch_again()
@@ -214,6 +235,8 @@ class Fanlight(Declaring, Readings):
 
     def close(self) -> None:
         """Stop recording, end all live views and write what is left. Idempotent; `start` begins again."""
+        if self._starts_soon and self.recorder.pending:  # the child of a fork that ends before it was settled
+            self.start()
         self._unwatch()
         self.__dict__.pop("context", None)
         face, engine = self.__dict__.pop("face", None), self.__dict__.pop("engine", None)

@@ -14,7 +14,7 @@ import msgspec
 
 from fanlight import Fanlight
 from fanlight.errors import FanlightError
-from fanlight.gateway import config, enhancement, refusals, servers
+from fanlight.gateway import config, enhancement, page, refusals, servers
 from fanlight.gateway.access import Caller
 from fanlight.gateway.asgi import Pair, Receive, Scope, Send, TooLong, answer, body_of
 from fanlight.gateway.config import ConfigError
@@ -87,6 +87,7 @@ class Gateway:
         self.servers = Servers(dashboard, lambda: self.runtime.config, environ, place, policy)
         self.enhancement = Enhancement(dashboard)
         self.pipelines = Pipelines(dashboard, self)
+        page.declare(dashboard, self.servers)
         again = dashboard.action(
             "Reload the configuration", name="reload", runs="everywhere", confirm="Read the configuration again?"
         )
