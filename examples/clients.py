@@ -63,5 +63,7 @@ def until_told(drive: Drive, base_url: str, rate: float = 1.0, seed: int = 7) ->
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await drive(base_url, rate, stop, seed)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # another one would find a loop that is half closed
 
     asyncio.run(run())

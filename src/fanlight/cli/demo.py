@@ -130,3 +130,5 @@ async def _drive(addresses: Mapping[str, str], rate: float, seed: int) -> None:
         for name, address in addresses.items()
     ]
     await asyncio.gather(*drives)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # another one would find a loop that is half closed
