@@ -110,15 +110,7 @@ class Engine:
         self._ranges = Ranges(self.store, settings.name, clock, kept)
         own = everything if observes else self.local
         self.query = Query(settings, clock, own, everything, self, self.pulse.pacer.breathe, self._ranges)
-        self._analytics = SnapshotCache(
-            ANALYTICS_KEY,
-            Analytics,
-            lambda: analyse(self.query.cumulative("all"), clock.time_ns() / 1e9, self.pulse.pacer.breathe),
-            Cache("analytics", recorder.count),
-            clock,
-            shared=open_shared(self.store, settings.name),
-            failed=recorder.failed,
-        )
+        self._analytics = self._shared_analytics()
         self.runs = Runs(declared.actions, self.commands, lambda: recorder.instance, self._live, clock, tell(recorder))
         self._open: Frame | None = None
         self._exposition: dict[str, tuple[int, str]] = {}
@@ -131,6 +123,18 @@ class Engine:
         self._redis: RedisMonitor | None = None
         if self.store.url.startswith("redis"):
             self.watch_redis(locate_redis(settings.store))
+
+    def _shared_analytics(self) -> SnapshotCache[Analytics]:
+        """The analysis that is made once for every instance behind this store."""
+        return SnapshotCache(
+            ANALYTICS_KEY,
+            Analytics,
+            lambda: analyse(self.query.cumulative("all"), self.clock.time_ns() / 1e9, self.pulse.pacer.breathe),
+            Cache("analytics", self.recorder.count),
+            self.clock,
+            shared=open_shared(self.store, self.settings.name),
+            failed=self.recorder.failed,
+        )
 
     def info(self) -> InstanceInfo:
         """How this instance describes itself now."""
