@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from fanlight.errors import BreakerOpen
 from fanlight.gateway import refusals
 from fanlight.gateway.access import Caller
-from fanlight.gateway.asgi import Message, Receive, Scope, Send, answer
+from fanlight.gateway.asgi import Message, Receive, Scope, Send, TooLong, answer, body_of
 from fanlight.gateway.llm import attempts, wish
 from fanlight.gateway.llm.attempt import Attempt
 from fanlight.gateway.llm.attempts import Failure
@@ -80,24 +80,10 @@ class Exchange:
     async def _body(self) -> bytes | None:
         """The request's body, None when the client left; raises Refused when it is too long."""
         limit = self._runtime.config.gateway.max_body_megabytes << 20
-        for name, value in self._scope["headers"]:
-            if name == b"content-length" and value.isdigit() and int(value[:20]) > limit:
-                raise _too_long(limit)
-        message = await self._receive()
-        if message["type"] == "http.request" and not message.get("more_body"):
-            data: bytes = message.get("body", b"")
-            if len(data) > limit:
-                raise _too_long(limit)
-            return data
-        body = bytearray()
-        while message["type"] == "http.request":
-            body += message.get("body", b"")
-            if len(body) > limit:
-                raise _too_long(limit)
-            if not message.get("more_body"):
-                return bytes(body)
-            message = await self._receive()
-        return None
+        try:
+            return await body_of(self._scope, self._receive, limit)
+        except TooLong as error:
+            raise Refused(TOO_LONG, "request_too_large", str(error)) from error
 
     async def _send_and_linger(self, message: Message) -> None:
         """`send`, but that the end of the answer waits a moment for the rest of the request.
@@ -179,7 +165,3 @@ class Exchange:
         wait = failure.retry_after
         again = ((b"retry-after", str(int(wait) + 1).encode()),) if wait is not None else ()
         await self._refuse(attempts.STATUS.get(failure.kind, 502), f"upstream_{failure.kind}", failure.message, *again)
-
-
-def _too_long(limit: int) -> Refused:
-    return Refused(TOO_LONG, "request_too_large", f"the body is longer than {limit >> 20} MiB (max_body_megabytes)")
