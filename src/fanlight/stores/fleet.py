@@ -109,6 +109,7 @@ class Fleet:
         self._seen: dict[str, int] = {}
         self._known: tuple[InstanceInfo, ...] = ()
         self._totals_at = 0
+        self._dropped = 0
         self._cursor: int | None = None
         self._followed = 0
         self._followed_at = 0.0
@@ -133,6 +134,13 @@ class Fleet:
             totals = self._encoded_totals(breathe)
         stored = StoredFrame(1, frame.start, self._recorder.instance, *frame.parts(breathe))
         self._writer.write(self._info(), [stored], totals)
+        self._count_dropped()
+
+    def _count_dropped(self) -> None:
+        """Count what the writer gave up among the service's losses, where it stays shown when all is written again."""
+        before, self._dropped = self._dropped, self._writer.dropped
+        if self._dropped > before:
+            self._recorder.count("fanlight.dropped.frames", self._dropped - before)
 
     def _encoded_totals(self, breathe: Callable[[], None] = unpaced) -> bytes:
         with self._recorder.lock:
