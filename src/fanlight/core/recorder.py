@@ -149,7 +149,7 @@ class Recorder:
         self._seal(tick, breathe)
         if second != self._sampled_second:
             self._sampled_second = second
-            self._sample(tick.frame, wall_ns / 1e9)
+            self._sample(tick.frame, wall_ns / 1e9, breathe)
         return tick.frame
 
     def commit(self, frame: Frame, breathe: Callable[[], None] = unpaced) -> None:
@@ -197,10 +197,11 @@ class Recorder:
             return self.fold.template(fact[6], fact[7], fact[10])
         return self.fold.template(fact[4], fact[5], fact[6]) if kind == SOCKET else ""
 
-    def _sample(self, frame: Frame, now: float) -> None:
+    def _sample(self, frame: Frame, now: float, breathe: Callable[[], None]) -> None:
         sources = {"instance": self.instance, "host": self.host, "shared": "shared"}
         for sampler in self.samplers:
             try:
+                breathe()
                 for name, label, value, merge, source in sampler():
                     if value is None or not isfinite(value):
                         continue

@@ -86,8 +86,8 @@ class Window:
             for family, total in frame.totals.items():
                 self._add_family(family, second, total, frame.series.get(family, {}), breathe)
             self._paces.add(second, frame.series.get(SERVICES, {}))
-            self._add_counters(second, frame.counters)
-            self._add_gauges(second, frame)
+            self._add_counters(second, frame.counters, breathe)
+            self._add_gauges(second, frame, breathe)
             for kind, made in frame.kept.items():
                 self._kept[kind] = appended(WINDOW_LIMITS[kind], self._kept.get(kind, []), made)
                 breathe()
@@ -116,14 +116,15 @@ class Window:
             series.add(bucket, cell)
             breathe()
 
-    def _add_counters(self, second: int, counters: Mapping[str, int]) -> None:
+    def _add_counters(self, second: int, counters: Mapping[str, int], breathe: Callable[[], None]) -> None:
         step = second // STEP * STEP
         for name, amount in counters.items():
             mine = self._counters.setdefault(name, {})
             mine[step] = mine.get(step, 0) + amount
             self._running_counters[name] = self._running_counters.get(name, 0) + amount
+            breathe()
 
-    def _add_gauges(self, second: int, frame: Frame) -> None:
+    def _add_gauges(self, second: int, frame: Frame, breathe: Callable[[], None]) -> None:
         for name_label, gauge in frame.gauges.items():
             known = self._gauges.get(name_label)
             if known is None:
@@ -136,10 +137,11 @@ class Window:
                 if value is not None:
                     level, step = self._levels.setdefault(name, {}), second // STEP * STEP
                     level[step] = max(level.get(step, value), value)
+            breathe()
 
     def _expire(self, second: int, breathe: Callable[[], None]) -> None:
         limit = (second - SPAN) // BUCKET * BUCKET
-        self._drop_stale(second)
+        self._drop_stale(second, breathe)
         if limit <= self._oldest:
             return
         self._oldest = limit
@@ -169,19 +171,21 @@ class Window:
                 del mapping[old]
             breathe()
         family.running.expire(limit)
+        breathe()
         for key, series in list(family.series.items()):
             series.expire(limit)
             if not series.running.count:
                 del family.series[key]
             breathe()
 
-    def _drop_stale(self, second: int) -> None:
+    def _drop_stale(self, second: int, breathe: Callable[[], None]) -> None:
         for name_label, gauge in list(self._gauges.items()):
             for source, reading in list(gauge.sources.items()):
                 if reading.at < second - STALE:
                     del gauge.sources[source]
             if not gauge.sources:
                 del self._gauges[name_label]
+            breathe()
 
     def rewind(self, now: float) -> None:
         """The clock was set back to `now`: begin anew when that is before everything held."""

@@ -108,7 +108,7 @@ def due(observed: Observed, merged: Mapping[int, Mapping[str, int]]) -> list[int
     ]
 
 
-def highest(seconds: Iterable[tuple[int, Levels]]) -> dict[str, float]:
+def highest(seconds: Iterable[tuple[int, Levels]], breathe: Callable[[], None] = unpaced) -> dict[str, float]:
     """The highest that each gauge without a label came to, its sources combined second by second."""
     levels: dict[str, float] = {}
     present: dict[str, Gauge] = {}
@@ -117,6 +117,7 @@ def highest(seconds: Iterable[tuple[int, Levels]]) -> dict[str, float]:
             for (name, label), gauge in gauges.items():
                 if not label:
                     present.setdefault(name, Gauge(gauge.merge)).add(gauge)
+            breathe()
         for name, gauge in present.items():
             gauge.sources = {s: word for s, word in gauge.sources.items() if word.at >= second - STALE}
             value = gauge.value()
@@ -283,7 +284,7 @@ class Compactor:
                 frames.append(frame)
         made = coarse(BUCKET, bucket, frames, self._pacer.breathe)
         made.end = bucket + BUCKET
-        for name, level in highest(levels).items():
+        for name, level in highest(levels, self._pacer.breathe).items():
             made.levels[name] = max(level, made.levels.get(name, level))
         self._waiting.setdefault(60, set()).add(bucket // 60 * 60)
         return made
@@ -359,7 +360,7 @@ class Compactor:
         """The frame of a row; None when it cannot be read, which is told."""
         self._pacer.breathe()
         try:
-            return Frame.decode(stored.data, stored.series)
+            return Frame.decode(stored.data, stored.series, self._pacer.breathe)
         except FanlightError as error:
             self._failed("compaction", error)
             return None
