@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +28,7 @@ from fanlight.core.health import (
 from fanlight.core.moments import KEPT_SECONDS, SERVICE_LIMIT, Pace, Paces
 
 NOW = 1_700_000_000
-FINE = Recent(answered=20, faults=0, median=0.02, normal=0.02, seconds=4, last=NOW - 1)
+FINE = Recent(answered=20, faults=0, pace=0.02, normal=0.02, seconds=4, last=NOW - 1)
 
 
 def test_a_service_nothing_is_known_of_has_no_score() -> None:
@@ -67,7 +68,7 @@ def test_a_hanging_service_is_seen_by_the_calls_under_way() -> None:
     """ORC-2: a call that waits far beyond the normal degrades it, none answered for ten seconds takes it down."""
     waiting = Evidence(now=NOW, recent=FINE, in_flight=3, oldest=1.2)
     assert assess(waiting).status == "degraded"
-    silent = Recent(answered=20, median=0.02, normal=0.02, seconds=30, last=NOW - 11)
+    silent = Recent(answered=20, pace=0.02, normal=0.02, seconds=30, last=NOW - 11)
     stuck = assess(Evidence(now=NOW, recent=silent, in_flight=3, oldest=11.0))
     assert stuck.status == "down"
     assert stuck.factors[0].said == "none answered; the oldest of 3 under way waits 11s"
@@ -126,6 +127,55 @@ def test_it_falls_within_two_seconds_and_recovers_after_ten() -> None:
     assert len(changes) <= 4
 
 
+def timed(seconds: dict[int, list[float]]) -> Pace:
+    """Calls that succeeded, by second and how long each took."""
+    made = Pace()
+    for second, found in seconds.items():
+        cell = Cell()
+        for each in found:
+            cell.record(int(each * 1e9), "ok")
+        made.add(second, cell)
+    return made
+
+
+def test_slowness_shows_by_the_last_few_calls_and_so_does_its_end() -> None:
+    """Issue 5, ORC-2: five slow calls count although the twenty before were quick, and five quick ones, too."""
+    quick, slow = [0.02] * 5, [0.7] * 5
+    made = timed({NOW - 4 + t: quick for t in range(4)} | {NOW: slow, NOW + 20: quick[:4], NOW + 21: quick})
+    assert made.recent(NOW - 1, 0.02, 0, {}, 0.03).pace == pytest.approx(0.02, rel=0.05)
+    fallen = made.recent(NOW, 0.02, 0, {}, 0.03)
+    assert fallen.pace == pytest.approx(0.7, rel=0.05)
+    assert assess(Evidence(now=NOW, recent=fallen)).status == "degraded"
+    risen = made.recent(NOW + 21, 0.02, 0, {}, 0.03)
+    assert risen.pace == pytest.approx(0.02, rel=0.05)
+    back = assess(Evidence(now=NOW + 21, recent=risen))
+    assert (back.score, back.status, back.recovering) == (100.0, "degraded", True)
+
+
+@pytest.mark.parametrize("turned", [0.0, 0.25, 0.5, 0.75])
+def test_a_slow_down_shows_within_two_seconds_at_the_examples_rate(turned: float) -> None:
+    """Issue 5: with twelve calls a second that turn from 20 to 700 ms, wherever in a second that is."""
+    begins = [number / 12 for number in range(-120, 36)]
+    ends = [(begin + (0.7 if begin >= turned else 0.02), 0.7 if begin >= turned else 0.02) for begin in begins]
+    late = turned + 1.5
+    seconds: dict[int, list[float]] = {}
+    for end, duration in ends:
+        if end <= late:
+            seconds.setdefault(NOW + int(end // 1), []).append(duration)
+    recent = timed(seconds).recent(NOW + int(late), 0.02, 0, {}, 0.03)
+    assert assess(Evidence(now=NOW + late, recent=recent)).status == "degraded"
+
+
+def test_a_few_slow_calls_by_chance_are_no_slowness() -> None:
+    """ORC-2: five slow ones among quick ones, fewer than five alone, and times that one call in ten takes are usual."""
+    quick = {NOW - t: [0.02] * 10 for t in range(1, 6)}
+    mixed = timed(quick | {NOW: [0.7] * 5 + [0.02]})
+    few = timed({NOW - t: [0.02] for t in range(1, 40)} | {NOW: [0.7] * 4})
+    usual = timed(quick | {NOW: [0.7] * 5})
+    for made, unusual in ((mixed, 0.03), (few, 0.03), (usual, 0.9)):
+        assert made.recent(NOW, 0.02, 0, {}, unusual).pace == pytest.approx(0.02, rel=0.05)
+
+
 def test_errors_of_the_caller_and_cancellations_take_nothing_off() -> None:
     """HUB-3, ORC-2: what the caller got wrong was answered, what was cancelled is no evidence."""
     made = pace({NOW: ["validation", "auth", "client"] * 10 + ["cancelled"] * 50})
@@ -168,9 +218,9 @@ def test_late_seconds_change_the_past_as_if_they_had_come_in_time(found: list[tu
 
 def test_few_calls_are_judged_over_a_longer_time() -> None:
     """ORC-2: as few seconds as hold 25 calls, two at least, a minute at most."""
-    busy = [Moment(NOW - t, 50, 0, 0.02) for t in range(60)]
-    assert judged(busy, NOW)[3] == 2
-    quiet = [Moment(NOW - t, 1, 0, 0.02) for t in range(0, 200, 7)]
+    busy = [Moment(NOW - t, 50, 0, 0.02, 0.01, 0.03) for t in range(60)]
+    assert judged(busy, NOW).seconds == 2
+    quiet = [Moment(NOW - t, 1, 0, 0.02, 0.02, 0.02) for t in range(0, 200, 7)]
     assert judged(quiet, NOW) == (9, 0, 0.02, 57)
     assert calls_loss([], NOW, 0.02) == 0.0
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log, sqrt
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -48,6 +48,12 @@ LEAST_SECONDS: Final = 2
 MOST_SECONDS: Final = 60
 """How far back the calls go that are judged: until there are LEAST_CALLS of them."""
 
+LAST_CALLS: Final = 5
+"""The median is taken for no less than the quickest and no more than the slowest of so many last calls."""
+
+UNUSUAL: Final = 0.9
+"""The quickest of them counts where it is slower than this share of the calls of 15 minutes: else it is by chance."""
+
 USUAL_RATIO: Final = 2.0
 """Up to so many times its own normal an answer takes no points off."""
 
@@ -67,12 +73,24 @@ STALE_SECONDS: Final = 900.0
 
 
 class Moment(msgspec.Struct, frozen=True, gc=False):
-    """One second of a service: calls that ended without being cancelled, those that failed by its fault, the median."""
+    """One second of a service: calls that ended without being cancelled, those that failed by its fault, their times
+    (seconds)."""
 
     second: int
     answered: int
     faults: int
     median: float
+    quickest: float
+    slowest: float
+
+
+class Judged(NamedTuple):
+    """The calls that are judged at a second; `pace` is how long one takes as far as the last few tell (seconds)."""
+
+    answered: int
+    faults: int
+    pace: float
+    seconds: int
 
 
 class Recent(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +99,7 @@ class Recent(msgspec.Struct, frozen=True, kw_only=True):
 
     answered: int = 0
     faults: int = 0
-    median: float = 0.0
+    pace: float = 0.0
     normal: float = 0.0
     seconds: int = 0
     last: int = 0
@@ -166,19 +184,33 @@ def latency_loss(seconds: float, normal: float) -> float:
     return LATENCY * min(log(seconds / normal / USUAL_RATIO) / log(WORST_RATIO / USUAL_RATIO), 1.0)
 
 
-def judged(moments: Sequence[Moment], second: int) -> tuple[int, int, float, int]:
-    """(answered, faults, median, seconds) of the calls that are judged at a second; `moments` newest first."""
+def judged(moments: Sequence[Moment], second: int, unusual: float = 0.0) -> Judged:
+    """What is judged at a second; `moments` newest first, `unusual` the time that few calls take (seconds)."""
     chosen: list[Moment] = []
+    last: list[Moment] = []
     answered, seconds = 0, 0
     for moment in moments:
         if moment.second > second:
             continue
         if second - moment.second >= MOST_SECONDS or (answered >= LEAST_CALLS and seconds >= LEAST_SECONDS):
             break
+        if moment.answered and answered < LAST_CALLS:
+            last.append(moment)
         chosen.append(moment)
         answered += moment.answered
         seconds = second - moment.second + 1
-    return answered, sum(moment.faults for moment in chosen), _median(chosen), seconds
+    return Judged(answered, sum(moment.faults for moment in chosen), _pace(chosen, last, unusual), seconds)
+
+
+def _pace(moments: Sequence[Moment], last: Sequence[Moment], unusual: float) -> float:
+    """The median, unless all of the last few calls took more, or less."""
+    median = _median(moments)
+    if sum(moment.answered for moment in last) < LAST_CALLS:
+        return median
+    quickest = min(moment.quickest for moment in last)
+    if quickest >= unusual:
+        median = max(median, quickest)
+    return min(median, max(moment.slowest for moment in last))
 
 
 def _median(moments: Sequence[Moment]) -> float:
@@ -191,10 +223,10 @@ def _median(moments: Sequence[Moment]) -> float:
     return 0.0
 
 
-def calls_loss(moments: Sequence[Moment], second: int, normal: float) -> float:
+def calls_loss(moments: Sequence[Moment], second: int, normal: float, unusual: float = 0.0) -> float:
     """Points the calls take off, judged at a second."""
-    answered, faults, median, _ = judged(moments, second)
-    return success_loss(answered, faults) + latency_loss(median, normal)
+    calls = judged(moments, second, unusual)
+    return success_loss(calls.answered, calls.faults) + latency_loss(calls.pace, normal)
 
 
 def _success(evidence: Evidence) -> Factor:
@@ -218,11 +250,11 @@ def _stuck(evidence: Evidence) -> bool:
 def _latency(evidence: Evidence) -> Factor:
     recent = evidence.recent
     waiting = evidence.oldest if evidence.oldest >= 1.0 else 0.0
-    seconds = max(recent.median, waiting)
+    seconds = max(recent.pace, waiting)
     if not recent.normal or not seconds:
         return Factor(name="latency", weight=LATENCY, lost=0.0, said="nothing to compare with")
     normal = formats.phrase(recent.normal, "seconds")
-    what = "median" if seconds == recent.median else "a call waits"
+    what = "the last calls take" if seconds == recent.pace else "a call waits"
     said = f"{what} {formats.phrase(seconds, 'seconds')}, normally {normal}"
     return Factor(name="latency", weight=LATENCY, lost=latency_loss(seconds, recent.normal), said=said)
 

@@ -43,17 +43,17 @@ class Pace:
             for old in [second for second in kept if second <= now - KEPT_SECONDS]:
                 del kept[old]
 
-    def recent(self, now: int, normal: float, last: int, outcomes: Mapping[str, int]) -> Recent:
+    def recent(self, now: int, normal: float, last: int, outcomes: Mapping[str, int], unusual: float = 0.0) -> Recent:
         """The last calls as they are judged at a second; `last` is about when the newest was, if longer ago."""
         moments = list(self._newest(now))
-        answered, faults, median, seconds = judged(moments, now)
-        held = max(self._loss(moments, now - back, normal, settled=back > 1) for back in range(HOLD_SECONDS))
+        ended = judged(moments, now, unusual)
+        held = max(self._loss(moments, now - back, normal, unusual, settled=back > 1) for back in range(HOLD_SECONDS))
         return Recent(
-            answered=answered,
-            faults=faults,
-            median=median,
+            answered=ended.answered,
+            faults=ended.faults,
+            pace=ended.pace,
             normal=normal,
-            seconds=seconds,
+            seconds=ended.seconds,
             last=moments[0].second if moments else last,
             held=held,
             outcomes=dict(outcomes),
@@ -67,10 +67,10 @@ class Pace:
             if moment is not None:
                 yield moment
 
-    def _loss(self, moments: list[Moment], second: int, normal: float, settled: bool) -> float:
+    def _loss(self, moments: list[Moment], second: int, normal: float, unusual: float, settled: bool) -> float:
         known = self.losses.get(second)
         if known is None:
-            known = calls_loss(moments, second, normal)
+            known = calls_loss(moments, second, normal, unusual)
             if settled:
                 self.losses[second] = known
         return known
@@ -106,4 +106,5 @@ class Paces:
 def _moment(second: int, cell: Cell) -> Moment:
     answered = cell.count - cell.outcomes.get(CANCELLED, 0)
     faults = cell.errors - sum(cell.outcomes.get(kind, 0) for kind in CALLER_ERRORS)
-    return Moment(second, answered, max(faults, 0), cell.quantiles((0.5,))[0])
+    shortest, longest = cell.minimum * cell.unit, cell.maximum * cell.unit
+    return Moment(second, answered, max(faults, 0), cell.quantiles((0.5,))[0], shortest, longest)

@@ -56,7 +56,7 @@ def summarize_row(row: CellRow) -> Summary:
 class Series:
     """One series: packed cells by bucket, the open bucket, the running sum, and its figures while they hold."""
 
-    __slots__ = ("extremes", "open", "open_bucket", "order", "packed", "running", "summary")
+    __slots__ = ("extremes", "open", "open_bucket", "order", "packed", "running", "summary", "unusual")
 
     def __init__(self) -> None:
         self.packed: dict[int, bytes] = {}
@@ -65,6 +65,7 @@ class Series:
         self.open_bucket = 0
         self.running = Cell()
         self.summary: Summary | None = None
+        self.unusual: float | None = None
         self.order: list[int] = []  # the buckets of `running`, sorted; adding only ever makes them more
 
     def add(self, bucket: int, cell: Cell) -> None:
@@ -78,7 +79,7 @@ class Series:
             known.add(cell)
             self._keep(bucket, known)
         self.running.add(cell)
-        self.summary = None
+        self.summary = self.unusual = None
 
     def _close(self) -> None:
         if self.open.count:
@@ -115,7 +116,7 @@ class Series:
             self._drop_extremes(old)
         if old or ended:
             self._restore_extremes()
-            self.summary, self.order = None, []
+            self.summary, self.unusual, self.order = None, None, []
 
     def _restore_extremes(self) -> None:
         lows, highs = list(self.extremes[1::3]), list(self.extremes[2::3])
@@ -138,7 +139,16 @@ class Series:
 
     def figures(self) -> Summary:
         if self.summary is None:
-            if len(self.order) != len(self.running.buckets):
-                self.order = sorted(self.running.buckets)
-            self.summary = summarize(self.running, self.order)
+            self.summary = summarize(self.running, self._ordered())
         return self.summary
+
+    def slow_from(self, share: float) -> float:
+        """What this share of it is below, in its unit; always asked for the same share."""
+        if self.unusual is None:
+            self.unusual = self.running.quantiles((share,), self._ordered())[0]
+        return self.unusual
+
+    def _ordered(self) -> list[int]:
+        if len(self.order) != len(self.running.buckets):
+            self.order = sorted(self.running.buckets)
+        return self.order

@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeVar
 
 from fanlight.core.cell import Cell
 from fanlight.core.frame import Frame, Gauge, Key, Record, appended
-from fanlight.core.health import Recent
+from fanlight.core.health import UNUSUAL, Recent
 from fanlight.core.moments import Paces
 from fanlight.core.pacer import unpaced
 from fanlight.core.series import Series, Summary, summarize
@@ -308,7 +308,7 @@ class Window:
         for key, series in family.series.items() if family is not None else ():
             pace, normal = self._paces.get(key), series.figures().p50
             if pace is not None:
-                found[key] = pace.recent(now, normal, series.last, series.running.outcomes)
+                found[key] = pace.recent(now, normal, series.last, series.running.outcomes, series.slow_from(UNUSUAL))
             breathe()
         return found
 

@@ -180,7 +180,7 @@ SLOTS = (
     Slot(name="throughput", build=charts.throughput, span=6),
     Slot(name="percentiles", build=charts.percentiles, span=6),
     Slot(name="routes", build=top_routes, span=8, rows=2),
-    Slot(name="health", build=health, span=4),
+    Slot(name="health", build=health, span=4, pace="fast"),
     Slot(name="errors-by-type", build=errors, span=4),
     Slot(name="activity", build=activity, span=8, rows=3, pace="fast"),
     Slot(name="system", build=system.meters, span=4, pace="fast"),

@@ -253,13 +253,13 @@ def _breaker_buttons(name: str, path: str, state: str) -> list[ActionButton]:
 
 
 SLOTS = (
-    Slot(name="service", build=summary, span=4),
-    Slot(name="service-score", build=factors, span=8),
+    Slot(name="service", build=summary, span=4, pace="fast"),
+    Slot(name="service-score", build=factors, span=8, pace="fast"),
     Slot(name="service-rate", build=rate, span=6),
     Slot(name="service-latency", build=latency, span=6),
     Slot(name="service-operations", build=operations, span=12),
     Slot(name="service-errors", build=errors, span=4),
-    Slot(name="service-breaker", build=breaker, span=4),
+    Slot(name="service-breaker", build=breaker, span=4, pace="fast"),
     Slot(name="service-actions", build=actions, span=4),
     Slot(name="service-failed", build=failed),
 )

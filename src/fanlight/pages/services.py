@@ -223,10 +223,10 @@ def badge(snapshot: Snapshot) -> int:
 
 
 LIST = (
-    Slot(name="health", build=health, span=8),
+    Slot(name="health", build=health, span=8, pace="fast"),
     Slot(name="health-scores", build=scores, span=4),
-    Slot(name="service-list", build=service_list),
-    Slot(name="breakers", build=breakers, span=9),
+    Slot(name="service-list", build=service_list, pace="fast"),
+    Slot(name="breakers", build=breakers, span=9, pace="fast"),
     Slot(name="breaker-actions", build=breaker_actions, span=3),
     Slot(name="failed-calls", build=failed_calls),
 )
