@@ -41,7 +41,6 @@ TYPES_ONLY = {("fanlight.panels", "fanlight.core.snapshot")}
 
 COMES_WITH = {
     "markupsafe": "jinja2", "anyio": "starlette", "pydantic": "fastapi", "fpdf": "fpdf2", "rich": "textual",
-    "yarl": "aiohttp",
 }  # fmt: skip
 """Modules that a declared library brings along as part of its own interface, or under another name."""
 

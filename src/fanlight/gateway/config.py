@@ -259,9 +259,11 @@ def _check_url(path: Sequence[str], url: str) -> None:
         raise Problem(path, "is no address; expected one such as https://api.example.org/v1") from None
     if parts.username is not None or parts.password is not None:
         raise Problem(path, f"holds a user or password; put the key into {KEY_ENV} and name that with key_env")
-    if not usable or parts.query or parts.fragment:
+    plain = url.isascii() and url.isprintable() and " " not in url
+    if not usable or not plain or parts.query or parts.fragment:
         raise Problem(
-            path, f"is {url[:80]!r}; expected an http or https address without query, such as https://host/v1"
+            path,
+            f"is {url[:80]!r}; expected an http or https address in ASCII, without blanks and query, such as https://host/v1",
         )
 
 

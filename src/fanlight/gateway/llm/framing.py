@@ -22,9 +22,10 @@ _BLANK: Final = re.compile(rb"\r?\n\r?\n")
 class Lines:
     """Cuts NDJSON into documents, in time linear in its bytes; keeps no more than one unfinished line."""
 
-    __slots__ = ("_parts", "_size", "overlong")
+    __slots__ = ("_limit", "_parts", "_size", "overlong")
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = LINE_LIMIT) -> None:
+        self._limit = limit
         self._parts: list[bytes] = []
         self._size = 0
         self.overlong = 0
@@ -35,13 +36,14 @@ class Lines:
         return self._size > 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The documents that end in this chunk; those of over LINE_LIMIT are left out and counted."""
-        return [line for line in self._ended(chunk) if line and not line.isspace()]
+        """The documents that end in this chunk; those of over `limit` bytes are left out and counted."""
+        return [line for line in self.cut(chunk) if line and not line.isspace()]
 
-    def _ended(self, chunk: bytes) -> list[bytes]:
+    def cut(self, chunk: bytes) -> list[bytes]:
+        """The lines that end in this chunk, blank ones too."""
         *ended, rest = chunk.split(b"\n")
         if ended and self._size:
-            if self._size + len(ended[0]) > LINE_LIMIT:
+            if self._size + len(ended[0]) > self._limit:
                 del ended[0]
                 self.overlong += 1
             else:
@@ -49,7 +51,7 @@ class Lines:
             self._parts, self._size = [], 0
         if rest:
             self._size += len(rest)
-            if self._size <= LINE_LIMIT:
+            if self._size <= self._limit:
                 self._parts.append(rest)
             else:
                 self._parts.clear()
@@ -71,7 +73,7 @@ class Events(Lines):
             data = chunk[6:-2]
             if b"\n" not in data:
                 return [data]  # one event, whole: what most providers' packets are
-        return [data for line in self._ended(chunk) if line.startswith(b"data:") and (data := line[5:].strip()) != DONE]
+        return [data for line in self.cut(chunk) if line.startswith(b"data:") and (data := line[5:].strip()) != DONE]
 
 
 class UsageFilter:
