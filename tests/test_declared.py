@@ -176,6 +176,7 @@ def test_a_page_is_in_the_menu_and_its_panels_in_the_api(dashboard: Fanlight) ->
     assert status == 200
     assert 'id="panel-all-uploads-2"' in html
     assert client.ask("/api/panels/all-uploads-1")[1]["panel"]["facts"][0]["value"] == 7
+    assert client.ask("/api/pages/pages/all-uploads")[1]["title"] == "Uploads"
     assert client.ask("/pages/nope")[0] == 404
     assert client.ask("/api/panels/all-uploads-9")[0] == 404
 
@@ -239,3 +240,26 @@ def test_a_page_declared_twice_is_refused(dashboard: Fanlight) -> None:
         dashboard.page("More", name=f"more-{number}")(list)
     with pytest.raises(FanlightError, match="one too many"):
         dashboard.page("More", name="more")(list)
+
+
+def test_names_with_slashes_are_reached(dashboard: Fanlight) -> None:
+    """HUB-3, HUB-8, ORC-3: a service `org/model` has its page, its health, its figures, its restart and its breaker."""
+    restarted: list[str] = []
+    dashboard.service("org/model", kind="llm", breaker=True, restart=lambda: restarted.append("org/model"))
+    client = Client(dashboard)
+    dashboard.start()
+    with dashboard.call("org/model", "chat", kind="llm"):
+        pass
+    eventually(lambda: client.ask("/health/org/model")[0] == 200)
+    assert client.ask("/health/org/model")[1]["name"] == "org/model"
+    assert client.ask("/api/wrappers/org/model/metrics")[0] == 200
+    assert client.ask("/api/pages/services")[0] == 200
+    assert 'href="services/org%2Fmodel"' in client.ask("/services")[1]
+    assert "actions/breakers/org%2Fmodel/trip" in client.ask("/services/org/model")[1]
+    assert client.post("/actions/restart/org/model")["status"] == "success"
+    assert restarted == ["org/model"]
+    assert client.post("/actions/breakers/org/model/trip")["status"] == "success"
+    eventually(lambda: client.ask("/health/org/model")[1]["breaker"]["state"] == "open")
+    assert client.post("/actions/breakers/org/model/reset")["status"] == "success"
+    assert client.ask("/health/org/none")[0] == 404
+    assert client.ask("/actions/restart/org/none", "POST")[0] == 404
