@@ -8,6 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
+import msgspec
+
 from fanlight.capture.clients import library
 from fanlight.capture.clients.library import Library
 from fanlight.capture.websocket import websocket
@@ -18,6 +20,7 @@ from fanlight.core.recorder import Recorder
 from fanlight.declared import Declared, Making
 from fanlight.engine import Engine
 from fanlight.faces.errors import shown
+from fanlight.panels import Slot
 from fanlight.services.actions import TIMEOUT_SECONDS, Action, UnknownAction
 from fanlight.services.actions import Runs as WhereItRuns
 from fanlight.services.breaker import BREAKERS, Breaker, Breakers
@@ -287,19 +290,39 @@ class Declaring(ABC):
         return declare
 
     def page(
-        self, title: str, /, *, every: float = 10.0, timeout: float = 5.0, name: str | None = None
+        self,
+        title: str,
+        /,
+        *,
+        every: float = 10.0,
+        timeout: float = 5.0,
+        name: str | None = None,
+        replaces: str | None = None,
     ) -> Callable[[F], F]:
         """Decorate a function (sync or async) that returns the panels of a page of its own, `P/pages/{name}`.
 
-        It is asked as a panel's function is. The list may hold whatever a panel's function may return, and Slots.
+        It is asked as a panel's function is. The list may hold whatever a panel's function may return, and Slots. The
+        page may stand in the place of a built-in one that it `replaces`: "overview" is `P` itself.
         """
         title = heading("page", title)
 
         def declare(function: F) -> F:
-            self._declared.page(path_name("page", function, name), title, function, Making(every, timeout))
+            made = Making(every, timeout)
+            if replaces is not None:
+                self._declared.replace(replaces, title, function, made)
+            else:
+                self._declared.page(path_name("page", function, name), title, function, made)
             return function
 
         return declare
+
+    def slot(self, name: str, /, *, span: int | None = None, rows: int | None = None) -> Slot:
+        """A built-in panel, or one declared with `panel`, as a place on a page of one's own.
+
+        `span` of 12 columns wide and `rows` high, as it is elsewhere unless told. Raises FanlightError for no panel.
+        """
+        slot = self._declared.slot(name)
+        return msgspec.structs.replace(slot, span=span or slot.span, rows=rows or slot.rows)
 
     def redis(self, client_or_url: Any) -> None:
         """Watch a Redis: its latency, memory, keys, clients and hit rate, read every 5 s while somebody looks, else 15.

@@ -14,7 +14,7 @@ import msgspec
 
 from fanlight import Fanlight
 from fanlight.errors import FanlightError
-from fanlight.gateway import config, enhancement, page, refusals, servers
+from fanlight.gateway import config, enhancement, refusals, servers
 from fanlight.gateway.access import Caller
 from fanlight.gateway.asgi import Pair, Receive, Scope, Send, TooLong, answer, body_of
 from fanlight.gateway.config import ConfigError
@@ -28,6 +28,8 @@ from fanlight.gateway.llm.routing import Refused
 from fanlight.gateway.llm.runtime import Runtime
 from fanlight.gateway.mcp import plain
 from fanlight.gateway.mcp.states import USUAL, Policy
+from fanlight.gateway.pages import overview
+from fanlight.gateway.pages import servers as servers_page
 from fanlight.gateway.pipelines import Pipelines
 from fanlight.gateway.refusals import OLLAMA
 from fanlight.gateway.schema import Config
@@ -87,7 +89,8 @@ class Gateway:
         self.servers = Servers(dashboard, lambda: self.runtime.config, environ, place, policy)
         self.enhancement = Enhancement(dashboard)
         self.pipelines = Pipelines(dashboard, self)
-        page.declare(dashboard, self.servers)
+        overview.declare(dashboard)
+        servers_page.declare(dashboard, self.servers)
         again = dashboard.action(
             "Reload the configuration", name="reload", runs="everywhere", confirm="Read the configuration again?"
         )

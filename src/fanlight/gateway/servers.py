@@ -68,7 +68,7 @@ class Servers:
     def _probe(self, name: str) -> None:
         status = self.tools.status(name)
         if status.state != "ready":
-            raise FanlightError(status.reason)
+            raise FanlightError(": ".join(filter(None, (status.state, status.last_error))))
 
     async def _restart(self, name: str) -> str:
         pid = await self.board.restart(name)

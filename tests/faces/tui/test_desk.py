@@ -184,7 +184,9 @@ def test_the_verdict_leads_to_its_requests() -> None:
     ("href", "view"),
     [
         ("requests?status=error&range=1h", View(page="requests", range="1h", filters=(("status", "error"),))),
-        ("services/desktop-commander", View(page="service", path=(("name", "desktop-commander"),))),
+        ("services/desktop-commander", View(page="services", path=(("name", "desktop-commander"),))),
+        ("services/org%2Fmodel", View(page="services", path=(("name", "org/model"),))),
+        ("pages/all-uploads", View(page="pages/all-uploads")),
         ("./", View()),
         ("requests?status=%1b", None),
         ("models/a/b", None),

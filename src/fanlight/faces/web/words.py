@@ -16,8 +16,8 @@ STATE_WORDS: Final[Mapping[str, str]] = {"ok": "ok", "warn": "warning", "error":
 
 STATES_BY_WORD: Final[Mapping[str, str]] = {
     **dict.fromkeys(("ok", "closed", "healthy", "up", "ready", "running", "success", "connected"), "ok"),
-    **dict.fromkeys(("warn", "warning", "half-open", "half_open", "degraded", "starting", "slow"), "warn"),
-    **dict.fromkeys(("error", "open", "down", "failed", "critical", "stopped", "unhealthy"), "error"),
+    **dict.fromkeys(("warn", "warning", "half-open", "half_open", "degraded", "starting", "backoff", "slow"), "warn"),
+    **dict.fromkeys(("error", "open", "down", "failed", "critical", "stopped", "crash-loop", "unhealthy"), "error"),
 }
 """States a service or breaker can be in, by what they mean for the operator; any other word is idle."""
 

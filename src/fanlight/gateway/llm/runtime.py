@@ -73,10 +73,11 @@ def _lane(name: str, settings: Provider, config: Config, environ: Mapping[str, s
     return Lane(name, settings, _http(name, settings), headers, dashboard)
 
 
-def _probe(settings: Provider) -> Probe | None:
-    """What finds out for free whether a provider is there: Ollama's version, else whether it can be connected to."""
+def _probe(settings: Provider) -> Probe:
+    """What finds out for free whether a provider is there: Ollama's version, else whether it can be connected to; what
+    is simulated always is."""
     if settings.kind == "simulated":
-        return None
+        return lambda: None
     base = base_url(settings)
     if settings.kind == "ollama":
         return probe.http(f"{base}/api/version")

@@ -78,7 +78,17 @@ class Process:
 
 
 async def started(name: str, settings: McpServer, environ: Mapping[str, str]) -> Process:
-    """Start a server; raises Failure when there is no such program."""
+    """Start a server; raises Failure when there is no such program. Cancelled, it leaves nothing behind."""
+    starting = asyncio.ensure_future(_started(name, settings, environ))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with contextlib.suppress(Failure):
+            await (await starting).stop()
+        raise
+
+
+async def _started(name: str, settings: McpServer, environ: Mapping[str, str]) -> Process:
     ours, theirs = socket.socketpair()
     with theirs:
         try:
