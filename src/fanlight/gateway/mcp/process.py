@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -133,6 +134,10 @@ async def _writer(pipe: Any) -> asyncio.StreamWriter:
 
 
 def environment(settings: McpServer, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables a server gets: few of the gateway's, those it is promised, and its own."""
+    """The variables a server gets: few of the gateway's, those it is promised, and its own.
+
+    Programs that are installed beside this very Fanlight are found, after all others.
+    """
     named = {name: environ[name] for name in (*PASSED, *settings.pass_env) if name in environ}
-    return {**named, **settings.env}
+    beside = {"PATH": os.pathsep.join((named.get("PATH") or os.defpath, sysconfig.get_path("scripts")))}
+    return {**named, **beside, **settings.env}
