@@ -139,7 +139,7 @@ class Declaring(ABC):
     ) -> None:
         """Name something the application depends on, before its first call; declaring it again replaces what was said.
 
-        `probe` (see `fanlight.services.probe`) is asked every `interval` seconds, given `timeout`, and believed to fail
+        `probe` (see `fanlight.probes`) is asked every `interval` seconds, given `timeout`, and believed to fail
         after `threshold` failures in a row. `/health` answers 503 while a `required` service is down. `restart` (sync
         or async) makes restarting it an action. With a `breaker` all its calls go through one. Raises FanlightError.
         """

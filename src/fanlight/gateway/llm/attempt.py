@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from fanlight.core.facts import error_type
+from fanlight import error_type
 from fanlight.gateway.asgi import Pair
 from fanlight.gateway.llm.attempts import RETRIED, Failure
 from fanlight.gateway.llm.delivery import Delivery

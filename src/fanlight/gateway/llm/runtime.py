@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from fanlight import probes
 from fanlight.errors import FanlightError
 from fanlight.gateway.access import Doorkeeper
 from fanlight.gateway.config import base_url, speaks, variable
@@ -14,8 +15,6 @@ from fanlight.gateway.llm.routing import Router, address
 from fanlight.gateway.llm.simulated import SimulatedUpstream
 from fanlight.gateway.llm.upstream import Upstream
 from fanlight.gateway.schema import Config, Provider
-from fanlight.services import probe
-from fanlight.services.probe import Probe
 
 if TYPE_CHECKING:
     from fanlight import Fanlight
@@ -73,16 +72,16 @@ def _lane(name: str, settings: Provider, config: Config, environ: Mapping[str, s
     return Lane(name, settings, _http(name, settings), headers, dashboard)
 
 
-def _probe(settings: Provider) -> Probe:
+def _probe(settings: Provider) -> probes.Probe:
     """What finds out for free whether a provider is there: Ollama's version, else whether it can be connected to; what
     is simulated always is."""
     if settings.kind == "simulated":
         return lambda: None
     base = base_url(settings)
     if settings.kind == "ollama":
-        return probe.http(f"{base}/api/version")
+        return probes.http(f"{base}/api/version")
     parts = urlsplit(base)
-    return probe.tcp(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    return probes.tcp(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
 
 
 def _http(name: str, settings: Provider) -> Upstream:

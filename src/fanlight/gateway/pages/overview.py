@@ -8,9 +8,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from fanlight.core.sections import BreakerFigures, Model
-from fanlight.core.snapshot import Snapshot
 from fanlight.panels import Column, Fact, Row, Slot, State, Table, Text, View
+from fanlight.snapshot import BreakerFigures, Model, Snapshot
 
 if TYPE_CHECKING:
     from fanlight import Fanlight

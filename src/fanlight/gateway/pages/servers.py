@@ -10,11 +10,10 @@ from urllib.parse import quote
 import msgspec
 import psutil
 
-from fanlight.core.sections import Operation
-from fanlight.core.snapshot import Snapshot
 from fanlight.gateway.mcp.status import ServerStatus
 from fanlight.gateway.servers import Servers
 from fanlight.panels import Actions, Column, Panel, Row, Slot, State, Table, View
+from fanlight.snapshot import Operation, Snapshot
 
 if TYPE_CHECKING:
     from fanlight import Fanlight
