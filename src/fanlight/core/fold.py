@@ -284,7 +284,7 @@ class Fold:
         if amount >= slow_ns:
             kept["slow"].append(fact)
             increase(tick.frame, "requests.slow", 1)
-        if amount >= self._very_slow_ns:
+        if amount >= self._very_slow_ns * max(slow_ns / self._slow_ns, 1.0):  # as Settings.slow_from has it
             increase(tick.frame, "requests.very_slow", 1)
 
     def _log(self, fact: Fact, tick: Tick) -> None:

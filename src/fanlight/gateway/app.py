@@ -45,6 +45,15 @@ PLACE_VARIABLE: Final = "FANLIGHT_GATEWAY_PLACE"
 """The folder that the workers of one command share, where there are several."""
 
 MODEL: Final = "/v1/models/"
+PROVIDER: Final = "/{provider}"
+"""Before the paths of all three protocols, the name of a provider that is asked whatever the model."""
+
+PATIENCE_SECONDS: Final = 30.0
+"""How long an answer may take before its request is slow; how models and servers are is judged by their calls."""
+
+_MODELS: Final = (*ENDPOINTS, *(PROVIDER + path for path in ENDPOINTS))
+SLOW_ROUTES: Final = dict.fromkeys((*_MODELS, enhancement.PATH, *servers.TEMPLATES), PATIENCE_SECONDS)
+
 logger = logging.getLogger("fanlight.gateway")
 
 
@@ -53,7 +62,7 @@ def create() -> Any:
     path = Path(os.environ[CONFIG_VARIABLE])
     place = os.environ.get(PLACE_VARIABLE)
     gateway = Gateway(
-        Fanlight("gateway"),
+        Fanlight("gateway", slow_routes=SLOW_ROUTES),
         path,
         public=bool(os.environ.get(PUBLIC_VARIABLE)),
         hears_hangup=True,
@@ -313,7 +322,7 @@ def _is_list(local: str) -> bool:
 
 def _template(local: str, provider: str) -> str:
     template = local if local in ENDPOINTS or local in LISTS else f"{MODEL}{{model}}"
-    return f"/{provider}{template}" if provider else template
+    return f"{PROVIDER}{template}" if provider else template
 
 
 async def _refuse(send: Send, local: str, scope: Scope, refusal: Refused, *headers: Pair) -> None:

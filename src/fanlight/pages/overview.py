@@ -65,7 +65,7 @@ def latency(snapshot: Snapshot, view: View) -> Stat:
         value=figures.p95 if figures.count else None,
         unit="seconds",
         detail=f"p50 {p50} · p99 {p99}" if figures.count else "no request yet",
-        state=rules.mean_state(figures.mean),
+        state=rules.mean_state(rules.judged_mean(snapshot)),
         spark=charts.latency(snapshot, lambda point: point.p95),
         tone="second",
         href="requests?sort=-p95",

@@ -70,7 +70,7 @@ def _route_row(route: Route, columns: tuple[Column, ...], snapshot: Snapshot) ->
 def _route_state(route: Route, snapshot: Snapshot) -> State:
     if rules.error_state(route.error_ratio) == "warn":
         return "warn"
-    return rules.duration_state(route.figures.p95, snapshot) if route.family != "sockets" else ""
+    return rules.duration_state(route.figures.p95, route.route, snapshot) if route.family != "sockets" else ""
 
 
 def routes_table(snapshot: Snapshot, view: View, columns: tuple[Column, ...] = ROUTE_COLUMNS, limit: int = 0) -> Table:
