@@ -270,6 +270,7 @@ class Engine:
             self.recorder.close_second(self._open)
             if self.fleet is not None:
                 self.fleet.publish(self._open, self.pulse.pacer.breathe)
+            self._open.release(self.pulse.pacer.breathe)
             self._open = None
 
     def _begin_again(self) -> None:
@@ -371,6 +372,7 @@ class Engine:
         if known is None or known[0] != turn:
             cumulative = self.query.cumulative(snapshot.scope)
             text = expose(snapshot, cumulative, breathe=self.pulse.pacer.breathe).decode()
+            cumulative.release(self.pulse.pacer.breathe)
             known = self._exposition[snapshot.scope] = (turn, text)
         return known[1]
 

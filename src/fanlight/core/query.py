@@ -172,6 +172,7 @@ class Query:
             analytics=around.analytics,
             series=source.window.series_points,
             lines=lambda: source.window.lines(now, self._breathe),
+            breathe=self._breathe,
         )
         return Snapshot(inputs)
 

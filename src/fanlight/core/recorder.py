@@ -201,8 +201,8 @@ class Recorder:
         sources = {"instance": self.instance, "host": self.host, "shared": "shared"}
         for sampler in self.samplers:
             try:
-                breathe()
                 for name, label, value, merge, source in sampler():
+                    breathe()
                     if value is None or not isfinite(value):
                         continue
                     if len(frame.gauges) < GAUGE_LIMIT:

@@ -85,7 +85,7 @@ class Window:
                 self.since = float(second)
             for family, total in frame.totals.items():
                 self._add_family(family, second, total, frame.series.get(family, {}), breathe)
-            self._paces.add(second, frame.series.get(SERVICES, {}))
+            self._paces.add(second, frame.series.get(SERVICES, {}), breathe)
             self._add_counters(second, frame.counters, breathe)
             self._add_gauges(second, frame, breathe)
             for kind, made in frame.kept.items():
@@ -109,6 +109,7 @@ class Window:
         for key in cells:
             family.shares.pop((key, bucket), None)
         family.running.add(bucket, total)
+        breathe()
         for key, cell in cells.items():
             series = family.series.get(key)
             if series is None:
@@ -157,9 +158,11 @@ class Window:
             _drop_before(level, limit)
             if not level:
                 del self._levels[name]
+            breathe()
         for kind, made in self._kept.items():
             if kind != "logs" and made and made[0].at < limit:
                 self._kept[kind] = [record for record in made if record.at >= limit]
+            breathe()
 
     def _forget_services(self) -> None:
         family = self._families.get(SERVICES)

@@ -231,6 +231,7 @@ class Fleet:
             known = self._others.setdefault(instance, Frame(frame.start, frame.start))
             if frame.start >= known.end:
                 known.add(frame, self._pacer.breathe)
+        frame.release(self._pacer.breathe)
 
     def _decoded(self, stored: StoredFrame) -> Frame:
         return Frame.decode(stored.data, stored.series, self._pacer.breathe)

@@ -141,4 +141,7 @@ def _metrics(context: FaceContext) -> Handler:
 def _exposition(context: FaceContext, view: View, openmetrics: bool) -> bytes:
     snapshot = context.query.snapshot(view)
     cumulative = context.query.cumulative(snapshot.scope)
-    return prometheus.expose(snapshot, cumulative, openmetrics=openmetrics, breathe=context.pulse.pacer.breathe)
+    breathe = context.pulse.pacer.breathe
+    text = prometheus.expose(snapshot, cumulative, openmetrics=openmetrics, breathe=breathe)
+    cumulative.release(breathe)
+    return text
