@@ -298,6 +298,10 @@ class _Rest(msgspec.Struct, array_like=True):
     kept: dict[str, list[Record]]
 
 
+class _Families(msgspec.Struct, array_like=True):
+    series: dict[str, msgspec.Raw]
+
+
 def decode_rows(data: bytes, series: bytes = b"") -> SentFrame:
     """The frame that was encoded, as it was sent; raises FanlightError as `Frame.decode` does."""
     try:
@@ -314,6 +318,15 @@ def decode_rows(data: bytes, series: bytes = b"") -> SentFrame:
     return sent
 
 
+def decode_family(series: bytes, family: str) -> list[tuple[list[str], CellRow]]:
+    """One family's rows out of a frame's `series` part, reading over the others; raises as `decode_rows` does."""
+    try:
+        found = _decode_families(series).series.get(family) if series else None
+        return _decode_family(found) if found is not None else []
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise _no_frame(len(series), error) from error
+
+
 def _no_frame(size: int, error: Exception) -> FanlightError:
     return FanlightError(f"{size} bytes that are no frame of schema {SCHEMA}: {error}")
 
@@ -328,3 +341,5 @@ def _check_schema(data: bytes) -> None:
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(SentFrame).decode
 _decode_rest = msgspec.msgpack.Decoder(_Rest).decode
+_decode_families = msgspec.msgpack.Decoder(_Families).decode
+_decode_family = msgspec.msgpack.Decoder(list[tuple[list[str], CellRow]]).decode
