@@ -11,6 +11,7 @@ import time
 import weakref
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +19,12 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from tests.stores.course import Service
 
 from fanlight import BreakerOpen, Fanlight, FanlightError, SettingsError
 from fanlight.panels import View
+from fanlight.services.calls import record_call
+from fanlight.stores.sqlite import SqliteStore
 
 Scope = dict[str, Any]
 
@@ -37,10 +41,11 @@ def application() -> Starlette:
 async def ask(app: Callable[..., Awaitable[Any]], path: str, method: str = "GET", **headers: str) -> tuple[int, bytes]:
     """One request straight into an ASGI application, as the local machine."""
     sent: list[dict[str, Any]] = []
+    path, _, query = path.partition("?")
     named = [(b"host", b"localhost"), *((k.replace("_", "-").encode(), v.encode()) for k, v in headers.items())]
     scope = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
-        "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "", "headers": named,
+        "path": path, "raw_path": path.encode(), "query_string": query.encode(), "root_path": "", "headers": named,
         "client": ("127.0.0.1", 5000), "server": ("127.0.0.1", 80), "state": {},
     }  # fmt: skip
 
@@ -358,6 +363,39 @@ def test_breakers_are_tripped_and_reset_by_operators() -> None:
     assert breaker.state == "closed"
     assert [act(app, f"breakers/{path}")[0] for path in ("nobody/trip", "ollama/burn")] == [404, 422]
     made.close()
+
+
+def test_metrics_of_a_wrapper_reach_back_into_history(tmp_path: Path) -> None:
+    """ORC-1, ORC-3, ORC-5: of more than 15 minutes as much is answered as is kept, and how much that is is said."""
+    place = tmp_path / "store.db"
+    past = Service(SqliteStore(place))
+    for _ in range(40):
+        record_call(past.workers[0].recorder, "routellm", "route", duration=0.02)
+        past.pass_time(60)
+    past.settle()
+    past.store.close()
+    made = Fanlight("chat", store=f"sqlite:///{place}", clock=past.clock)
+    app = application()
+    made.install(app)
+    try:
+        made.pulse.tick()
+        status, body = asyncio.run(ask(app, "/dashboard/api/wrappers/routellm/metrics?hours=24"))
+        answer = json.loads(body)
+        assert (status, answer["hours"], answer["note"]) == (200, 24, "")
+        assert 0.65 < answer["covered_hours"] < 1
+        assert answer["step_seconds"] == 900
+        assert sum(step["calls"] for step in answer["points"]) == 40
+        assert answer["operations"][0]["window"]["count"] == 40
+        _, body = asyncio.run(ask(app, "/dashboard/api/wrappers/routellm/metrics?hours=100000"))
+        assert json.loads(body)["hours"] == 840
+        now = past.clock.time_ns() / 1e9
+        fine = made.get_wrapper_metrics("routellm", now - 1_800)
+        assert 26 <= sum(step["calls"] for step in fine) <= 31
+        assert made.get_wrapper_metrics("nobody", now - 1_800) == []
+        _, page = asyncio.run(ask(app, "/dashboard/services/routellm?range=1h"))
+        assert "the last hour" in page.decode()
+    finally:
+        made.close()
 
 
 def test_what_is_known_of_wrappers_can_be_asked(dashboard: Fanlight) -> None:

@@ -25,7 +25,7 @@ from fanlight.services.actions import TIMEOUT_SECONDS, Action, UnknownAction
 from fanlight.services.actions import Runs as WhereItRuns
 from fanlight.services.breaker import BREAKERS, Breaker, Breakers
 from fanlight.services.cache import Cache
-from fanlight.services.calls import Call, Nowhere, record_call
+from fanlight.services.calls import NO_ATTRIBUTES, Call, Nowhere, record_call
 from fanlight.services.client_calls import Watcher
 from fanlight.services.databases import MongoStatistics, pool_of
 from fanlight.services.names import heading, path_name
@@ -121,7 +121,7 @@ class Declaring(ABC):
         """
         if service in self._services:
             return called(self._sink, self._services[service], operation, kind, attributes)
-        return Call(self._sink, service, operation, kind, attributes)
+        return Call(self._sink, service, operation, kind, attributes or NO_ATTRIBUTES)
 
     def service(
         self,

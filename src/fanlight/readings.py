@@ -10,8 +10,9 @@ import msgspec
 
 from fanlight.core.query import Query
 from fanlight.core.snapshot import Snapshot
+from fanlight.faces.api import parameters
 from fanlight.faces.api.documents import health_of
-from fanlight.faces.api.services import steps
+from fanlight.faces.api.services import furthest, steps
 from fanlight.panels import View
 
 
@@ -28,12 +29,16 @@ class Readings(ABC):
         return [service.name for service in self._snapshot().services if service.figures.count]
 
     def get_wrapper_metrics(self, name: str, since: datetime | float) -> list[dict[str, Any]]:
-        """A service's calls in steps of ten seconds since a time (aware, or Unix seconds), as far back as is kept.
+        """A service's calls step by step since a time (aware, or Unix seconds), as far back as is kept.
 
-        Empty for a service nobody called.
+        In steps of ten seconds within the last 15 minutes, of a minute to six hours further back; empty for a service
+        nobody called.
         """
         start = since.timestamp() if isinstance(since, datetime) else float(since)
-        return [dict(msgspec.to_builtins(step)) for step in steps(self._snapshot(), name, start)]
+        present = self._snapshot()
+        if start < present.at - present.view.seconds:
+            present = furthest(self.query.snapshot(parameters.since(View(), start, present.at)))
+        return [dict(msgspec.to_builtins(step)) for step in steps(present.course(name), start)]
 
     def get_system_health(self) -> dict[str, Any]:
         """What `/api/system/health` answers."""

@@ -15,7 +15,7 @@ from fanlight.clock import ManualClock
 from fanlight.core.context import call as current
 from fanlight.core.context import correlation_id
 from fanlight.core.frame import Frame, Record
-from fanlight.services.calls import Call
+from fanlight.services.calls import NO_ATTRIBUTES, Call
 
 
 class UpstreamError(Exception):
@@ -128,6 +128,18 @@ def test_attributes_are_kept_bounded_and_without_secrets(bench: Bench) -> None:
     assert "secret" not in kept["dsn"]
     assert len(kept) == 20
     assert len(kept["long"]) <= 300
+
+
+def test_calls_without_attributes_share_none(bench: Bench) -> None:
+    """ORC-1: what is said of one call, by `set` or by the status of its error, is said of no other."""
+    with bench.call("a", "x") as call:
+        call.set(rows=3)
+    with pytest.raises(UpstreamError), bench.call("a", "x"):
+        raise UpstreamError(503)
+    with bench.call("a", "x"):
+        pass
+    assert [record.data["attributes"] for record in bench.kept()] == [{"rows": 3}, {"status": 503}, {}]
+    assert NO_ATTRIBUTES == {}
 
 
 def test_calls_nest_and_carry_their_correlation_id(bench: Bench) -> None:

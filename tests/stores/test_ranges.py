@@ -13,12 +13,13 @@ from fanlight.core.cell import Cell
 from fanlight.core.history import Span, chosen, preset
 from fanlight.core.pacer import unpaced
 from fanlight.core.series import Summary, summarize
-from fanlight.core.timeline import View
+from fanlight.core.timeline import View, point
 from fanlight.errors import FanlightError, StoreError
+from fanlight.services.calls import record_call
 from fanlight.stores import ranges
 from fanlight.stores.base import TIERS, StoredFrame
 from fanlight.stores.memory import MemoryStore
-from fanlight.stores.ranges import CACHED, Ranges, read
+from fanlight.stores.ranges import CACHED, Ranges, read, read_calls
 from fanlight.stores.sqlite import SqliteStore
 
 
@@ -35,6 +36,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
                 worker.serve(minute % 5 + route, f"/{route}", 500 if route == minute % 9 else 200, 3 + number * 40)
             if minute % 11 == 0:
                 worker.serve(1, "/slow", 200, 2_500)
+            for name, kind in (("ollama", "llm"), ("ollama", "http"), ("redis", "cache")):
+                error = "timeout" if minute % 3 == 0 else None
+                record_call(worker.recorder, name, "ask", duration=0.01 * (minute + 1), kind=kind, error=error)
         service.pass_time(60)
     service.workers[1].late = False
     service.settle()
@@ -107,6 +111,23 @@ def test_older_than_its_finer_series_a_range_counts_whole_buckets(service: Servi
     assert view.totals["requests"] == whole(truth(service, span.start, span.end))
     first, last = span.start // 60 * 60, -(-span.end // 60) * 60
     assert view.rows["requests"] == {key: summarize(cell) for key, cell in truth(service, first, last).items()}
+
+
+def test_the_calls_of_one_service_are_exact(service: Service) -> None:
+    """ORC-3, X-3: step by step, of any kind it was called as, those of all workers and of no other service."""
+    now = service.clock.time_ns() / 1e9
+    span = chosen(now - 3_600, now, now, {60: 12 * 3_600, 900: 8 * 86_400})
+    view, _ = read_calls(service.store, "chat", span, "ollama", unpaced)
+    expected: dict[int, Cell] = {}
+    for _, frame in service.truth:
+        for key, cell in frame.series.get("services", {}).items():
+            if key[0] == "ollama" and span.start <= frame.start < covered(view):
+                expected.setdefault(frame.start // 60 * 60, Cell()).add(cell)
+    found = {view.start + place * 60: each for place, each in enumerate(view.points["services"]) if each.count}
+    assert found == {at: point(summarize(cell)) for at, cell in expected.items()}
+    assert len(found) == 50
+    assert set(view.points) == {"services"}
+    assert now - covered(view) <= 75
 
 
 class SlowStore(MemoryStore):

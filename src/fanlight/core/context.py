@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -16,6 +18,17 @@ serving: Final[ContextVar[Any]] = ContextVar("fanlight_serving", default=None)
 
 unwatched: Final[ContextVar[bool]] = ContextVar("fanlight_unwatched", default=False)
 """Whether what runs is Fanlight's own work, whose calls of client libraries are none of the application's."""
+
+
+@contextmanager
+def own_work() -> Iterator[None]:
+    """While it lasts, what runs here is Fanlight's own work."""
+    token = unwatched.set(True)
+    try:
+        yield
+    finally:
+        unwatched.reset(token)
+
 
 tell_apart = False
 """Whether two dashboards of this process watch one client library, so that requests must say whose they are."""

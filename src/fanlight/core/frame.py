@@ -334,6 +334,10 @@ class _Rest(msgspec.Struct, array_like=True):
     kept: dict[str, msgspec.Raw]
 
 
+class _Families(msgspec.Struct, array_like=True):
+    series: dict[str, msgspec.Raw]
+
+
 def decode_rows(data: bytes, series: bytes = b"", breathe: Callable[[], None] = unpaced) -> SentFrame:
     """The frame that was encoded, as it was sent; raises FanlightError as `Frame.decode` does."""
     with _refusing(len(data) + len(series)):
@@ -377,6 +381,13 @@ def _refusing(size: int) -> Iterator[None]:
         raise _no_frame(size, error) from error
 
 
+def decode_family(series: bytes, family: str) -> list[tuple[list[str], CellRow]]:
+    """One family's rows out of a frame's `series` part, reading over the others; raises as `decode_rows` does."""
+    with _refusing(len(series)):
+        found = _decode_families(series).series.get(family) if series else None
+        return _decode_family(found) if found is not None else []
+
+
 def _no_frame(size: int, error: Exception) -> FanlightError:
     return FanlightError(f"{size} bytes that are no frame of schema {SCHEMA}: {error}")
 
@@ -394,3 +405,5 @@ _decode_rest = msgspec.msgpack.Decoder(_Rest).decode
 _decode_row = msgspec.msgpack.Decoder(tuple[list[str], CellRow]).decode
 _decode_gauge = msgspec.msgpack.Decoder(GaugeRow).decode
 _decode_records = msgspec.msgpack.Decoder(list[Record]).decode
+_decode_families = msgspec.msgpack.Decoder(_Families).decode
+_decode_family = msgspec.msgpack.Decoder(list[tuple[list[str], CellRow]]).decode

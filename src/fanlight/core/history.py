@@ -120,6 +120,18 @@ class History:
                 self._gauges.setdefault(bucket, {}).setdefault(name, Gauge(merge)).add(Gauge(merge, sources))
         self._breathe()
 
+    def add_calls(self, bucket: int, end: int, family: str, rows: Iterable[CellRow]) -> None:
+        """What a frame that ends at `end` holds of a few of a family's series: the only point of its bucket."""
+        tier = self.span.tier
+        self._widths[bucket] = max(self._widths.get(bucket, 0), min(end - bucket, tier))
+        merged: Cell | None = None
+        for row in rows:
+            merged = merged or Cell(row[5])
+            merged.add_row(row)
+        if merged is not None:
+            self._family(family).points[bucket] = point(summarize(merged))
+        self._breathe()
+
     def _add_point(self, family: _Family, bucket: int, row: CellRow) -> None:
         known = family.points.get(bucket)
         if known is None:

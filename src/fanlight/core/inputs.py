@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fanlight.core.analytics import Analytics
-from fanlight.core.frame import Key, newest
+from fanlight.core.frame import newest
 from fanlight.core.pacer import unpaced
 from fanlight.core.sections import Instance, Own, Supplied
-from fanlight.core.timeline import WINDOW_LIMITS, Lines, Point, View
+from fanlight.core.timeline import WINDOW_LIMITS, Course, Lines, View
 from fanlight.core.totals import Totals
 from fanlight.panels import ActionButton
 from fanlight.settings import Settings
@@ -39,7 +39,7 @@ class Inputs:
     version: int = 0
     exposition: Callable[[Snapshot], str] | None = None
     analytics: Callable[[], Analytics] | None = None
-    series: Callable[[str, Key, int], tuple[Point, ...]] | None = None
+    course: Callable[[str], Course] | None = None
     lines: Callable[[], Lines] | None = None
     breathe: Callable[[], None] = unpaced
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Lock, RLock
 from typing import Final, NamedTuple, Protocol
 
@@ -13,10 +14,10 @@ from fanlight.core.frame import Frame
 from fanlight.core.inputs import Inputs
 from fanlight.core.sections import Instance, Supplied
 from fanlight.core.snapshot import Snapshot
-from fanlight.core.timeline import Lines
+from fanlight.core.timeline import Course, Lines
 from fanlight.core.timeline import View as Past
 from fanlight.core.totals import totals
-from fanlight.core.window import Window
+from fanlight.core.window import SERVICES, Window
 from fanlight.panels import ActionButton, View
 from fanlight.settings import Settings
 
@@ -81,8 +82,11 @@ class Ranged(NamedTuple):
 class Ranges(Protocol):
     """Where the past beyond the window comes from."""
 
-    def get(self, name: str, start: float | None = None, end: float | None = None) -> Ranged:
-        """A named range, or one from `start` to `end`; returns soon, with what there is."""
+    def get(self, name: str, start: float | None = None, end: float | None = None, service: str = "") -> Ranged:
+        """A named range, or one from `start` to `end`; returns soon, with what there is.
+
+        Of a `service` only its calls, as the points of the family SERVICES, in steps for which they are kept.
+        """
 
 
 class Query:
@@ -126,11 +130,16 @@ class Query:
         with self._lock:
             known = self._over.get(key)
             if known is None or known[0] is not base or known[1] != ranged:
-                made = base.over(_told(ranged.view, base.scope), ranged.lines)
+                made = base.over(_told(ranged.view, base.scope), ranged.lines, partial(self._course, view, base.scope))
                 known = self._over[key] = (base, ranged, made)
                 while len(self._over) > RANGES_MADE:
                     self._over.popitem(last=False)
             return known[2]
+
+    def _course(self, view: View, scope: str, service: str) -> Course:
+        assert self._ranges is not None
+        past = _told(self._ranges.get(view.range, view.start, view.end, service).view, scope)
+        return Course(past.start, past.step, past.widths, past.points.get(SERVICES, ()), past.note)
 
     def _present(self, view: View) -> Snapshot:
         scope = view.scope if view.scope in self._sources else "all"
@@ -170,7 +179,7 @@ class Query:
             version=version,
             exposition=around.exposition,
             analytics=around.analytics,
-            series=source.window.series_points,
+            course=lambda name: source.window.course(name, now),
             lines=lambda: source.window.lines(now, self._breathe),
             breathe=self._breathe,
         )

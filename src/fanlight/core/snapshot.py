@@ -32,9 +32,8 @@ from fanlight.core.sections import (
     System,
 )
 from fanlight.core.series import EMPTY, Summary
-from fanlight.core.timeline import Lines, Point, View
+from fanlight.core.timeline import Course, Lines, Point, View
 from fanlight.core.totals import Tally
-from fanlight.core.window import BUCKET, SERVICES
 
 HTTP_FAMILIES: Final = ("requests", "streams")
 """The families whose sum is "the service's requests"."""
@@ -51,10 +50,14 @@ class Snapshot:
     when nothing else was chosen.
     """
 
-    def __init__(self, inputs: Inputs, over: View | None = None, lines: Callable[[], Lines] | None = None) -> None:
+    def __init__(
+        self, inputs: Inputs, over: tuple[View, Callable[[], Lines], Callable[[str], Course]] | None = None
+    ) -> None:
         self.range = self
         if over is not None:
-            self.range = Snapshot(replace(inputs, view=with_present(over, inputs.view), lines=lines))
+            past, lines, course = over
+            view = with_present(past, inputs.view)
+            self.range = Snapshot(replace(inputs, view=view, lines=lines, course=course))
         self._inputs = inputs
         self.breathe = inputs.breathe  # between the rows of long lists, here and on pages
         self.at = inputs.at
@@ -69,7 +72,7 @@ class Snapshot:
         self.actions = inputs.actions
         self.redis = inputs.redis
         self.version = inputs.version
-        self._points: dict[str, tuple[tuple[int, Point], ...]] = {}
+        self._courses: dict[str, Course] = {}
 
     @cached_property
     def live_instances(self) -> tuple[Instance, ...]:
@@ -338,16 +341,13 @@ class Snapshot:
         """The service of that name."""
         return next((row for row in self.services if row.name == name), None)
 
-    def service_points(self, name: str) -> tuple[tuple[int, Point], ...]:
-        """A service's calls by the bucket: when it began (Unix seconds), and its figures."""
-        row, read = self.service_named(name), self._inputs.series
-        if row is None or read is None:
-            return ()
-        known = self._points.get(name)
+    def course(self, name: str) -> Course:
+        """A service's calls step by step, over the view; of a range it may wait, as that does."""
+        known = self._courses.get(name)
         if known is None:
-            start = self.view.start // BUCKET * BUCKET
-            points = read(SERVICES, (name, row.counted_as), start)
-            known = self._points[name] = tuple((start + place * BUCKET, point) for place, point in enumerate(points))
+            read = self._inputs.course
+            known = read(name) if read is not None else Course(self.view.start, self.view.step, (), ())
+            self._courses[name] = known
         return known
 
     @cached_property
@@ -389,6 +389,6 @@ class Snapshot:
         make = self._inputs.lines
         return make() if make is not None else Lines(self.view.start, self.view.step, (), {})
 
-    def over(self, view: View, lines: Lines) -> Snapshot:
+    def over(self, view: View, lines: Lines, course: Callable[[str], Course]) -> Snapshot:
         """This moment with another range to look at."""
-        return Snapshot(self._inputs, view, lambda: lines)
+        return Snapshot(self._inputs, (view, lambda: lines, course))

@@ -60,6 +60,19 @@ class Lines(NamedTuple):
     families: Mapping[str, Mapping[Key, tuple[Share | None, ...]]]
 
 
+class Course(NamedTuple):
+    """One service's calls over time, from `start` in steps of `step`; `widths` as in Lines, `note` as in View.
+
+    Without points there was no call.
+    """
+
+    start: int
+    step: int
+    widths: tuple[int, ...]
+    points: tuple[Point, ...]
+    note: str = ""
+
+
 class View(NamedTuple):
     """The window at one moment; nothing in it changes any more.
 

@@ -18,7 +18,19 @@ from fanlight.core.health import UNUSUAL, Recent
 from fanlight.core.moments import Paces
 from fanlight.core.pacer import unpaced
 from fanlight.core.series import Series, Summary, summarize
-from fanlight.core.timeline import EMPTY_POINT, LINES, SPAN, STEP, WINDOW_LIMITS, Lines, Point, Share, View, point
+from fanlight.core.timeline import (
+    EMPTY_POINT,
+    LINES,
+    SPAN,
+    STEP,
+    WINDOW_LIMITS,
+    Course,
+    Lines,
+    Point,
+    Share,
+    View,
+    point,
+)
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -315,15 +327,16 @@ class Window:
             breathe()
         return found
 
-    def series_points(self, family: str, key: Key, start: int) -> tuple[Point, ...]:
-        """One series by the bucket, from `start` (Unix seconds) over the whole window."""
+    def course(self, service: str, now: float) -> Course:
+        """A service's calls of every kind by the bucket, the open one with them."""
+        first = (int(now) - SPAN) // BUCKET * BUCKET + BUCKET
+        places = range(first, int(now) + 1, BUCKET)
         with self.lock:
-            known = self._families.get(family)
-            series = known.series.get(key) if known is not None else None
-            if series is None:
-                return ()
-            first = start // BUCKET * BUCKET
-            return tuple(_point((series.at(bucket),)) for bucket in range(first, first + SPAN + BUCKET, BUCKET))
+            family = self._families.get(SERVICES)
+            rows = [row for key, row in family.series.items() if key[0] == service] if family is not None else []
+            widths = tuple(max(0, min(BUCKET, int(at + BUCKET - self.since), int(now) + 1 - at)) for at in places)
+            points = tuple(_point(row.at(at) for row in rows) for at in places) if rows else ()
+        return Course(first, BUCKET, widths, points)
 
     def _by_source(self) -> dict[tuple[str, str], dict[str, float]]:
         return {

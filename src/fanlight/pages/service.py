@@ -9,9 +9,9 @@ from fanlight.core.facts import CALLER_ERRORS
 from fanlight.core.health import Factor, Status
 from fanlight.core.sections import Operation, Service
 from fanlight.core.snapshot import Snapshot
-from fanlight.core.timeline import Point
-from fanlight.core.window import BUCKET
+from fanlight.core.timeline import Course
 from fanlight.pages.calls import CALL_COLUMNS, call_row
+from fanlight.pages.listing import covers
 from fanlight.panels import (
     ActionButton,
     Actions,
@@ -31,7 +31,7 @@ from fanlight.panels import (
 )
 
 GONE = "No service of that name is declared, or was called in the time that is kept."
-NO_CALL = "It was not called in the last 15 minutes."
+NO_CALL = "It was not called in this time."
 LISTED = 30
 
 
@@ -118,10 +118,10 @@ OPERATION_COLUMNS = (
 def operations(snapshot: Snapshot, view: View) -> Table:
     """Its operations, the busiest first."""
     name = dict(view.path).get("name", "")
-    rows = tuple(_operation(row) for row in snapshot.operations if row.service == name)
+    rows = tuple(_operation(row) for row in snapshot.range.operations if row.service == name)
     return Table(
         title="Operations",
-        note="last 15 min",
+        note=covers(view),
         columns=OPERATION_COLUMNS,
         rows=rows[:LISTED],
         more=max(len(rows) - LISTED, 0),
@@ -138,45 +138,47 @@ def _operation(row: Operation) -> Row:
 
 def latency(snapshot: Snapshot, view: View) -> TimeSeries:
     """How long its calls take."""
-    points = [point for _, point in snapshot.service_points(dict(view.path).get("name", ""))]
+    course = _course(snapshot, view)
     lines = (
-        Line(name="p50", values=tuple(p.p50 if p.count else None for p in points), tone="ok"),
-        Line(name="p95", values=tuple(p.p95 if p.count else None for p in points), tone="second"),
-        Line(name="p99", values=tuple(p.p99 if p.count else None for p in points), tone="warn"),
+        Line(name="p50", values=tuple(p.p50 if p.count else None for p in course.points), tone="ok"),
+        Line(name="p95", values=tuple(p.p95 if p.count else None for p in course.points), tone="second"),
+        Line(name="p99", values=tuple(p.p99 if p.count else None for p in course.points), tone="warn"),
     )
-    return _chart(snapshot, view, "Latency", "p50, p95, p99", "seconds", lines)
+    return _chart(course, "Latency", "p50, p95, p99", "seconds", lines)
 
 
 def rate(snapshot: Snapshot, view: View) -> TimeSeries:
     """Its calls and errors per second."""
-    points = [point for _, point in snapshot.service_points(dict(view.path).get("name", ""))]
-    called = any(point.count for point in points)
+    course = _course(snapshot, view)
+    called = any(point.count for point in course.points)
     lines = (
-        Line(name="calls", values=tuple(p.count / BUCKET for p in points), tone="main", fill=True),
-        Line(name="errors", values=tuple(p.errors / BUCKET for p in points), tone="error"),
+        Line(name="calls", values=_rates(course, [p.count for p in course.points]), tone="main", fill=True),
+        Line(name="errors", values=_rates(course, [p.errors for p in course.points]), tone="error"),
     )
-    return _chart(snapshot, view, "Calls", "calls and errors per second", "rate", lines if called else ())
+    return _chart(course, "Calls", "calls and errors per second", "rate", lines if called else ())
 
 
-def _chart(snapshot: Snapshot, view: View, title: str, note: str, unit: Unit, lines: tuple[Line, ...]) -> TimeSeries:
-    """A chart over the service's own axis, up to the last step that is over."""
-    points = snapshot.service_points(dict(view.path).get("name", ""))
-    over = sum(at + BUCKET <= snapshot.at for at, _ in points)
-    shown = tuple(
-        Line(name=line.name, values=_watched(snapshot, line.values[:over], points), tone=line.tone, fill=line.fill)
-        for line in lines
-        if any(value is not None for value in line.values[:over])
+def _course(snapshot: Snapshot, view: View) -> Course:
+    return snapshot.range.course(dict(view.path).get("name", ""))
+
+
+def _rates(course: Course, amounts: list[int]) -> tuple[float | None, ...]:
+    """Amounts per second; a step of which little was watched, such as the open one, would look like a drop."""
+    watched = zip(amounts, course.widths, strict=False)
+    return tuple(amount / width if 2 * width >= course.step else None for amount, width in watched)
+
+
+def _chart(course: Course, title: str, note: str, unit: Unit, lines: tuple[Line, ...]) -> TimeSeries:
+    """A chart over the service's own axis."""
+    return TimeSeries(
+        title=title,
+        note=" · ".join(filter(None, (note, course.note))),
+        start=float(course.start),
+        step=float(course.step),
+        lines=tuple(line for line in lines if any(value is not None for value in line.values)),
+        unit=unit,
+        empty=NO_CALL,
     )
-    start = float(points[0][0]) if points else float(snapshot.view.start)
-    return TimeSeries(title=title, note=note, start=start, step=float(BUCKET), lines=shown, unit=unit, empty=NO_CALL)
-
-
-def _watched(
-    snapshot: Snapshot, values: tuple[float | None, ...], points: tuple[tuple[int, Point], ...]
-) -> tuple[float | None, ...]:
-    """Values from the first step anything was watched in; before that there is nothing to say, not zero."""
-    began = snapshot.at - snapshot.view.seconds
-    return tuple(value if at + BUCKET > began else None for value, (at, _) in zip(values, points, strict=False))
 
 
 def errors(snapshot: Snapshot, view: View) -> Bars:

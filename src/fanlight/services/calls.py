@@ -21,6 +21,10 @@ KINDS: Final = ("wrapper", "llm", "mcp", "database", "cache", "http")
 """The kinds of services Fanlight knows something of; others are shown as they are named."""
 
 
+NO_ATTRIBUTES: Final[dict[str, Any]] = {}
+"""What calls without attributes have in common, since those of a call are never changed in place."""
+
+
 class Sink(Protocol):
     """Where calls are recorded: a recorder."""
 
@@ -69,7 +73,7 @@ class Call(msgspec.Struct, eq=False, gc=False):
 
     def set(self, **attributes: Any) -> None:
         """Say more of the call: what was asked for, how much came; the first 20 are kept, secrets masked."""
-        self.attributes.update(attributes)
+        self.attributes = {**self.attributes, **attributes}
 
     def fail(self, reason: str | BaseException, type: str = "") -> None:
         """It failed although nothing was raised; `type` names the kind of error, as few as possible of them."""
@@ -131,8 +135,8 @@ class Call(msgspec.Struct, eq=False, gc=False):
         if error is None:
             return "", None
         status = status_of(error)
-        if status:
-            self.attributes.setdefault("status", status)
+        if status and "status" not in self.attributes:
+            self.set(status=status)
         return outcome_of(error), described(error)
 
     async def __aenter__(self) -> Call:

@@ -55,7 +55,7 @@ class ClientCall(Call):
 
     def answered(self, status: int) -> None:
         """It was answered with this HTTP status; from 400 on it failed, up to 499 by the caller's fault."""
-        self.attributes["status"] = status
+        self.set(status=status)
         if status >= 400:
             self.fail(f"status {status}", RATE_LIMIT if status == 429 else error_type(status))
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from fanlight.clock import Clock
-from fanlight.core.context import unwatched
+from fanlight.core.context import own_work
 from fanlight.errors import FanlightError
 
 SERVER_MS: Final = 4_000
@@ -46,35 +46,35 @@ class MongoStatistics:
 
     def ask(self) -> dict[str, Any]:
         """The figures now; raises what pymongo raises."""
-        unwatched.set(True)  # on a thread, or in a task, of our own
-        collection, recent, grouped = self._collection, self._recent(), self._grouped()
-        found: dict[str, Any] = {"documents": collection.estimated_document_count(maxTimeMS=SERVER_MS)}
-        if recent:
-            found["last_24_h"] = collection.count_documents(recent, maxTimeMS=SERVER_MS)
-        try:
-            found["server"] = server(collection.database.client.admin.command("serverStatus", maxTimeMS=SERVER_MS))
-        except Exception as error:
-            found["server"] = refused(error)
-        if grouped:
-            found["top_groups"] = rows(list(collection.aggregate(grouped, maxTimeMS=SERVER_MS)), self._group)
-        return found
+        with own_work():
+            collection, recent, grouped = self._collection, self._recent(), self._grouped()
+            found: dict[str, Any] = {"documents": collection.estimated_document_count(maxTimeMS=SERVER_MS)}
+            if recent:
+                found["last_24_h"] = collection.count_documents(recent, maxTimeMS=SERVER_MS)
+            try:
+                found["server"] = server(collection.database.client.admin.command("serverStatus", maxTimeMS=SERVER_MS))
+            except Exception as error:
+                found["server"] = refused(error)
+            if grouped:
+                found["top_groups"] = rows(list(collection.aggregate(grouped, maxTimeMS=SERVER_MS)), self._group)
+            return found
 
     async def ask_async(self) -> dict[str, Any]:
         """The same of an async collection."""
-        unwatched.set(True)
-        collection, recent, grouped = self._collection, self._recent(), self._grouped()
-        found: dict[str, Any] = {"documents": await collection.estimated_document_count(maxTimeMS=SERVER_MS)}
-        if recent:
-            found["last_24_h"] = await collection.count_documents(recent, maxTimeMS=SERVER_MS)
-        try:
-            status = await collection.database.client.admin.command("serverStatus", maxTimeMS=SERVER_MS)
-            found["server"] = server(status)
-        except Exception as error:
-            found["server"] = refused(error)
-        if grouped:
-            cursor = await collection.aggregate(grouped, maxTimeMS=SERVER_MS)
-            found["top_groups"] = rows(await cursor.to_list(TOP), self._group)
-        return found
+        with own_work():
+            collection, recent, grouped = self._collection, self._recent(), self._grouped()
+            found: dict[str, Any] = {"documents": await collection.estimated_document_count(maxTimeMS=SERVER_MS)}
+            if recent:
+                found["last_24_h"] = await collection.count_documents(recent, maxTimeMS=SERVER_MS)
+            try:
+                status = await collection.database.client.admin.command("serverStatus", maxTimeMS=SERVER_MS)
+                found["server"] = server(status)
+            except Exception as error:
+                found["server"] = refused(error)
+            if grouped:
+                cursor = await collection.aggregate(grouped, maxTimeMS=SERVER_MS)
+                found["top_groups"] = rows(await cursor.to_list(TOP), self._group)
+            return found
 
     def _recent(self) -> dict[str, Any]:
         if not self._time:

@@ -11,11 +11,12 @@ from typing import Final
 
 from fanlight import formats
 from fanlight.clock import Clock
-from fanlight.core.frame import SentFrame, decode_rows
+from fanlight.core.frame import SentFrame, decode_family, decode_rows
 from fanlight.core.history import RANKING, History, Span, chosen, preset
 from fanlight.core.pacer import Pacer, unpaced
 from fanlight.core.query import Ranged
 from fanlight.core.timeline import Lines, View
+from fanlight.core.window import SERVICES
 from fanlight.errors import FanlightError
 from fanlight.stores.base import SERIES_KEPT, TIERS, Store, all_frames
 
@@ -56,6 +57,19 @@ def read(store: Store, service: str, span: Span, now: float, breathe: Callable[[
             rank(store, service, span, history, breathe)
         else:
             rank_roughly(store, service, span, history, breathe)
+        return history.view(), history.lines()
+    except ValueError as error:
+        raise FanlightError(f"the store holds a frame that cannot be read ({error}); move the store away") from error
+
+
+def read_calls(store: Store, service: str, span: Span, named: str, breathe: Callable[[], None]) -> tuple[View, Lines]:
+    """The calls of the service `named` in the span, which has a tier whose series are kept. Raises FanlightError."""
+    history = History(span, breathe)
+    try:
+        for row in all_frames(store, service, span.tier, span.start, span.end):
+            family = decode_family(row.series, SERVICES)
+            calls = (cell for labels, cell in family if labels[:1] == [named])
+            history.add_calls(row.bucket, decode_rows(row.data).end, SERVICES, calls)
         return history.view(), history.lines()
     except ValueError as error:
         raise FanlightError(f"the store holds a frame that cannot be read ({error}); move the store away") from error
@@ -118,29 +132,32 @@ class Ranges:
         self._service = service
         self._clock = clock
         self._kept = kept
+        self._series_kept = {tier: seconds for tier, seconds in SERIES_KEPT.items() if tier > 1 and tier in kept}
         self._changed = threading.Condition()
         self._held: OrderedDict[tuple[object, ...], Ranged] = OrderedDict()
         self._reading: set[tuple[object, ...]] = set()
         self._failed: dict[tuple[object, ...], float] = {}
         self._turn = threading.Lock()
 
-    def get(self, name: str, start: float | None = None, end: float | None = None) -> Ranged:
-        """A named range, or one from `start` to `end`. May wait a moment; when it could not be read it is empty, or as
-        it was, and its note says why."""
+    def get(self, name: str, start: float | None = None, end: float | None = None, service: str = "") -> Ranged:
+        """A named range, or one from `start` to `end`; of a `service` its calls alone. May wait a moment; when it could
+        not be read it is empty, or as it was, and its note says why."""
         now = self._clock.time_ns() / 1e9
         if start is None or end is None:
-            key: tuple[object, ...] = (name,)
             span, ends = preset(name, now), now
+            begins: float = span.start
         else:
-            key = (start, end)
-            span, ends = chosen(start, end, now, self._kept), end
+            span, begins, ends = chosen(start, end, now, self._kept), start, end
+        if service:
+            span = chosen(begins, ends, now, self._series_kept)
+        key = (name if start is None else "", start, end, service)
         with self._changed:
             held = self._held.get(key)
             if held is not None:
                 self._held.move_to_end(key)
                 if now - held.at < min(span.tier, FRESH_SECONDS) or ends < held.at - FRESH_SECONDS:
                     return held
-            self._begin(key, span)
+            self._begin(key, span, service)
             self._changed.wait_for(lambda: key not in self._reading, FIRST_WAIT if held is None else LATER_WAIT)
             return self._told(self._held.get(key), span, now, key)
 
@@ -153,20 +170,24 @@ class Ranges:
             return held
         return held._replace(view=held.view._replace(note=f"as of {formats.span(now - held.at)} ago: {problem}"))
 
-    def _begin(self, key: tuple[object, ...], span: Span) -> None:
+    def _begin(self, key: tuple[object, ...], span: Span, service: str) -> None:
         recent = time.monotonic() - self._failed.get(key, -RETRY_SECONDS) < RETRY_SECONDS
         if key not in self._reading and not recent:
             self._reading.add(key)
-            threading.Thread(target=self._read, args=(key, span), name="fanlight-range", daemon=True).start()
+            threading.Thread(target=self._read, args=(key, span, service), name="fanlight-range", daemon=True).start()
 
-    def _read(self, key: tuple[object, ...], span: Span) -> None:
+    def _read(self, key: tuple[object, ...], span: Span, service: str) -> None:
         made, error = None, ""
         try:
             with self._turn:  # one after the other, or they would take turns holding the interpreter
                 pacer = Pacer(slice_ns=SLICE_NS)
                 pacer.start()
                 now = self._clock.time_ns() / 1e9
-                made = Ranged(now, *read(self._store, self._service, span, now, pacer.breathe))
+                if service:
+                    found = read_calls(self._store, self._service, span, service, pacer.breathe)
+                else:
+                    found = read(self._store, self._service, span, now, pacer.breathe)
+                made = Ranged(now, *found)
         except Exception as failure:  # shown with the range; the thread must say that it has ended
             error = str(failure)
         with self._changed:

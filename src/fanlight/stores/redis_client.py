@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from fanlight.core.context import unwatched
+from fanlight.core.context import own_work
 from fanlight.core.records import text
 from fanlight.errors import StoreError
 
@@ -151,13 +151,11 @@ class RedisClient:
             client.close()
 
     def _guarded(self, act: Callable[[Any], Any]) -> Any:
-        token = unwatched.set(True)
         try:
-            return act(self._connected())
+            with own_work():
+                return act(self._connected())
         except (self._redis.exceptions.RedisError, OSError, UnicodeError) as error:
             raise StoreError(f"the Redis at {self.address.url} {self._reason(error)}") from error
-        finally:
-            unwatched.reset(token)
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, self._redis.exceptions.TimeoutError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Final
 
 import msgspec
@@ -108,7 +109,7 @@ AFTER: Final = Parameter(
 )
 LIMIT: Final = whole("limit", "How many, the newest first.", default=50, greatest=200)
 LOG_LIMIT: Final = whole("limit", "How many, the newest first.", default=100, greatest=1000)
-HOURS: Final = whole("hours", "How many hours back.", default=24, greatest=168)
+HOURS: Final = whole("hours", "How many hours back.", default=24, greatest=840)
 STATUS: Final = matching(
     "status",
     "`error` (4xx, 5xx, abnormal WebSocket closes), a class such as `4xx`, or one status or close code.",
@@ -128,14 +129,25 @@ TABLE: Final = choice(
 )
 
 
-def read(declared: tuple[Parameter, ...], page: str, query: Mapping[str, str]) -> tuple[View, dict[str, Any]]:
-    """The view a query asks for and the declared parameters' values; raises ViewError for a wrong one."""
+def read(
+    declared: tuple[Parameter, ...], page: str, query: Mapping[str, str], now: float = 0.0
+) -> tuple[View, dict[str, Any]]:
+    """The view a query asks for and the declared parameters' values; raises ViewError for a wrong one.
+
+    `now` (Unix seconds) is what HOURS count from.
+    """
     values: dict[str, Any] = {}
     for parameter in declared:
         text = query.get(parameter.name, "")
         values[parameter.name] = parameter.read(text) if text else parameter.default
-    view = parse_view(page, query)
-    return _with_kind(view, values), values
+    view = _with_kind(parse_view(page, query), values)
+    return since(view, now - values["hours"] * 3_600, now) if "hours" in values else view, values
+
+
+def since(view: View, start: float, now: float) -> View:
+    """The view over the time since a moment, the same for a minute, so that it is read once."""
+    end = ceil(now / 60) * 60.0
+    return msgspec.structs.replace(view, start=end - ceil((now - start) / 60) * 60.0, end=end)
 
 
 def _with_kind(view: View, values: Mapping[str, Any]) -> View:

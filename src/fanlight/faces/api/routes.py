@@ -77,7 +77,7 @@ def _documents(context: FaceContext, endpoint: Endpoint, pages: Pages) -> Handle
     async def handler(request: Request) -> Response:
         path = {name: str(value) for name, value in request.path_params.items()}
         page = path.get("name", endpoint.name)
-        view, values = parameters.read(endpoint.parameters, page, request.query_params)
+        view, values = parameters.read(endpoint.parameters, page, request.query_params, context.now())
         visit: Visit | None = request.scope.get(VISIT)
         role = visit.role if visit else "viewer"
 

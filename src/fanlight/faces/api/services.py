@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 import msgspec
 
@@ -12,14 +11,11 @@ from fanlight.core import sections
 from fanlight.core.health import Status
 from fanlight.core.sections import BreakerFigures
 from fanlight.core.snapshot import Snapshot
-from fanlight.core.window import BUCKET
+from fanlight.core.timeline import Course
 from fanlight.faces.api import items
 from fanlight.faces.api.documents import Asked
 from fanlight.faces.errors import NotFound
 from fanlight.faces.figures import milliseconds, percent
-
-KEPT_HOURS: Final = 0.25
-"""What is kept by the step; asking for more answers with that."""
 
 
 class Factor(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +99,7 @@ class WrappersHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One operation: counts and mean since the first start, the rest of the last 15 minutes."""
+    """One operation: counts and mean since the first start, the rest of the time covered."""
 
     operation: str
     calls: int
@@ -113,7 +109,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallStep(msgspec.Struct, frozen=True, kw_only=True):
-    """Ten seconds of a service's calls; times are null where there was none."""
+    """One step of a service's calls; times are null where there was none."""
 
     timestamp: str
     calls: int
@@ -126,12 +122,18 @@ class CallStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WrapperMetrics(msgspec.Struct, frozen=True, kw_only=True):
-    """One wrapper's operations and its calls step by step, as far back of the `hours` asked for as is kept."""
+    """One wrapper's operations and its calls step by step, as far back of the `hours` asked for as is kept.
+
+    `start` is where what is kept of them begins, `note` says what is missing. Further back than 15 minutes it is as of
+    the last minute.
+    """
 
     timestamp: str
     name: str
     hours: int
     covered_hours: float
+    start: str
+    note: str
     operations: list[Operation]
     step_seconds: int
     points: list[CallStep]
@@ -159,16 +161,38 @@ def wrapper_metrics(asked: Asked) -> WrapperMetrics:
     """`GET /api/wrappers/{name}/metrics`; raises NotFound for a service there is not."""
     snapshot, hours = asked.snapshot, asked.values["hours"]
     name = _found(snapshot, asked.path["name"], "wrapper").name
-    since = snapshot.at - hours * 3_600
+    past = furthest(snapshot)
+    course = past.course(name)
+    start = max(_began(course, snapshot.at), snapshot.at - hours * 3_600)
     return WrapperMetrics(
         timestamp=formats.moment(snapshot.at),
         name=name,
         hours=hours,
-        covered_hours=round(min(hours, snapshot.view.seconds / 3_600, KEPT_HOURS), 4),
-        operations=[operation(row) for row in snapshot.operations if row.service == name],
-        step_seconds=BUCKET,
-        points=list(steps(snapshot, name, since)),
+        covered_hours=round((snapshot.at - start) / 3_600, 4),
+        start=formats.moment(start),
+        note=course.note,
+        operations=[operation(row) for row in past.operations if row.service == name],
+        step_seconds=course.step,
+        points=list(steps(course, start)),
     )
+
+
+def furthest(snapshot: Snapshot) -> Snapshot:
+    """Its range; the snapshot itself, which is finer and fresher, where the range reaches back no further."""
+    past = snapshot.range.view
+    watched = next((place for place, width in enumerate(past.widths) if width), None)
+    if watched is None or past.start + watched * past.step + past.step > snapshot.at - snapshot.view.seconds:
+        return snapshot
+    return snapshot.range
+
+
+def _began(course: Course, now: float) -> float:
+    """The end of the first step anything was watched in, less what was watched of it."""
+    for place, width in enumerate(course.widths):
+        if width:
+            end = min(course.start + (place + 1) * course.step, now)
+            return end - width
+    return now
 
 
 def service_liveness(asked: Asked) -> Service:
@@ -247,11 +271,11 @@ def operation(row: sections.Operation) -> Operation:
     )
 
 
-def steps(snapshot: Snapshot, name: str, since: float) -> Iterator[CallStep]:
-    """A service's calls step by step since a time (Unix seconds), the oldest first; steps without a call are there."""
-    first = max(since, snapshot.at - snapshot.view.seconds) - BUCKET
-    for at, point in snapshot.service_points(name):
-        if first < at <= snapshot.at:
+def steps(course: Course, since: float) -> Iterator[CallStep]:
+    """The steps that end after a time (Unix seconds), the oldest first; those without a call are there."""
+    for place, (point, width) in enumerate(zip(course.points, course.widths, strict=False)):
+        at = course.start + place * course.step
+        if width and at + course.step > since:
             timed = point.count > 0
             yield CallStep(
                 timestamp=formats.moment(at),
