@@ -37,8 +37,9 @@ RETRY: Final = 1.0
 ACTION_STATES: Final = {"success": "ok", "error": "error", "running": "idle"}
 """The state that an action's status is shown as."""
 
-Ending = Literal["quit", "logs", "detached", "suspend"]
-"""Why it ended: stop the server, show the plain log, leave the server alone, be stopped by the shell for a while."""
+Ending = Literal["quit", "logs", "detached", "suspend", "again"]
+"""Why it ended: stop the server, show the plain log, leave the server alone, be stopped by the shell for a while, be
+shown anew because this process was stopped."""
 
 
 def _no_output() -> Sequence[str]:
