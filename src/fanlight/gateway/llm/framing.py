@@ -69,10 +69,10 @@ class Events(Lines):
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The data of the events that end in this chunk."""
-        if not self._size and chunk.startswith(b"data: {") and chunk.find(b"\n\n") == len(chunk) - 2:
-            data = chunk[6:-2]
-            if b"\n" not in data:
-                return [data]  # one event, whole: what most providers' packets are
+        if not self._size and chunk.startswith(b"data: {") and chunk.endswith(b"}\n\n"):
+            events = chunk[6:-2].split(b"\n\ndata: ")
+            if chunk.count(b"\n") == 2 * len(events) and b"[DONE]" not in events:
+                return events  # whole events of one line each: what most packets are
         return [data for line in self.cut(chunk) if line.startswith(b"data:") and (data := line[5:].strip()) != DONE]
 
 
@@ -125,12 +125,15 @@ class UsageFilter:
     def _without(self, whole: bytes) -> bytes:
         if b'"usage"' not in whole or whole.count(b'"usage"') == whole.count(b'"usage":null'):
             return whole
-        kept, begin = [], 0
-        for blank in _BLANK.finditer(whole):
-            event = whole[begin : blank.end()]
-            begin = blank.end()
-            if not (_USAGE.search(event) and _only_usage(event)):
-                kept.append(event)
+        kept, begin, low = [], 0, 0
+        while (at := whole.find(b'"usage"', low)) >= 0:
+            before = (whole.rfind(end, low, at) + len(end) for end in (b"\n\n", b"\n\r\n") if end in whole[low:at])
+            first, blank = max(before, default=low), _BLANK.search(whole, at)
+            low = blank.end() if blank else len(whole)
+            event = whole[first:low]
+            if _USAGE.search(event) and _only_usage(event):
+                kept.append(whole[begin:first])
+                begin = low
         return b"".join(kept) + whole[begin:]
 
 
