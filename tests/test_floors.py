@@ -35,7 +35,7 @@ FLOORS = {
 }  # fmt: skip
 """The floor of each module or package under `fanlight`; "" is the package itself, its public names."""
 
-PUBLIC = {"", "clock", "errors", "hosts", "panels", "probes", "snapshot"}
+PUBLIC = {"", "clock", "errors", "formats", "hosts", "panels", "probes", "snapshot"}
 """What an application may import; the gateway is one. "" is the package itself."""
 
 APART = {"stores", "capture", "services", "pages"}

@@ -1,7 +1,7 @@
 """Fanlight: a live dashboard that lives inside a Python service.
 
-An application imports from here and from `fanlight.panels`, `snapshot`, `probes`, `hosts`, `errors` and `clock`; what
-lies deeper may change at any time.
+An application imports from here and from `fanlight.panels`, `snapshot`, `formats`, `probes`, `hosts`, `errors` and `clock`;
+what lies deeper may change at any time.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fanlight.core.context import correlation_id
     from fanlight.core.facts import error_type
     from fanlight.dashboard import Fanlight
+    from fanlight.services.budgets import Spending
     from fanlight.services.progress import progress
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "FanlightError",
     "Policy",
     "SettingsError",
+    "Spending",
     "StoreError",
     "__version__",
     "correlation_id",
@@ -39,6 +41,7 @@ _PLACES: Final = {
     "CorrelationFilter": "fanlight.capture.logs",
     "Fanlight": "fanlight.dashboard",
     "Policy": "fanlight.core.breaker",
+    "Spending": "fanlight.services.budgets",
     "correlation_id": "fanlight.core.context",
     "error_type": "fanlight.core.facts",
     "progress": "fanlight.services.progress",

@@ -15,6 +15,7 @@ from fanlight.capture.clients.library import Library
 from fanlight.capture.websocket import websocket
 from fanlight.clock import Clock
 from fanlight.core.breaker import Policy
+from fanlight.core.budgets import Budget, Budgets, Per
 from fanlight.core.context import correlation_id
 from fanlight.core.recorder import Recorder
 from fanlight.declared import Declared, Making
@@ -24,6 +25,8 @@ from fanlight.panels import Slot
 from fanlight.services.actions import TIMEOUT_SECONDS, Action, UnknownAction
 from fanlight.services.actions import Runs as WhereItRuns
 from fanlight.services.breaker import BREAKERS, Breaker, Breakers
+from fanlight.services.budgets import Spending
+from fanlight.services.budgets import check as check_budget
 from fanlight.services.cache import Cache
 from fanlight.services.calls import NO_ATTRIBUTES, Call, Nowhere, record_call
 from fanlight.services.client_calls import Watcher
@@ -67,6 +70,7 @@ class Declaring(ABC):
         self._declared = Declared(clock)
         self._breakers = Breakers(clock, lambda: self._sink)
         self._registry = Registry()
+        self._budgets = Budgets()
         self._watched: list[tuple[Library, Watcher]] = []
         self._services = self._registry.declared
         self._declared.actions.register(self._breaker_action())
@@ -172,6 +176,30 @@ class Declaring(ABC):
         if policy is not None or ignore:
             made.declare(policy, ignore)
         return made
+
+    def budget(
+        self,
+        name: str,
+        amount: float,
+        /,
+        *,
+        per: Per = "month",
+        warn: float = 0.8,
+        service: str = "",
+        model: str = "",
+        where: Mapping[str, str] | None = None,
+    ) -> Spending:
+        """What calls of language models may cost a day or a month (of UTC), in US dollars, over all workers.
+
+        It covers all of them, or those of a `service`, of a `model`, with the attributes `where`. From the share `warn`
+        on the dashboard warns; nothing is refused: ask `over`. Declaring it again replaces it. Raises FanlightError.
+        """
+        made = Budget(
+            name=name, amount=amount, per=per, warn=warn, service=service, model=model, where=dict(where or {})
+        )
+        check_budget(made, self._budgets.declared)
+        self._budgets.declare(made)
+        return Spending(self._budgets, made, lambda: self._clock.time_ns() / 1e9)
 
     def record_call(
         self,

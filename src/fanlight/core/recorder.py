@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from fanlight.clock import Clock
 from fanlight.core import records
+from fanlight.core.budgets import Budgets, forget
 from fanlight.core.cell import Cell
 from fanlight.core.facts import COUNT, EVENT, REQUEST, SOCKET, Fact
 from fanlight.core.fold import Fold, Tick, increase
@@ -48,6 +49,7 @@ class Recorder:
     def __init__(
         self,
         clock: Clock,
+        budgets: Budgets | None = None,
         *,
         slow_seconds: float = 1.0,
         very_slow_seconds: float = 5.0,
@@ -67,6 +69,7 @@ class Recorder:
             very_slow_ns=int(very_slow_seconds * 1e9),
             slow_routes_ns={route: int(limit * 1e9) for route, limit in (slow_routes or {}).items()},
             max_series=max_series,
+            budgets=budgets or Budgets(),
         )
         self._facts: deque[Fact] = deque(maxlen=FACT_LIMIT)
         self.append: Callable[[Fact], None] = self._facts.append
@@ -156,6 +159,7 @@ class Recorder:
         """Add a taken frame to the totals; apart from `take`, so that totals can be stored up to a closed second."""
         with self.lock:
             self.totals.add(frame, breathe)
+            forget(self.totals)
             self.totals.gauges.clear()  # levels are of a moment
 
     def _drain(self, tick: Tick, breathe: Callable[[], None]) -> None:

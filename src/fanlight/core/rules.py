@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from fanlight import formats
+from fanlight.core.budgets import warning
 from fanlight.core.dependencies import cause, required_down, service_href, unwell
 from fanlight.core.facts import CALLER_ERRORS, CANCELLED, error_type
 from fanlight.core.frame import OTHER, Record
@@ -122,7 +123,7 @@ def _on_our_side(status: int) -> bool:
 
 def judge(snapshot: Snapshot) -> Verdict:
     """The state of the service, its cause as far as known, since when, and where to look."""
-    for rule in (_database, _required, _failing, _down, _errors, _very_slow, _slow, _degraded, _busy, _idle):
+    for rule in (_database, _required, _failing, _down, _errors, _very_slow, _slow, _degraded, _budget, _busy, _idle):
         verdict = rule(snapshot)
         if verdict is not None:
             return verdict
@@ -226,6 +227,11 @@ def _slow(snapshot: Snapshot) -> Verdict | None:
         phrases = (f"Requests take {mean} on average", *_longest(snapshot), ".")
         return _verdict("warn", "Degraded.", phrases, "requests?sort=-p95", "Show routes")
     return None
+
+
+def _budget(snapshot: Snapshot) -> Verdict | None:
+    found = warning(snapshot.budgets)
+    return found and _verdict("warn", found[0], (found[1],), "models", "Show models")
 
 
 def _busy(snapshot: Snapshot) -> Verdict | None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
+from fanlight.core import budgets
 from fanlight.core.analytics import Analytics
 from fanlight.core.calls import TOKEN_TYPES
 from fanlight.core.dependencies import breakers, services
@@ -20,6 +21,7 @@ from fanlight.core.frame import Key, Record
 from fanlight.core.inputs import Inputs, own, with_present
 from fanlight.core.sections import (
     BreakerFigures,
+    BudgetFigures,
     CacheFigures,
     Instance,
     Model,
@@ -354,6 +356,11 @@ class Snapshot:
     def breakers(self) -> tuple[BreakerFigures, ...]:
         """Breakers by name, over all instances."""
         return breakers(self.view.sources)
+
+    @cached_property
+    def budgets(self) -> tuple[BudgetFigures, ...]:
+        """Budgets by name, as they stand in their present day or month."""
+        return budgets.standing(self.at, self.view.gauges, self.totals)
 
     @cached_property
     def own(self) -> Own:

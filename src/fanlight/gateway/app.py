@@ -17,6 +17,7 @@ from fanlight.errors import FanlightError
 from fanlight.gateway import config, enhancement, refusals, servers
 from fanlight.gateway.access import Caller
 from fanlight.gateway.asgi import Pair, Receive, Scope, Send, TooLong, answer, body_of
+from fanlight.gateway.budgets import Purse
 from fanlight.gateway.config import ConfigError
 from fanlight.gateway.enhancement import Enhancement
 from fanlight.gateway.llm.endpoints import ENDPOINTS, LISTS, Endpoint, protocol_of
@@ -94,11 +95,13 @@ class Gateway:
         self._public = public
         self._hears_hangup = hears_hangup
         self._environ = environ
+        self.purse = Purse(dashboard)
         self.runtime = self._made()
+        self.purse.apply(self.runtime.config.budgets)
         self.servers = Servers(dashboard, lambda: self.runtime.config, environ, place, policy)
         self.enhancement = Enhancement(dashboard)
         self.pipelines = Pipelines(dashboard, self)
-        overview.declare(dashboard)
+        overview.declare(dashboard, lambda: self.runtime.config)
         servers_page.declare(dashboard, self.servers)
         again = dashboard.action(
             "Reload the configuration", name="reload", runs="everywhere", confirm="Read the configuration again?"
@@ -107,7 +110,7 @@ class Gateway:
 
     def _made(self) -> Runtime:
         found = loaded(self._path, self._environ, public=self._public)
-        return Runtime(found, self._environ, self.dashboard)
+        return Runtime(found, self._environ, self.dashboard, self.purse)
 
     async def reload(self) -> str:
         """Work by the file as it is now; what is wrong with it changes nothing and raises ConfigError.
@@ -121,6 +124,7 @@ class Gateway:
             self.dashboard.event("gateway_reload", result="refused", reason=str(error))
             raise
         old, self.runtime = self.runtime, fresh
+        self.purse.apply(fresh.config.budgets)
         await old.retire()
         await self.servers.apply()
         self.pipelines.declare()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from fanlight import formats
 from fanlight.core import rules
+from fanlight.core.budgets import budget_state
 from fanlight.core.dependencies import unwell
+from fanlight.core.sections import BudgetFigures
 from fanlight.core.snapshot import Snapshot
 from fanlight.panels import Column, Page, Row, Slot, State, Table, View
 
@@ -37,7 +39,14 @@ def judgements(snapshot: Snapshot) -> tuple[tuple[str, str, str, State], ...]:
             "80 %",
             rules.busy_state(system.system_cpu_percent),
         ),
+        *map(_budget, snapshot.budgets),
     )
+
+
+def _budget(each: BudgetFigures) -> tuple[str, str, str, State]:
+    now = f"{formats.dollars(each.spent)}, {formats.phrase(each.share, 'ratio')}"
+    limit = f"{each.warn:.0%} of {formats.dollars(each.amount)} a {each.per}"
+    return f"Budget {each.name}", now, limit, budget_state(each)
 
 
 def _unwell(snapshot: Snapshot) -> str:

@@ -18,6 +18,7 @@ from fanlight.gateway.schema import Config, Provider
 
 if TYPE_CHECKING:
     from fanlight import Fanlight
+    from fanlight.gateway.budgets import Purse
 
 PASSED_TYPE: Final = {b"accept-encoding": b"identity", b"content-type": b"application/json"}
 """Answers are read as they pass, so they must not be compressed; bodies are always encoded anew."""
@@ -41,8 +42,9 @@ class Lane:
 class Runtime:
     """A configuration at work. Made and closed on the serving loop; requests that began with it end with it."""
 
-    def __init__(self, config: Config, environ: Mapping[str, str], dashboard: Fanlight) -> None:
+    def __init__(self, config: Config, environ: Mapping[str, str], dashboard: Fanlight, purse: Purse) -> None:
         self.config = config
+        self.purse = purse
         self.router = Router(config)
         self.doorkeeper = Doorkeeper(config, environ)
         self.lanes = {name: _lane(name, each, config, environ, dashboard) for name, each in config.providers.items()}

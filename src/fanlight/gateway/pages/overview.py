@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import msgspec
 
+from fanlight.gateway.schema import Config
 from fanlight.panels import Column, Fact, Row, Slot, State, Table, Text, View
 from fanlight.snapshot import BreakerFigures, Model, Snapshot
 
 if TYPE_CHECKING:
     from fanlight import Fanlight
 
-EVERY_SECONDS: Final = 3_600.0
-"""The page is always the same panels; what they show is live."""
+EVERY_SECONDS: Final = 10.0
+"""How soon the page follows the configuration; what its panels show is live."""
 
 MODELS_SHOWN: Final = 12
 CACHE: Final = "enhancement"
@@ -24,8 +25,8 @@ FIGURES: Final = ("requests", "errors", "latency", "first-token", "tokens-out", 
 """Built-in figures over the page."""
 
 
-def declare(dashboard: Fanlight) -> None:
-    """Have the hub at the dashboard's root."""
+def declare(dashboard: Fanlight, config: Callable[[], Config]) -> None:
+    """Have the hub at the dashboard's root, by the configuration as it is."""
 
     def hub() -> Sequence[Any]:
         place = dashboard.slot
@@ -38,6 +39,7 @@ def declare(dashboard: Fanlight) -> None:
             Slot(name="stats", build=enhancement, span=4),
             msgspec.structs.replace(place("activity", span=8, rows=3), pace="slow"),
             place("actions", span=4),
+            *((place("budgets", span=4),) if config().budgets else ()),
             place("system", span=4),
             place("errors-by-type", span=4),
             place("slowest-operations", span=6),
