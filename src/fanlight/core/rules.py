@@ -5,18 +5,17 @@ Everything here is a pure function of a snapshot and judges the last 15 minutes.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from itertools import zip_longest
 from typing import Final
-from urllib.parse import urlencode
 
 from fanlight import formats
 from fanlight.core.budgets import warning
+from fanlight.core.culprits import longest, mostly_failing, mostly_of, mostly_slow, usual, whole_time
 from fanlight.core.dependencies import cause, required_down, service_href, unwell
 from fanlight.core.facts import CALLER_ERRORS, CANCELLED, error_type
-from fanlight.core.frame import OTHER, Record
-from fanlight.core.sections import Route, Service
+from fanlight.core.frame import Record
+from fanlight.core.sections import Service
 from fanlight.core.snapshot import HTTP_FAMILIES, Snapshot
 from fanlight.core.timeline import SPAN, STEP, Point
 from fanlight.panels import Phrase, State, Verdict
@@ -89,13 +88,8 @@ def judged_mean(snapshot: Snapshot) -> float:
     """The mean that is judged, in seconds: without routes that have a threshold of their own; 0 for none."""
     if not snapshot.settings.slow_routes:
         return snapshot.requests.window.mean
-    routes = _usual(snapshot)
-    return sum(map(_time, routes)) / max(sum(route.figures.count for route in routes), 1)
-
-
-def _usual(snapshot: Snapshot) -> list[Route]:
-    own = snapshot.settings.slow_routes
-    return [route for route in snapshot.routes if route.family == "requests" and route.route not in own]
+    routes = usual(snapshot)
+    return sum(map(whole_time, routes)) / max(sum(route.figures.count for route in routes), 1)
 
 
 def database_state(snapshot: Snapshot) -> State:
@@ -194,7 +188,13 @@ def _errors(snapshot: Snapshot) -> Verdict | None:
     requests, failed = snapshot.requests, server_errors(snapshot)
     if requests.error_ratio > ERROR_RATIO:
         share = formats.phrase(requests.error_ratio, "ratio")
-        phrases = (f"{share} of requests failed", *_mostly(snapshot), _since(snapshot), *_and_slow(snapshot), ".")
+        phrases = (
+            f"{share} of requests failed",
+            *mostly_failing(snapshot),
+            _since(snapshot),
+            *_and_slow(snapshot),
+            ".",
+        )
         return _verdict("warn", "Degraded.", phrases, "requests?status=error", "Show those requests")
     if failed > max(SLOW_COUNT, OUR_ERROR_RATIO * requests.window_count):
         phrases = (
@@ -213,18 +213,18 @@ def _very_slow(snapshot: Snapshot) -> Verdict | None:
     if not count:
         return None
     seconds = snapshot.settings.very_slow_seconds
-    phrases = (f"{_requests(count)} took over {formats.limit(seconds)}", *_mostly_slow(snapshot, count, seconds), ".")
+    phrases = (f"{_requests(count)} took over {formats.limit(seconds)}", *mostly_slow(snapshot, count, seconds), ".")
     return _verdict("warn", "Degraded.", phrases, "requests?kind=slow", "Show those requests")
 
 
 def _slow(snapshot: Snapshot) -> Verdict | None:
     slow = snapshot.requests.slow
     if slow > SLOW_COUNT:
-        phrases = (f"{_count(slow)} slow requests {_lately(snapshot)}", *_mostly_slow(snapshot, slow), ".")
+        phrases = (f"{_count(slow)} slow requests {_lately(snapshot)}", *mostly_slow(snapshot, slow), ".")
         return _verdict("warn", "Degraded.", phrases, "requests?kind=slow", "Show those requests")
     if judged_mean(snapshot) > MEAN_SECONDS:
         mean = formats.phrase(judged_mean(snapshot), "seconds")
-        phrases = (f"Requests take {mean} on average", *_longest(snapshot), ".")
+        phrases = (f"Requests take {mean} on average", *longest(snapshot), ".")
         return _verdict("warn", "Degraded.", phrases, "requests?sort=-p95", "Show routes")
     return None
 
@@ -280,65 +280,10 @@ def _lately(snapshot: Snapshot) -> str:
     return "in 15 minutes" if snapshot.view.seconds >= SPAN - STEP else "since the start"
 
 
-def _mostly(snapshot: Snapshot) -> tuple[Phrase | str, ...]:
-    """The route with the most errors, when it is the cause of at least half."""
-    routes = [route for route in snapshot.routes if route.family in HTTP_FAMILIES]
-    worst = max(routes, key=lambda route: route.figures.errors, default=None)
-    if worst is None or not worst.figures.errors:
-        return ()
-    whole, part = sum(route.figures.errors for route in routes), worst.figures.errors
-    return _through(worst.method, worst.route, part, whole, part == whole)
-
-
 def _mostly_ours(snapshot: Snapshot, whole: int) -> tuple[Phrase | str, ...]:
     """The route most of the failures we answer for went to, by those that were kept."""
     records = (record for record in snapshot.failed if record.kind == "request")
-    return _mostly_of((record for record in records if _on_our_side(int(record.data["status"]))), whole)
-
-
-def _mostly_slow(snapshot: Snapshot, whole: int, over: float = 0.0) -> tuple[Phrase | str, ...]:
-    """The route most of the slow requests went to, by those that were kept."""
-    return _mostly_of((record for record in snapshot.slow if judged_seconds(record) >= over), whole)
-
-
-def judged_seconds(record: Record) -> float:
-    """What a kept request is judged by: a stream by its first byte."""
-    return float(record.data["first_byte"] if record.data.get("stream") else record.data["duration"])
-
-
-def _mostly_of(records: Iterable[Record], whole: int) -> tuple[Phrase | str, ...]:
-    """The route of at least half the records; "all" only when they are all there were."""
-    counts = Counter((str(record.data["method"]), str(record.data["route"])) for record in records)
-    if not counts:
-        return ()
-    (method, route), part = counts.most_common(1)[0]
-    return _through(method, route, part, counts.total(), part == whole)
-
-
-def _longest(snapshot: Snapshot) -> tuple[Phrase | str, ...]:
-    """The route that takes at least half of the time."""
-    routes = _usual(snapshot)
-    worst = max(routes, key=_time, default=None)
-    if worst is None or _time(worst) < 0.5 * sum(map(_time, routes)):
-        return ()
-    return ", most of the time in ", _route_phrase(worst.method, worst.route)
-
-
-def _time(route: Route) -> float:
-    return route.figures.mean * route.figures.count
-
-
-def _through(method: str, route: str, part: int, whole: int, every: bool) -> tuple[Phrase | str, ...]:
-    if part < 0.5 * whole:
-        return ()
-    word = (", on " if part == 1 else ", all through ") if every else ", most of them through "
-    return word, _route_phrase(method, route)
-
-
-def _route_phrase(method: str, route: str) -> Phrase:
-    if (method, route) == (OTHER, OTHER):
-        return Phrase("routes beyond the limit")
-    return Phrase(f"{method} {route}", href=route_href(method, route))
+    return mostly_of((record for record in records if _on_our_side(int(record.data["status"]))), whole)
 
 
 def _and_slow(snapshot: Snapshot) -> tuple[str, ...]:
@@ -374,11 +319,6 @@ def _failing_run(snapshot: Snapshot) -> tuple[float, float] | None:
 
 def _is_failing(points: list[Point]) -> bool:
     return sum(point.errors for point in points) > ERROR_RATIO * sum(point.count for point in points)
-
-
-def route_href(method: str, route: str) -> str:
-    """The page that lists the requests of a route."""
-    return "requests?" + urlencode({"method": method, "route": route})
 
 
 def call_state(record: Record) -> State:

@@ -345,12 +345,10 @@ class Snapshot:
 
     def course(self, name: str) -> Course:
         """A service's calls step by step, over the view; of a range it may wait, as that does."""
-        known = self._courses.get(name)
-        if known is None:
+        if name not in self._courses:
             read = self._inputs.course
-            known = read(name) if read is not None else Course(self.view.start, self.view.step, (), ())
-            self._courses[name] = known
-        return known
+            self._courses[name] = read(name) if read else Course(self.view.start, self.view.step, (), ())
+        return self._courses[name]
 
     @cached_property
     def breakers(self) -> tuple[BreakerFigures, ...]:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 from urllib.parse import urlencode
 
+from fanlight.core.culprits import judged_seconds
 from fanlight.core.facts import ERROR_TYPES
 from fanlight.core.frame import Record
-from fanlight.core.rules import judged_seconds, record_state
+from fanlight.core.rules import record_state
 from fanlight.core.snapshot import Snapshot
 from fanlight.panels import Column, Filter, Row, View
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from fanlight.core import rules
+from fanlight.core.culprits import route_href
 from fanlight.core.frame import Record
 from fanlight.core.snapshot import Snapshot
 from fanlight.pages import traces
@@ -28,7 +29,7 @@ def summary(snapshot: Snapshot, view: View) -> Text:
     facts = (
         Fact(name="Time", value=record.at, unit="time"),
         Fact(name="Request", value=f"{data['method']} {data['path']}", unit="code"),
-        Fact(name="Route", value=data["route"], unit="code", href=rules.route_href(data["method"], data["route"])),
+        Fact(name="Route", value=data["route"], unit="code", href=route_href(data["method"], data["route"])),
         Fact(
             name="Close code" if socket else "Status",
             value=data["status"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fanlight.core import rules
+from fanlight.core.culprits import route_href
 from fanlight.core.frame import OTHER
 from fanlight.core.sections import Route
 from fanlight.core.snapshot import Snapshot
@@ -62,7 +63,7 @@ def _route_row(route: Route, columns: tuple[Column, ...], snapshot: Snapshot) ->
         key=f"{route.family} {route.method} {route.route}",
         values=tuple(values[column.name] for column in columns),
         state=_route_state(route, snapshot),
-        href="" if route.route == OTHER else rules.route_href(route.method, route.route),
+        href="" if route.route == OTHER else route_href(route.method, route.route),
         detail={"streams": "stream: time to first byte", "sockets": "WebSocket"}.get(route.family, ""),
     )
 
