@@ -19,7 +19,7 @@ class Stopwatch:
 
 
 def test_a_slice_is_worked_through_and_then_yields() -> None:
-    """TTY-6: under 0.4 ms nothing happens; from there on the thread steps aside for 1 ms and a new slice begins."""
+    """TTY-6: within a slice nothing happens; at its end the thread steps aside and a new slice begins."""
     watch = Stopwatch()
     pacer = watch.pacer()
     pacer.start()
@@ -58,3 +58,13 @@ def test_each_thread_has_a_slice_of_its_own() -> None:
     pacer.breathe()
     assert watch.slept == [PAUSE_SECONDS]
     unpaced()
+
+
+def test_a_pause_can_be_shorter_where_somebody_waits() -> None:
+    """TTY-6: reading a range steps aside for less long; how long is told when the pacer is made."""
+    watch = Stopwatch()
+    pacer = Pacer(lambda: watch.now, watch.slept.append, slice_ns=300, pause_seconds=0.0001)
+    pacer.start()
+    watch.now = 300
+    pacer.breathe()
+    assert watch.slept == [0.0001]

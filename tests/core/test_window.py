@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from random import Random
 from types import FunctionType, MethodType, ModuleType
 
 import pytest
@@ -16,7 +17,7 @@ from fanlight.core.cell import Cell
 from fanlight.core.facts import REQUEST
 from fanlight.core.frame import Frame, Gauge, Reading, Record
 from fanlight.core.recorder import Recorder
-from fanlight.core.series import EMPTY, summarize
+from fanlight.core.series import EMPTY, Series, summarize
 from fanlight.core.timeline import SPAN, STEP
 from fanlight.core.window import BUCKET, Window
 
@@ -287,3 +288,16 @@ def test_memory_is_bounded_and_flat() -> None:
     _traffic(recorder, clock, window, SPAN // 5)
     assert full < 40e6
     assert _size(recorder, window) < 1.02 * full
+
+
+def test_what_came_and_went_takes_no_room() -> None:
+    """TTY-6: amounts that differ from minute to minute leave a histogram no larger than what is in it needs."""
+    series, chance = Series(), Random(1)
+    for bucket in range(0, 60_000, BUCKET):
+        cell = Cell()
+        cell.record_all([int(chance.lognormvariate(17, 1)) for _ in range(10)], "200", False)
+        series.add(bucket, cell)
+        series.expire(bucket - SPAN)
+    buckets = series.running.buckets
+    assert len(buckets) > 150
+    assert sys.getsizeof(buckets) <= sys.getsizeof(dict(buckets))

@@ -14,6 +14,7 @@ from typing import Any, Final
 import pytest
 from tests.cli.conftest import PATIENCE, Running, environ, eventually, folder
 
+from fanlight.core.cell import Cell
 from fanlight.core.frame import Frame
 from fanlight.stores import open_store
 
@@ -174,9 +175,16 @@ def close(connections: dict[int, http.client.HTTPConnection]) -> None:
         connection.close()
 
 
+def stored_histogram(folder: Path) -> Cell:
+    """All that the totals in the store count, in one histogram."""
+    store, merged = open_store(f"sqlite:///{folder}/shop.db"), Cell()
+    for blob in store.totals("shop").values():
+        for cell in Frame.decode(blob).totals.values():
+            merged.add(cell)
+    store.close()
+    return merged
+
+
 def stored_requests(folder: Path) -> int:
     """The requests that the totals in the store count."""
-    store = open_store(f"sqlite:///{folder}/shop.db")
-    frames = [Frame.decode(blob) for blob in store.totals("shop").values()]
-    store.close()
-    return sum(cell.count for frame in frames for cell in frame.totals.values())
+    return stored_histogram(folder).count

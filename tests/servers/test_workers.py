@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.servers.conftest import close, document, drive, each_worker, listening, stored_requests
+from tests.servers.conftest import (
+    close,
+    document,
+    drive,
+    each_worker,
+    listening,
+    stored_histogram,
+    stored_requests,
+)
+
+from fanlight.faces.figures import milliseconds
 
 if TYPE_CHECKING:
     from tests.servers.conftest import Launch
@@ -18,6 +29,12 @@ SERVERS = {
     "uvicorn": ("uvicorn", "stall:app", "--workers", "4", "--port", "0", "--no-access-log"),
     "gunicorn": ("gunicorn", "stall:app", "-k", "uvicorn_worker.UvicornWorker", "-w", "4", "-b", "127.0.0.1:0"),
     "fanlight run": ("fanlight", "run", "stall:app", "--workers", "4", "--port", "0", "--no-access-log"),
+}
+
+RELOADING = {
+    "uvicorn": ("uvicorn", "stall:app", "--reload", "--port", "0", "--no-access-log"),
+    "gunicorn": SERVERS["gunicorn"],  # told to by SIGHUP: its --reload does not end workers of uvicorn's kind
+    "fanlight run": ("fanlight", "run", "stall:app", "--reload", "--workers", "2", "--port", "0", "--no-access-log"),
 }
 
 
@@ -48,6 +65,39 @@ def test_every_worker_shows_the_same(
     assert percentiles[0]["count"] == sent
     listed = document(connections[min(connections)], "/dashboard/api/system/health")["instances"]
     assert {each["pid"] for each in listed if each["live"]} == set(connections)
+    close(connections)
+    running.stop()
+    assert stored_requests(folder) == sent
+    merged = stored_histogram(folder).quantiles((0.5, 0.95, 0.99))
+    assert [percentiles[0][f"{name}_ms"] for name in ("p50", "p95", "p99")] == list(map(milliseconds, merged))
+
+
+@pytest.mark.parametrize("server", RELOADING)
+def test_a_reload_keeps_the_totals(server: str, launch: Launch, eventually: Eventually, folder: Path) -> None:
+    """X-2, X-3: when a file changes the workers are replaced, the service answers on the same port, and the new ones
+    tell all that was ever asked; at the end the store holds it."""
+    running = launch(*RELOADING[server])
+    place, workers = listening(running), {"uvicorn": 1, "gunicorn": 4}.get(server, 2)
+    before = each_worker(place, workers, eventually)
+    close(before)
+    sent = drive(place, 200, 40)
+    source = folder / "stall.py"
+    source.write_text(source.read_text() + "\n# changed\n")
+    if server == "gunicorn":
+        running.popen.send_signal(signal.SIGHUP)
+
+    def renewed() -> bool:
+        try:
+            found = each_worker(place, workers, eventually)
+            close(found)
+        except OSError:  # between two workers
+            return False
+        return not found.keys() & before.keys()
+
+    eventually(renewed)
+    sent += drive(place, 40, 40)
+    connections = each_worker(place, workers, eventually)
+    eventually(lambda: [total for total, _ in told(connections)] == [sent] * workers)
     close(connections)
     running.stop()
     assert stored_requests(folder) == sent

@@ -25,8 +25,10 @@ class Pacer:
         now_ns: Callable[[], int] = time.perf_counter_ns,
         sleep: Callable[[float], None] = time.sleep,
         slice_ns: int = SLICE_NS,
+        pause_seconds: float = PAUSE_SECONDS,
     ) -> None:
         self._slice_ns = slice_ns
+        self._pause_seconds = pause_seconds
         self._now_ns = now_ns
         self._sleep = sleep
         self._local = local()
@@ -44,7 +46,7 @@ class Pacer:
         self._local.since = self._now_ns()
 
     def breathe(self) -> None:
-        """Yield for 0.5 ms when this thread's slice is used up."""
+        """Yield for a moment when this thread's slice is used up."""
         try:
             held = self._now_ns() - self._local.since
         except AttributeError:  # a thread that never said when it began
@@ -53,7 +55,7 @@ class Pacer:
         if held < self._slice_ns:
             return
         self.longest_ns = max(self.longest_ns, held)
-        self._sleep(PAUSE_SECONDS)
+        self._sleep(self._pause_seconds)
         self._local.since = self._now_ns()
 
 

@@ -115,6 +115,8 @@ class Series:
         if old:
             self._drop_extremes(old)
         if old or ended:
+            # What came and went leaves gaps in a dictionary, which grows to twice its size when it is full of them.
+            self.running.buckets = dict(self.running.buckets)
             self._restore_extremes()
             self.summary, self.unusual, self.order = None, None, []
 
