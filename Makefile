@@ -32,7 +32,7 @@ test-all: dev lowest base system lint types ## Also the soaks, the oldest suppor
 
 bench: ## The comparisons with peers; prints their tables
 	@sh scripts/venv.sh $(VENV) -e '.[bench]' -c constraints/highest.txt
-	@status=0; for script in middleware calls memory history screen viewers hosts terminal console gateway; do echo "== $$script"; $(BIN)/python "bench/$$script.py" || status=1; done; exit $$status
+	@status=0; for script in middleware calls memory slices history screen viewers hosts terminal console gateway tools; do echo "== $$script"; $(BIN)/python "bench/$$script.py" || status=1; done; exit $$status
 
 lint: dev ## Ruff, formatting included
 	$(BIN)/ruff check .

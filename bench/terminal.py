@@ -18,7 +18,9 @@ import sys
 import tempfile
 import termios
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -76,7 +78,10 @@ class Replay:
         self.asked += 1
         return self._decoder.decode(self._bodies[self.asked % len(self._bodies)])
 
-    async def act(self, action: str) -> ActionResult:
+    async def act(self, action: str, values: Mapping[str, Any]) -> ActionResult:
+        return ActionResult("error", "a replay does nothing")
+
+    async def follow(self, run: str) -> ActionResult:
         return ActionResult("error", "a replay does nothing")
 
 

@@ -15,7 +15,7 @@ from tests.test_dashboard import ask
 
 import fanlight
 from fanlight import Fanlight, FanlightError, declared
-from fanlight.panels import Stat, Table, View
+from fanlight.panels import Slot, Stat, Table, Text, View
 
 
 @pytest.fixture
@@ -176,8 +176,45 @@ def test_a_page_is_in_the_menu_and_its_panels_in_the_api(dashboard: Fanlight) ->
     assert status == 200
     assert 'id="panel-all-uploads-2"' in html
     assert client.ask("/api/panels/all-uploads-1")[1]["panel"]["facts"][0]["value"] == 7
+    assert client.ask("/api/pages/pages/all-uploads")[1]["title"] == "Uploads"
     assert client.ask("/pages/nope")[0] == 404
     assert client.ask("/api/panels/all-uploads-9")[0] == 404
+
+
+def test_a_page_of_the_application_is_the_overview(dashboard: Fanlight) -> None:
+    """HUB-1, ORC-9, X-5: a page of the application stands at P, made of its own panels and of built-in ones, each as
+    wide as it says; its panels answer under their names, and what others put on the overview stays."""
+
+    @dashboard.panel("Queue")
+    def queue() -> str:
+        return "of another module"
+
+    @dashboard.page("Hub", replaces="overview")
+    def hub() -> list[Any]:
+        stats = Slot(name="stats", build=lambda snapshot, view: Text(title="Prompts", text="seven"))
+        return [dashboard.slot("health", span=6), stats, dashboard.slot("queue"), Stat(title="Open", value=3)]
+
+    client = Client(dashboard)
+    html = client.ask("")[1]
+    assert '<a href="./" aria-current="page"' in html
+    assert [name for name in ("health", "stats", "queue", "overview-4", "routes") if f'id="panel-{name}"' in html] == [
+        "health", "stats", "queue", "overview-4",
+    ]  # fmt: skip
+    assert html.count("of another module") == 1
+    assert "seven" in client.ask("/stats-partial")[1]
+    assert client.ask("/api/pages/overview")[1]["title"] == "Hub"
+    assert client.ask("/api/panels/overview-4")[1]["panel"]["value"] == 3
+
+
+def test_pages_and_places_without_sense_are_refused(dashboard: Fanlight) -> None:
+    """X-5: a page that replaces none, one built-in page replaced twice, and a panel there is not."""
+    with pytest.raises(FanlightError, match="replaces='home'; expected one of overview"):
+        dashboard.page("Hub", replaces="home")(list)
+    dashboard.page("Hub", replaces="overview")(list)
+    with pytest.raises(FanlightError, match="there is a page overview already"):
+        dashboard.page("Hub", replaces="overview")(list)
+    with pytest.raises(FanlightError, match="no panel 'nope' to put on a page; there is actions, "):
+        dashboard.slot("nope")
 
 
 def test_broken_panels_hurt_nothing_else(dashboard: Fanlight) -> None:
@@ -239,3 +276,26 @@ def test_a_page_declared_twice_is_refused(dashboard: Fanlight) -> None:
         dashboard.page("More", name=f"more-{number}")(list)
     with pytest.raises(FanlightError, match="one too many"):
         dashboard.page("More", name="more")(list)
+
+
+def test_names_with_slashes_are_reached(dashboard: Fanlight) -> None:
+    """HUB-3, HUB-8, ORC-3: a service `org/model` has its page, its health, its figures, its restart and its breaker."""
+    restarted: list[str] = []
+    dashboard.service("org/model", kind="llm", breaker=True, restart=lambda: restarted.append("org/model"))
+    client = Client(dashboard)
+    dashboard.start()
+    with dashboard.call("org/model", "chat", kind="llm"):
+        pass
+    eventually(lambda: client.ask("/health/org/model")[0] == 200)
+    assert client.ask("/health/org/model")[1]["name"] == "org/model"
+    assert client.ask("/api/wrappers/org/model/metrics")[0] == 200
+    assert client.ask("/api/pages/services")[0] == 200
+    assert 'href="services/org%2Fmodel"' in client.ask("/services")[1]
+    assert "actions/breakers/org%2Fmodel/trip" in client.ask("/services/org/model")[1]
+    assert client.post("/actions/restart/org/model")["status"] == "success"
+    assert restarted == ["org/model"]
+    assert client.post("/actions/breakers/org/model/trip")["status"] == "success"
+    eventually(lambda: client.ask("/health/org/model")[1]["breaker"]["state"] == "open")
+    assert client.post("/actions/breakers/org/model/reset")["status"] == "success"
+    assert client.ask("/health/org/none")[0] == 404
+    assert client.ask("/actions/restart/org/none", "POST")[0] == 404

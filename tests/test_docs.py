@@ -315,7 +315,8 @@ def _answered(address: str, patterns: list[re.Pattern[str]]) -> bool:
         if values is None:
             continue
         named = values.groupdict()
-        own = {"panel": {*PANELS, "recent-uploads"}, "action": {"clear-cache", "reindex"}, "own": {"all-uploads"}}
+        pages = {"all-uploads", "mcp", "pipelines"}
+        own = {"panel": {*PANELS, "recent-uploads"}, "action": {"clear-cache", "reindex"}, "own": pages}
         known: dict[str, Collection[str]] = {"page": PAGES, **own}
         if all(named[name] in names or "{" in named[name] for name, names in known.items() if name in named):
             return True

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "fanlight"
 
 FLOORS = {
-    "errors": 0, "clock": 0, "settings": 0, "formats": 0,
+    "errors": 0, "clock": 0, "settings": 0, "formats": 0, "hosts": 0,
     "core": 1, "panels": 1,
     "stores": 2, "capture": 2, "services": 2, "pages": 2,
     "faces": 3,
@@ -28,10 +28,15 @@ FLOORS = {
     "presence": 4,
     "sidecar": 4,
     "readings": 4,
+    "probes": 4,
+    "snapshot": 4,
     "sample": 4, "gateway": 4, "": 4,
     "cli": 5, "__main__": 5,
 }  # fmt: skip
 """The floor of each module or package under `fanlight`; "" is the package itself, its public names."""
+
+PUBLIC = {"", "clock", "errors", "formats", "hosts", "panels", "probes", "snapshot"}
+"""What an application may import; the gateway is one. "" is the package itself."""
 
 APART = {"stores", "capture", "services", "pages"}
 """Packages of one floor that do not know each other."""
@@ -41,7 +46,6 @@ TYPES_ONLY = {("fanlight.panels", "fanlight.core.snapshot")}
 
 COMES_WITH = {
     "markupsafe": "jinja2", "anyio": "starlette", "pydantic": "fastapi", "fpdf": "fpdf2", "rich": "textual",
-    "yarl": "aiohttp",
 }  # fmt: skip
 """Modules that a declared library brings along as part of its own interface, or under another name."""
 
@@ -152,6 +156,22 @@ def test_every_module_imports_from_its_own_floor_or_below() -> None:
     assert not faults, "\n".join(["the floors are broken:", *faults])
 
 
+def test_the_gateway_and_the_examples_use_the_public_modules_alone() -> None:
+    """X-1: whatever an application needs is public; what the gateway cannot do with that, nobody can."""
+    examples = [
+        each
+        for path in sorted((ROOT / "examples").rglob("*.py"))
+        for each in imports_of(path.stem, path.read_text(encoding="utf-8"), PUBLIC_NAMES)
+    ]
+    imports = [*examples, *(each for each in all_imports() if room(each.importer) == "gateway")]
+    deep = [
+        f"{each.importer}:{each.line} imports {each.name}"
+        for each in imports
+        if each.name.split(".")[0] == "fanlight" and room(each.name) not in PUBLIC | {"gateway"}
+    ]
+    assert not deep, "\n".join(["import these from a public module:", *deep])
+
+
 def test_every_outside_library_is_declared() -> None:
     """X-8: what the package imports is in pyproject.toml, so that an install brings it."""
     base, extras = declared()
@@ -174,6 +194,8 @@ def test_optional_libraries_have_one_adapter_each() -> None:
 def _purpose(module: str) -> str:
     return "recorded" if module.startswith("fanlight.capture.clients.") else "used"
 
+
+PUBLIC_NAMES = frozenset(f"fanlight.{name}" for name in PUBLIC if name)
 
 KNOWN = frozenset(
     {"fanlight.core.snapshot", "fanlight.panels", "fanlight.stores.base", "fanlight.stores.__init__", "fanlight.stores"}

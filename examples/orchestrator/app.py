@@ -15,10 +15,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import fanlight
-from fanlight import BreakerOpen, Fanlight
-from fanlight.core.breaker import Policy
+from fanlight import BreakerOpen, Fanlight, Policy
 from fanlight.panels import State, Status, StatusItem
-from fanlight.services.probe import http
+from fanlight.probes import http
 
 from .knobs import MOODS, WRAPPERS, Knobs, Mood, Wrapper, WrapperError
 from .knowledge import Server, facts_about

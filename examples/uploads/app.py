@@ -19,7 +19,7 @@ from typing import Annotated, Any, Final
 from fastapi import FastAPI, HTTPException, Query, Request
 
 from fanlight import Fanlight
-from fanlight.services.probe import redis as redis_probe
+from fanlight.probes import redis as redis_probe
 
 from .panels import declare
 from .storage import MemoryStorage, RedisStorage, Storage, Upload

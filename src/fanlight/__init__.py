@@ -1,36 +1,55 @@
-"""Fanlight: a live dashboard that lives inside a Python service."""
+"""Fanlight: a live dashboard that lives inside a Python service.
+
+An application imports from here and from `fanlight.panels`, `snapshot`, `formats`, `probes`, `hosts`, `errors` and `clock`;
+what lies deeper may change at any time.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from fanlight.errors import BreakerOpen, FanlightError, SettingsError, StoreError
 
 if TYPE_CHECKING:
+    from fanlight.capture.logs import CorrelationFilter
+    from fanlight.core.breaker import Policy
+    from fanlight.core.context import correlation_id
+    from fanlight.core.facts import error_type
     from fanlight.dashboard import Fanlight
+    from fanlight.services.budgets import Spending
     from fanlight.services.progress import progress
 
 __all__ = [
     "BreakerOpen",
+    "CorrelationFilter",
     "Fanlight",
     "FanlightError",
+    "Policy",
     "SettingsError",
+    "Spending",
     "StoreError",
     "__version__",
+    "correlation_id",
+    "error_type",
     "progress",
 ]
 
 __version__ = "0.1.0"
 
+_PLACES: Final = {
+    "CorrelationFilter": "fanlight.capture.logs",
+    "Fanlight": "fanlight.dashboard",
+    "Policy": "fanlight.core.breaker",
+    "Spending": "fanlight.services.budgets",
+    "correlation_id": "fanlight.core.context",
+    "error_type": "fanlight.core.facts",
+    "progress": "fanlight.services.progress",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """`Fanlight` and `progress` are loaded when asked for, so that commands print help without waiting for them."""
-    if name == "Fanlight":
-        from fanlight.dashboard import Fanlight
-
-        return Fanlight
-    if name == "progress":
-        from fanlight.services.progress import progress
-
-        return progress
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """These are loaded when asked for, so that commands print help without waiting for them."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)

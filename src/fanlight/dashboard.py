@@ -27,6 +27,7 @@ from fanlight.faces import api
 from fanlight.faces.context import AccessCheck, FaceContext
 from fanlight.faces.web.app import WebFace
 from fanlight.readings import Readings
+from fanlight.services import budgets
 from fanlight.settings import Settings, load
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -76,13 +77,16 @@ class Fanlight(Declaring, Readings):
         """Where facts go."""
         settings = self.settings
         _renew_after_fork(self)
-        return Recorder(
+        recorder = Recorder(
             self._clock,
+            self._budgets,
             slow_seconds=settings.slow_seconds,
             very_slow_seconds=settings.very_slow_seconds,
             slow_routes=settings.slow_routes,
             max_series=settings.max_series,
         )
+        recorder.samplers.append(functools.partial(budgets.samples, self._budgets))
+        return recorder
 
     def _renew(self) -> None:
         """In the child of a fork: a new instance, with threads and connections of its own."""

@@ -6,19 +6,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from fanlight.capture import cachetools, lru
 from fanlight.clock import Clock
 from fanlight.core.pacer import Pacer
 from fanlight.core.recorder import Recorder, Sample
+from fanlight.core.snapshot import Snapshot
 from fanlight.errors import FanlightError
 from fanlight.faces.context import ActionResult, Visit
 from fanlight.faces.threads import in_thread
 from fanlight.pages import PAGES, PANELS, PageSpec
 from fanlight.pages.own import HEADING, OwnPages, OwnPanels
-from fanlight.panels import Slot
+from fanlight.panels import Page, Slot, View
 from fanlight.services.actions import Action, Actions, UnknownAction
 from fanlight.services.cache import Cache, clearable
 from fanlight.services.panels import PageSource, Source
@@ -61,6 +64,7 @@ class Declared:
         self.caller = LoopCaller()
         self.panels: dict[str, Slot] = {}
         self.pages: dict[str, PageSpec] = {}
+        self.replaced: dict[str, PageSpec] = {}
         self._clock = clock
         self._placed: dict[str, list[str]] = {}
         self._sources: dict[str, Source] = {}
@@ -92,20 +96,43 @@ class Declared:
 
     def page(self, name: str, title: str, function: Callable[[], Any], made: Making) -> None:
         """Add a page; raises FanlightError for a name that is taken and for numbers that make no sense."""
-        _check(f"page {name}", made, self.pages)
+        source = self._page(name, title, function, made)
+        self.pages[f"pages/{name}"] = PageSpec(name=f"pages/{name}", title=title, build=source.build)
+
+    def replace(self, name: str, title: str, function: Callable[[], Any], made: Making) -> None:
+        """Have a page stand where the built-in one of that name stands; raises FanlightError as `page` does."""
+        if name not in PAGES:
+            raise FanlightError(f"the page {title} has replaces={name!r}; expected one of {', '.join(PAGES)}")
+        source, builtin = self._page(name, title, function, made), PAGES[name]
+
+        def build(snapshot: Snapshot, view: View) -> Page:
+            return Page(name=name, title=title, slots=source.slots())
+
+        self.replaced[name] = msgspec.structs.replace(builtin, title=title, build=build)
+
+    def _page(self, name: str, title: str, function: Callable[[], Any], made: Making) -> PageSource:
+        _check(f"page {name}", made, self._page_sources)
         if name in self._page_sources:
             raise FanlightError(f'there is a page {name} already: give this one another name="..."')
         source = PageSource(name, title, function, self.caller, self._clock, made.every, made.timeout)
         self._page_sources[name] = source
-        self.pages[f"pages/{name}"] = PageSpec(name=f"pages/{name}", title=title, build=source.build)
+        return source
+
+    def slot(self, name: str) -> Slot:
+        """The place of a built-in panel, or of one declared; raises FanlightError for a name that is none."""
+        slot = PANELS.get(name) or self.panels.get(name)
+        if slot is None:
+            known = ", ".join(sorted((*PANELS, *self.panels)))
+            raise FanlightError(f"there is no panel {name[:80]!r} to put on a page; there is {known}")
+        return slot
 
     def all_pages(self) -> Mapping[str, PageSpec]:
         """The built-in pages and the application's."""
-        return OwnPages(PAGES, self.pages, self._on)
+        return OwnPages(PAGES, self.pages, self._on, self.replaced)
 
     def all_panels(self) -> Mapping[str, Slot]:
         """The built-in panels and the application's."""
-        return OwnPanels(PANELS, self.panels, self._of_pages)
+        return OwnPanels(PANELS, self.panels, self._of_pages, self._instead)
 
     def _on(self, page: str) -> list[Slot]:
         """The panels on a page; all begin to be made at once, so that none waits for another."""
@@ -115,12 +142,12 @@ class Declared:
         return [self.panels[name] for name in names]
 
     def _of_pages(self, name: str) -> Slot | None:
-        for source in tuple(self._page_sources.values()):
-            if name == source.name or name.startswith(f"{source.name}-"):
-                found = [slot for slot in source.slots() if slot.name == name]
-                if found:
-                    return found[0]
-        return None
+        near = (each for each in tuple(self._page_sources.values()) if f"{name}-".startswith(f"{each.name}-"))
+        return _slot_named(name, near)
+
+    def _instead(self, name: str) -> Slot | None:
+        """The panel that a page in a built-in one's place shows under this name."""
+        return _slot_named(name, [self._page_sources[page] for page in tuple(self.replaced)])
 
     def cache(self, name: str, count: Callable[[str, int], None], clear: Callable[[], Any] | None) -> Cache:
         """The counter of a cache; one name, one cache."""
@@ -151,6 +178,10 @@ class Declared:
             cache.refresh()
             if cache.entries is not None:
                 yield Sample("cache.size", cache.name, cache.entries, "sum", "instance")
+
+
+def _slot_named(name: str, sources: Iterable[PageSource]) -> Slot | None:
+    return next((slot for source in sources for slot in source.slots() if slot.name == name), None)
 
 
 def _check(what: str, made: Making, declared: Collection[str]) -> None:

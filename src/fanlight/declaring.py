@@ -8,20 +8,25 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
+import msgspec
+
 from fanlight.capture.clients import library
 from fanlight.capture.clients.library import Library
 from fanlight.capture.websocket import websocket
 from fanlight.clock import Clock
 from fanlight.core.breaker import Policy
+from fanlight.core.budgets import Budget, Budgets, Per
 from fanlight.core.context import correlation_id
 from fanlight.core.recorder import Recorder
 from fanlight.declared import Declared, Making
 from fanlight.engine import Engine
 from fanlight.faces.errors import shown
-from fanlight.panels import View
+from fanlight.panels import Slot, View
 from fanlight.services.actions import TIMEOUT_SECONDS, Action, UnknownAction
 from fanlight.services.actions import Runs as WhereItRuns
 from fanlight.services.breaker import BREAKERS, Breaker, Breakers
+from fanlight.services.budgets import Spending
+from fanlight.services.budgets import check as check_budget
 from fanlight.services.cache import Cache
 from fanlight.services.calls import NO_ATTRIBUTES, Call, Nowhere, record_call
 from fanlight.services.client_calls import Watcher
@@ -65,6 +70,7 @@ class Declaring(ABC):
         self._declared = Declared(clock)
         self._breakers = Breakers(clock, lambda: self._sink)
         self._registry = Registry()
+        self._budgets = Budgets()
         self._watched: list[tuple[Library, Watcher]] = []
         self._services = self._registry.declared
         self._declared.actions.register(self._breaker_action())
@@ -142,7 +148,7 @@ class Declaring(ABC):
     ) -> None:
         """Name something the application depends on, before its first call; declaring it again replaces what was said.
 
-        `probe` (see `fanlight.services.probe`) is asked every `interval` seconds, given `timeout`, and believed to fail
+        `probe` (see `fanlight.probes`) is asked every `interval` seconds, given `timeout`, and believed to fail
         after `threshold` failures in a row. `/health` answers 503 while a `required` service is down. `restart` (sync
         or async) makes restarting it an action. With a `breaker` all its calls go through one. Raises FanlightError.
         """
@@ -175,6 +181,30 @@ class Declaring(ABC):
         if policy is not None or ignore:
             made.declare(policy, ignore)
         return made
+
+    def budget(
+        self,
+        name: str,
+        amount: float,
+        /,
+        *,
+        per: Per = "month",
+        warn: float = 0.8,
+        service: str = "",
+        model: str = "",
+        where: Mapping[str, str] | None = None,
+    ) -> Spending:
+        """What calls of language models may cost a day or a month (of UTC), in US dollars, over all workers.
+
+        It covers all of them, or those of a `service`, of a `model`, with the attributes `where`. From the share `warn`
+        on the dashboard warns; nothing is refused: ask `over`. Declaring it again replaces it. Raises FanlightError.
+        """
+        made = Budget(
+            name=name, amount=amount, per=per, warn=warn, service=service, model=model, where=dict(where or {})
+        )
+        check_budget(made, self._budgets.declared)
+        self._budgets.declare(made)
+        return Spending(self._budgets, made, lambda: self._clock.time_ns() / 1e9)
 
     def record_call(
         self,
@@ -293,19 +323,39 @@ class Declaring(ABC):
         return declare
 
     def page(
-        self, title: str, /, *, every: float = 10.0, timeout: float = 5.0, name: str | None = None
+        self,
+        title: str,
+        /,
+        *,
+        every: float = 10.0,
+        timeout: float = 5.0,
+        name: str | None = None,
+        replaces: str | None = None,
     ) -> Callable[[F], F]:
         """Decorate a function (sync or async) that returns the panels of a page of its own, `P/pages/{name}`.
 
-        It is asked as a panel's function is. The list may hold whatever a panel's function may return, and Slots.
+        It is asked as a panel's function is. The list may hold whatever a panel's function may return, and Slots. The
+        page may stand in the place of a built-in one that it `replaces`: "overview" is `P` itself.
         """
         title = heading("page", title)
 
         def declare(function: F) -> F:
-            self._declared.page(path_name("page", function, name), title, function, Making(every, timeout))
+            made = Making(every, timeout)
+            if replaces is not None:
+                self._declared.replace(replaces, title, function, made)
+            else:
+                self._declared.page(path_name("page", function, name), title, function, made)
             return function
 
         return declare
+
+    def slot(self, name: str, /, *, span: int | None = None, rows: int | None = None) -> Slot:
+        """A built-in panel, or one declared with `panel`, as a place on a page of one's own.
+
+        `span` of 12 columns wide and `rows` high, as it is elsewhere unless told. Raises FanlightError for no panel.
+        """
+        slot = self._declared.slot(name)
+        return msgspec.structs.replace(slot, span=span or slot.span, rows=rows or slot.rows)
 
     def redis(self, client_or_url: Any) -> None:
         """Watch a Redis: its latency, memory, keys, clients and hit rate, read every 5 s while somebody looks, else 15.

@@ -26,9 +26,10 @@ from fanlight.core.timeline import SPAN
 from fanlight.declared import Declared, tell
 from fanlight.errors import FanlightError
 from fanlight.faces.prometheus import expose
-from fanlight.panels import ActionButton
+from fanlight.panels import ActionButton, View
 from fanlight.presence import announce
 from fanlight.services.breaker import BREAKERS, Breakers
+from fanlight.services.budgets import Auditor
 from fanlight.services.cache import Cache
 from fanlight.services.execution import NAME as ACTION
 from fanlight.services.execution import Execution
@@ -112,6 +113,7 @@ class Engine:
         self.query = Query(settings, clock, own, everything, self, self.pulse.pacer.breathe, self._ranges)
         self._analytics = self._shared_analytics()
         self.runs = Runs(declared.actions, self.commands, lambda: recorder.instance, self._live, clock, tell(recorder))
+        self._auditor = Auditor(recorder, self.commands)
         self._open: Frame | None = None
         self._exposition: dict[str, tuple[int, str]] = {}
         self._lock = threading.Lock()
@@ -119,8 +121,8 @@ class Engine:
         self._obeyed = observes
         self._store_turn = threading.Event()
         self._store_thread: threading.Thread | None = None
-        self._uninstall_logging: Callable[[], object] = _nothing
-        self._withdraw: Callable[[], object] = _nothing
+        self._uninstall_logging: Callable[[], object] = lambda: None
+        self._withdraw: Callable[[], object] = lambda: None
         self._redis: RedisMonitor | None = None
         if self.store.url.startswith("redis"):
             self.watch_redis(locate_redis(settings.store))
@@ -272,6 +274,7 @@ class Engine:
             self.recorder.close_second(self._open)
             if self.fleet is not None:
                 self.fleet.publish(self._open, self.pulse.pacer.breathe)
+            self._open.release(self.pulse.pacer.breathe)
             self._open = None
 
     def _begin_again(self) -> None:
@@ -313,6 +316,7 @@ class Engine:
                 self.fleet.follow()
             if not self.observes:
                 self._compactor.turn()
+                self._auditor.turn(lambda: self.query.snapshot(View()).budgets)
         except Exception as error:
             self.recorder.failed("store", error)
 
@@ -371,6 +375,7 @@ class Engine:
         if known is None or known[0] != turn:
             cumulative = self.query.cumulative(snapshot.scope)
             text = expose(snapshot, cumulative, breathe=self.pulse.pacer.breathe).decode()
+            cumulative.release(self.pulse.pacer.breathe)
             known = self._exposition[snapshot.scope] = (turn, text)
         return known[1]
 
@@ -381,10 +386,6 @@ class Engine:
     def history(self) -> str:
         """What is wrong with the store, "" when nothing is."""
         return self.fleet.history() if self.fleet is not None else self.warning
-
-
-def _nothing() -> None:
-    """What is uninstalled where nothing was installed."""
 
 
 def _follow(reference: weakref.ref[Engine], due: threading.Event) -> None:

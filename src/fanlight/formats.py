@@ -176,3 +176,8 @@ _BY_UNIT: Final[Mapping[str, Callable[[Any], tuple[str, str]]]] = {
     "time": lambda raw: (time_of_day(raw), ""),
     "boolean": lambda raw: ("yes" if raw else "no", ""),
 }
+
+
+def dollars(amount: float) -> str:
+    """US dollars to the cent, less than one to a hundredth of it."""
+    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.4f}"

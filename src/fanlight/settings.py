@@ -45,6 +45,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sample_data: bool = False
     port: int = 0
 
+    def slow_from(self, route: str) -> tuple[float, float]:
+        """Seconds from which a request of a route is slow, and very slow: later where slow itself begins later."""
+        own = self.slow_routes.get(route)
+        if own is None:
+            return self.slow_seconds, self.very_slow_seconds
+        return own, max(self.very_slow_seconds, own * self.very_slow_seconds / self.slow_seconds)
+
 
 DESCRIPTIONS: Final[Mapping[str, str]] = {
     "name": "The service's name; dashboards of one name and store show one service.",
@@ -62,7 +69,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     "streams": "Route templates whose responses are streams: judged by their first byte.",
     "slow_seconds": "From here on a request is slow.",
     "very_slow_seconds": "From here on a request is very slow.",
-    "slow_routes": "The slow threshold in seconds of single routes, by template.",
+    "slow_routes": "The slow threshold in seconds of single routes, by template; the mean is judged without them.",
     "websocket_group_params": "Path parameters that name a WebSocket's group, the first found wins.",
     "websocket_user_params": "Path parameters that name a WebSocket's user, the first found wins.",
     "log_level": "The least level of log lines that are kept.",

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -48,9 +48,16 @@ async def app(scope, receive, send):
 class Running:
     """A running command: its output so far, and its service."""
 
-    def __init__(self, words: list[str], folder: Path, environ: dict[str, str], module: str = "fanlight") -> None:
+    def __init__(
+        self,
+        words: list[str],
+        folder: Path,
+        environ: dict[str, str],
+        module: str = "fanlight",
+        before: Sequence[str] = (),
+    ) -> None:
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", module, *words],
+            [*before, sys.executable, "-m", module, *words],
             cwd=folder,
             env=environ,
             stdin=subprocess.DEVNULL,

@@ -205,6 +205,93 @@ def test_ctrl_z_and_fg(start: Start, eventually: Eventually) -> None:
     assert found == list(range(len(found)))
 
 
+def in_a_shell(start: Start, *words: str) -> tuple[Terminal, psutil.Process]:
+    """A command as a job of a shell, and its process in the terminal's foreground."""
+    shell = start("--version", before=BASH)
+    shell.until("bash-.*[#$] ")
+    shell.type(f"RATE=100 {' '.join([sys.executable, '-m', 'fanlight', *words])}\r")
+    served(shell)
+    return shell, psutil.Process(shell.popen.pid).children()[0]
+
+
+def left_with(shell: Terminal, keys: str) -> list[int]:
+    """End the command and the shell; the numbered lines there were."""
+    begun = len(shell.text)
+    shell.type(keys)
+    shell.until("bash-.*[#$] ", begun)
+    shell.type("echo status $?\r")
+    shell.until(r"status 0\r", begun)
+    shell.type("exit\r")
+    shell.end()
+    return numbers(shell.rest())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTSTP, signal.SIGSTOP], ids=["TSTP", "STOP"])
+@pytest.mark.parametrize("dashboard", [False, True], ids=["lines", "dashboard"])
+def test_stopped_and_continued_from_outside(start: Start, number: int, dashboard: bool) -> None:
+    """TTY-2: kill -TSTP gives the shell its terminal as Ctrl+Z does; fg draws anew, after -STOP too; the service
+    answers all the while and no line is lost."""
+    restores = number == signal.SIGTSTP
+    shell, job = in_a_shell(start, *SERVE)
+    place = re.findall(r"dashboard at http://([\d.:]+)/", shell.text)[-1]
+    if dashboard:
+        shell.until("chatty", toggled(shell, DRAWN))
+    for _ in range(2):
+        begun = len(shell.text)
+        job.send_signal(number)
+        begun = shell.until("Stopped", shell.until(PLAIN, begun).end() if dashboard and restores else begun).end()
+        if restores:
+            shell.type("stty -a | tr ' ' '\\n' | grep -x -e -icanon -e icanon\r")
+            shell.until(r"[^-]icanon\r", begun)
+        assert ask(place).isdigit()
+        begun = len(shell.text)
+        shell.type("fg\r")
+        begun = shell.until(DRAWN if dashboard else r"<\d+>", begun).end()
+        if dashboard:
+            shell.until("chatty", begun)
+    if dashboard:
+        toggled(shell, PLAIN)
+    found = left_with(shell, "q")
+    assert found == list(range(len(found)))
+
+
+def test_continued_in_the_background_it_waits_for_the_terminal(start: Start) -> None:
+    """TTY-2: Ctrl+Z and bg: lines, and no drawing, while the terminal is the shell's; fg draws."""
+    shell, _ = in_a_shell(start, *SERVE, "--dashboard")
+    place = re.findall(r"dashboard at http://([\d.:]+)/", shell.text)[-1]
+    begun = shell.until("chatty", shell.until(DRAWN).end()).end()
+    shell.type("\x1a")
+    begun = shell.until("Stopped", begun).end()
+    shell.type("bg\r")
+    begun = shell.until(r"bash-.*[#$] ", shell.until("bg\r", begun).end()).end()
+    shell.type("echo typed $((6 * 7))\r")
+    begun = shell.until("typed 42\r", begun).end()
+    assert ask(place).isdigit()
+    shell.type("fg\r")
+    shell.until("chatty", shell.until(DRAWN, begun).end())
+    toggled(shell, PLAIN)
+    left_with(shell, "q")
+    found = [int(number) for number in re.findall(r"<(\d+)>", shell.text)]  # some stand behind the shell's prompt
+    assert found == list(range(len(found)))
+
+
+def test_a_stopped_supervisor_is_no_such_thing(start: Start, eventually: Eventually) -> None:
+    """TTY-2: the process behind the terminal is no job of a shell: kill -TSTP does not stop it, and nothing waits."""
+    terminal = start(*SERVE, "--dashboard", rate=50)
+    place = served(terminal)
+    terminal.until("chatty", terminal.until(DRAWN).end())
+    supervisor = psutil.Process(terminal.popen.pid).children()[0]
+    supervisor.send_signal(signal.SIGTSTP)
+    toggled(terminal, PLAIN)
+    begun = int(ask(place, "/number"))
+    terminal.until(f"<{begun + 5}>")
+    assert supervisor.status() != psutil.STATUS_STOPPED
+    terminal.type("q")
+    assert terminal.end() == 0
+    found = numbers(terminal.rest())
+    assert found == list(range(len(found)))
+
+
 @pytest.mark.parametrize("dashboard", [False, True], ids=["lines", "dashboard"])
 def test_a_terminal_that_stops_reading_stops_nothing(start: Start, eventually: Eventually, dashboard: bool) -> None:
     """TTY-6: while nobody reads the terminal every request is answered, and no line of thousands is lost."""

@@ -16,14 +16,14 @@ import psutil
 import pytest
 
 from fanlight.cli.demo import require
-from fanlight.cli.neighbours import NEIGHBOURS, bound, examples, said
+from fanlight.cli.neighbours import NEIGHBOURS, bound, examples, left_out, said
 from fanlight.errors import FanlightError
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command, Running
 
 ROOT = Path(__file__).resolve().parents[2]
-NEIGHBOUR = re.compile(r"fanlight: (?:orchestrator|uploads) at (\S+)/dashboard ")
+NEIGHBOUR = re.compile(r"fanlight: (hub|orchestrator|uploads) at (\S+)/dashboard ")
 
 
 def requests_so_far(body: str) -> int:
@@ -31,10 +31,15 @@ def requests_so_far(body: str) -> int:
     return int(json.loads(body)["performance"]["total_requests"])
 
 
-def addresses(running: Running) -> list[str]:
-    """Where the services of the demo are, once all is said."""
+def addresses(running: Running) -> dict[str, str]:
+    """Where the services of the demo are, by name, once all is said."""
     running.until("Ctrl+C stops everything")
-    return [match[1] for match in map(NEIGHBOUR.match, running.lines) if match]
+    return {match[1]: match[2] for match in map(NEIGHBOUR.match, running.lines) if match}
+
+
+def calls(running: Running, address: str) -> dict[str, int]:
+    """The calls that a gateway has made so far, by service."""
+    return {each["name"]: each["calls"] for each in json.loads(running.get(address, "/api/services")[1])["services"]}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -54,15 +59,19 @@ def test_the_demo_is_driven_and_ends_whole(
 
 
 def test_the_examples_run_side_by_side(command: Command, eventually: Callable[[Callable[[], bool]], None]) -> None:
-    """ORC-7, OBS-1, API-1: three services are served, driven and listed; `kill -9` of the demo leaves none behind."""
-    running = command("demo", "--port", "0")
+    """ORC-7, OBS-1, API-1, HUB-9: four services are served, driven and listed, the gateway with its MCP servers;
+    `kill -9` of the demo leaves none behind."""
+    running = command("demo", "--port", "0", "--rate", "3")
     first = running.served()
     others = addresses(running)
-    assert len(others) == 2
-    for address in (first, *others):
+    assert others.keys() == {"hub", "orchestrator", "uploads"}
+    for address in (first, *others.values()):
         eventually(lambda: requests_so_far(running.get(address, "/dashboard/api/data")[1]) > 5)  # noqa: B023
+    eventually(lambda: {"sim", "time", "git"} <= calls(running, others["hub"]).keys())
+    eventually(lambda: min(calls(running, others["hub"])[name] for name in ("sim", "time", "git")) > 3)
+    assert any("mcp-server-git" in " ".join(process.cmdline()) for process in running.family())
     if shutil.which("redis-server"):
-        latency = json.loads(running.get(others[1], "/dashboard/api/stats")[1])["redis_latency_ms"]
+        latency = json.loads(running.get(others["uploads"], "/dashboard/api/stats")[1])["redis_latency_ms"]
         assert latency is None or latency > 0
         assert any("redis-server" in " ".join(process.cmdline()) for process in running.family())
     family = running.family()
@@ -80,16 +89,21 @@ def test_the_demo_without_traffic_is_still(command: Command) -> None:
 
 
 def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OBS-1: without a redis-server the list says that uploads are kept in memory, and where each example is."""
+    """OBS-1, X-8: a line for each thing that is not here, without redis-server that uploads are kept in memory, and
+    where each example is."""
     monkeypatch.setattr("shutil.which", lambda program: None)
     monkeypatch.delenv("UPLOADS_REDIS", raising=False)
     places = {each.name: f"http://127.0.0.1:{each.port}" for each in NEIGHBOURS}
     lines = said(NEIGHBOURS, places, "/dashboard").splitlines()
-    assert lines[0].startswith("fanlight: orchestrator at http://127.0.0.1:5000/dashboard (")
-    assert lines[1].startswith("fanlight: uploads at http://127.0.0.1:8002/dashboard (")
-    assert "left out: Redis" in lines[2]
+    assert lines[0].startswith("fanlight: hub at http://127.0.0.1:9090/dashboard (")
+    assert lines[1].startswith("fanlight: orchestrator at http://127.0.0.1:5000/dashboard (")
+    assert lines[2].startswith("fanlight: uploads at http://127.0.0.1:8002/dashboard (")
+    assert lines[3] == "fanlight: left out: mcp-server-git, as there is no git (Debian: apt install git)"
+    assert lines[4].startswith("fanlight: left out: Redis; without redis-server")
     monkeypatch.setattr("shutil.which", lambda program: "/usr/bin/redis-server")
     assert "left out" not in said(NEIGHBOURS, places, "/dashboard")
+    monkeypatch.setattr("fanlight.cli.neighbours.find_spec", lambda name: None if name == "ollama" else name)
+    assert left_out(places) == ["clients with ollama; pip install 'fanlight[demo]' brings it"]
 
 
 def test_a_port_that_is_taken_is_no_trouble() -> None:
@@ -113,4 +127,5 @@ def test_the_example_is_found() -> None:
     """API-1: the examples are found from the checkout as from an install, which packs every one of them."""
     assert (examples() / "chat_api" / "app.py").is_file()
     packed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert {f"examples/{each.name}" for each in NEIGHBOURS} < set(packed["force-include"])
+    ours = {path.relative_to(ROOT).as_posix() for path in (ROOT / "examples").iterdir() if path.name != "__pycache__"}
+    assert ours == set(packed["force-include"])

@@ -41,7 +41,7 @@ def test_the_example_is_right(command: Command) -> None:
     """HUB-9: `--check` says in a line what a configuration has, with status 0."""
     running = command("gateway", "--config", EXAMPLE, "--check")
     assert running.end() == 0
-    assert running.lines == [f"fanlight: {EXAMPLE} is right: 1 provider, 4 models"]
+    assert running.lines == [f"fanlight: {EXAMPLE} is right: 1 provider, 4 models, 1 MCP server, 1 pipeline"]
 
 
 def test_a_mistake_is_one_line(folder: Path, refused: Callable[..., str]) -> None:
@@ -50,6 +50,29 @@ def test_a_mistake_is_one_line(folder: Path, refused: Callable[..., str]) -> Non
     for more in (["--check"], ["--port", "0"]):
         assert "hub.toml:2: providers.x.kind is 'opnai'" in refused("gateway", *more)
     assert "cannot be read (No such file" in refused("gateway", "--config", "none.toml")
+
+
+def test_without_a_configuration_the_example_is_named(command: Command, refused: Callable[..., str]) -> None:
+    """X-8, HUB-9: an empty folder is told of --example, which runs there; both at once are refused."""
+    assert "try `fanlight gateway --example`" in refused("gateway", "--port", "0")
+    assert "leave one of the two away" in refused("gateway", "--example", "--config", "hub.toml")
+    running = command("gateway", "--example", "--check")
+    assert running.end() == 0
+    assert running.lines == [f"fanlight: {EXAMPLE} is right: 1 provider, 4 models, 1 MCP server, 1 pipeline"]
+
+
+def test_a_missing_mcp_server_hinders_nothing(command: Command, eventually: Eventually, folder: Path) -> None:
+    """HUB-2, HUB-9: the example without its MCP server answers, says on the page why the server does not run, and
+    answers its callers 503."""
+    hub = folder / "hub.toml"
+    hub.write_text(Path(EXAMPLE).read_text().replace("mcp-server-time", "mcp-server-nowhere"))
+    running = command("gateway", "--port", "0")
+    address = running.served().removesuffix("/dashboard")
+    assert completed(address, "gpt-sim")[0] == 200
+    eventually(lambda: "mcp-server-nowhere: No such file" in running.get(address, "/dashboard/pages/mcp")[1])
+    status, said = running.get(address, "/mcp/time/tools")
+    assert (status, "time cannot be started" in said) == (503, True)
+    assert running.stop() == 0
 
 
 def test_elsewhere_only_with_keys(folder: Path, refused: Callable[..., str]) -> None:

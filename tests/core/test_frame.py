@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tests.core.strategies import frames, record_at
 
 from fanlight.core import frame as frame_module
-from fanlight.core.frame import KEPT_LIMITS, SCHEMA, Frame, Gauge, Reading, Record, appended, newest
+from fanlight.core.cell import Cell
+from fanlight.core.frame import KEPT_LIMITS, SCHEMA, Frame, Gauge, Reading, Record, appended, decode_rows, newest
 from fanlight.errors import FanlightError
 
 
@@ -201,3 +202,23 @@ def test_a_damaged_second_part_is_refused() -> None:
     head, _ = Frame(5, 6).parts()
     with pytest.raises(FanlightError, match="that are no frame"):
         Frame.decode(head, b"garbage")
+
+
+def test_a_large_frame_is_written_read_and_let_go_of_in_pieces() -> None:
+    """TTY-6: between any two series, gauges and kinds of records there is a breath, for frames of any size."""
+    frame = Frame(0, 1)
+    cells = frame.series["requests"] = {("GET", f"/{number}"): Cell() for number in range(50)}
+    frame.gauges = {("level", str(number)): Gauge("sum", {"a": Reading(1.0, 2.0)}) for number in range(30)}
+    frame.kept["recent"] = [record_at(1)]
+    breaths: list[int] = []
+    parts = frame.parts(lambda: breaths.append(1))
+    assert len(breaths) >= 81
+    breaths.clear()
+    assert Frame.decode(*parts, lambda: breaths.append(1)) == frame
+    assert len(breaths) >= 80
+    breaths.clear()
+    assert len(decode_rows(*parts, lambda: breaths.append(1)).series["requests"]) == 50
+    assert len(breaths) >= 80
+    breaths.clear()
+    frame.release(lambda: breaths.append(1))
+    assert (cells, len(breaths)) == ({}, 50)

@@ -68,13 +68,15 @@ def test_a_request_is_counted_timed_and_kept() -> None:
 
 
 def test_failed_slow_and_very_slow_requests_are_kept_and_counted() -> None:
-    """API-6: over 1 s is slow, over 5 s very slow, a status from 400 on failed; a route's own threshold wins."""
-    bench = Bench(slow_routes={"/report": 8.0})
+    """API-6: over 1 s is slow, over 5 s very slow, a status from 400 on failed; a route's own threshold moves both."""
+    bench = Bench(slow_routes={"/report": 8.0, "/ping": 0.1})
     for route, seconds, status in (("/a", 0.999, 200), ("/a", 1.0, 404), ("/a", 5.0, 200), ("/report", 6.0, 200)):
         bench.request(route, seconds, status=status)
+    for route, seconds in (("/report", 39.0), ("/report", 40.0), ("/ping", 0.6)):
+        bench.request(route, seconds)
     frame = bench.take()
-    assert frame.counters == {"requests.slow": 2, "requests.very_slow": 2}
-    assert [record.data["duration"] for record in frame.kept["slow"]] == [1.0, 5.0]
+    assert frame.counters == {"requests.slow": 5, "requests.very_slow": 2}
+    assert [record.data["duration"] for record in frame.kept["slow"]] == [1.0, 5.0, 39.0, 40.0, 0.6]
     assert [record.data["status"] for record in frame.kept["failed"]] == [404]
     assert frame.totals["requests"].errors == 1
 

@@ -220,8 +220,29 @@ def test_thresholds(state: str, expected: str) -> None:
 
 def test_durations_are_judged_by_the_settings() -> None:
     """API-6: amber from slow on, red from very slow on."""
-    snapshot = ScriptedService(slow_seconds=0.2, very_slow_seconds=0.4).query.snapshot(View())
-    assert [rules.duration_state(seconds, snapshot) for seconds in (0.1, 0.2, 0.4)] == ["", "warn", "error"]
+    settings = {"slow_seconds": 0.2, "very_slow_seconds": 0.4, "slow_routes": {"/report": 2.0, "/ping": 0.1}}
+    snapshot = ScriptedService(**settings).query.snapshot(View())
+    states = {
+        route: [rules.duration_state(seconds, route, snapshot) for seconds in (0.1, 0.2, 0.4, 2.0, 4.0)]
+        for route in ("/", "/report", "/ping")
+    }
+    assert states == {
+        "/": ["", "warn", "error", "error", "error"],
+        "/report": ["", "", "", "warn", "error"],
+        "/ping": ["warn", "warn", "error", "error", "error"],
+    }
+
+
+def test_the_mean_is_judged_without_routes_that_may_be_slow() -> None:
+    """API-6: what is known to take long, such as a model's answer, does not make the service look degraded."""
+    service = ScriptedService(slow_routes={"/v1/chat/completions": 30.0})
+    requests(3, seconds=4.0, route="/v1/chat/completions")(service)
+    requests(3, seconds=0.1)(service)
+    service.tick()
+    snapshot = service.query.snapshot(View())
+    assert snapshot.requests.window.mean > rules.MEAN_SECONDS
+    assert rules.judged_mean(snapshot) == pytest.approx(0.1)
+    assert rules.judge(snapshot).state == "ok"
 
 
 def test_a_database_that_is_not_set_up_is_never_red() -> None:

@@ -13,12 +13,10 @@ from fanlight.faces.web.access import (
     Caller,
     decide,
     forwarding_header,
-    host_name,
-    is_loopback,
-    is_loopback_name,
     token_match,
 )
 from fanlight.faces.web.session import cookie_name, make_session
+from fanlight.hosts import host_name, is_loopback, is_loopback_name
 from fanlight.settings import Settings
 
 NOW = 1_700_000_000.0

@@ -72,7 +72,7 @@ def test_references_lead_somewhere_and_schemas_are_sound() -> None:
 
 def test_every_json_route_is_described() -> None:
     """ORC-3: what is routed is described and the other way round, the Prometheus text apart."""
-    routed = {route.path for route in routes(busy_service().context)}
+    routed = {route.path.replace(":path", "") for route in routes(busy_service().context)}
     assert routed - {"/metrics"} == set(description()["paths"])
 
 

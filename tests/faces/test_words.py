@@ -36,3 +36,15 @@ def test_calls_in_texts_are_shown_as_code() -> None:
 def test_statuses_are_coloured_by_meaning(code: object, state: str) -> None:
     """HUB-6: errors stand out; WebSocket close codes are judged as such."""
     assert status_state(code) == state
+
+
+def test_code_includes_the_with_around_a_call() -> None:
+    """X-5: an empty panel says what to write, and what is to be written stands apart from the sentence."""
+    said = 'None yet. with dashboard.breaker("name"): ... or dashboard.service("name", breaker=True) adds one.'
+    assert pieces(said) == [
+        ("None yet. ", False),
+        ('with dashboard.breaker("name"): ...', True),
+        (" or ", False),
+        ('dashboard.service("name", breaker=True)', True),
+        (" adds one.", False),
+    ]

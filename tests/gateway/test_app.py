@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.gateway.mcp.servers import until
 from tests.gateway.serving import PATIENCE, served
 
 from fanlight import Fanlight
-from fanlight.gateway.app import Gateway, loaded
+from fanlight.gateway.app import SLOW_ROUTES, Gateway, loaded
 from fanlight.gateway.config import ConfigError
 
 SIM = '[providers.sim]\nkind = "simulated"\nspeed = 1000\n[models.a]\nprovider = "sim"\n[models.b]\nprovider = "sim"\n'
@@ -152,3 +153,17 @@ def test_a_changed_file_counts_when_it_is_right(tmp_path: Path) -> None:
 
     assert asyncio.run(change()) == ("2 providers, 3 models, 0 MCP servers", ["a", "b", "c"], ["a", "b", "c"])
     dashboard.close()
+
+
+def test_a_model_that_takes_its_time_makes_no_slow_request(opened: Callable[[str], Ask]) -> None:
+    """HUB-6, API-6: the paths of models and tools may take long; each is one route, whatever provider or server."""
+    ask = opened(SIM)
+    ask("POST", "/sim/v1/chat/completions", WISH, content_type="application/json")
+    ask("GET", "/mcp/nobody/tools")
+
+    def counted() -> bool:
+        kept = ask("GET", "/dashboard/api/requests")[2]["requests"]
+        return {"/{provider}/v1/chat/completions", "/mcp/{server}/tools"} <= {each["route"] for each in kept}
+
+    until(counted)
+    assert {"/v1/messages", "/{provider}/api/chat", "/mcp/{server}/tools/call"} <= SLOW_ROUTES.keys()

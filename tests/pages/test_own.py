@@ -35,6 +35,25 @@ def test_own_pages_come_last_in_the_menu_and_whenever_declared() -> None:
     assert (len(pages), pages["pages/mine"].title) == (len(PAGES) + 1, "Mine")
 
 
+def test_a_page_stands_in_the_place_of_a_built_in_one() -> None:
+    """HUB-1, X-5: under its address and with the panels others put there, once it is declared."""
+    replaced: dict[str, PageSpec] = {}
+    pages = OwnPages(PAGES, {}, lambda page: [MINE] if page == "overview" else [], replaced)
+    other = Slot(name="other", build=MINE.build)
+    replaced["overview"] = PageSpec(
+        name="overview", title="Hub", build=lambda s, v: Page(name="overview", title="Hub", slots=(other,))
+    )
+    assert (list(pages), pages["overview"].title) == (list(PAGES), "Hub")
+    assert pages["overview"].build(busy_service().snapshot(), View()).slots == (other, HEADING, MINE)
+
+
+def test_panels_in_a_built_in_place_go_first() -> None:
+    """HUB-4: the page in the overview's place may bring panels under names the overview's have."""
+    own = Slot(name="stats", build=MINE.build)
+    panels = OwnPanels(PANELS, {}, lambda name: None, lambda name: own if name == "stats" else None)
+    assert (panels["stats"], panels["health"]) == (own, PANELS["health"])
+
+
 def test_panels_are_found_by_name() -> None:
     """X-5: built-in, own, and of an own page; no other."""
     panels = OwnPanels(PANELS, {"mine": MINE}, lambda name: MINE if name == "page-1" else None)

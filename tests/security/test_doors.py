@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from tests.security.wire import PARSERS, Parser, Wire, collected, dashboard, served
 
-from fanlight.faces.web.access import Caller, decide, forwarding_header, host_name
+from fanlight.faces.web.access import Caller, decide, forwarding_header
 from fanlight.faces.web.addresses import root_of
 from fanlight.faces.web.session import cookie_name, make_session
 from fanlight.settings import Settings
@@ -87,13 +87,6 @@ def test_an_act_from_another_page_is_refused(origin: str) -> None:
     headers = {"host": "localhost", "origin": origin}
     asked = Caller(peer="127.0.0.1", method="POST", headers=headers, needs="operator")
     assert decide(asked, settings, 0.0).reason == "cross_site"
-
-
-def test_a_zone_is_no_part_of_a_host() -> None:
-    """X-6: an address with a zone, which no browser sends, names nothing."""
-    assert host_name("[::1%lo]") == ""
-    assert host_name("[::1]:8001") == "::1"
-    assert host_name("a." * 500) == ""
 
 
 def test_a_cookie_put_in_front_shuts_nobody_out() -> None:

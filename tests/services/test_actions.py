@@ -38,7 +38,21 @@ def test_a_path_finds_its_action_and_values(actions: Actions) -> None:
     assert actions.find("restart/ollama")[0].title == "Restart Ollama"
 
 
-@pytest.mark.parametrize("path", ["nope", "restart", "restart/a/b", "restart/{service}", ""])
+@pytest.mark.parametrize(
+    ("path", "asked", "values"),
+    [
+        ("restart/{service}", "restart/org/a/b", {"service": "org/a/b"}),
+        ("breakers/{name}/{change}", "breakers/mcp/time/trip", {"name": "mcp/time", "change": "trip"}),
+        ("breakers/{name}/{change}", "breakers/time", None),
+        ("reindex", "reindex/all", None),
+    ],
+)
+def test_names_with_slashes_are_found(path: str, asked: str, values: dict[str, str] | None) -> None:
+    """HUB-3, HUB-8: servers decode %2F before anybody routes, so a name may span several parts of a path."""
+    assert Action(path, "Change", lambda service="", name="", change="": None).match(asked) == values
+
+
+@pytest.mark.parametrize("path", ["nope", "restart", "reindex/a", "restart/{service}", ""])
 def test_an_unknown_path_names_what_there_is(actions: Actions, path: str) -> None:
     """HUB-8: unknown names are told as such."""
     with pytest.raises(UnknownAction) as unknown:

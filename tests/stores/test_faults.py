@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -162,44 +161,3 @@ def test_a_file_of_an_older_layout_is_set_aside(tmp_path: Path, caplog: pytest.L
     assert sum("set aside" in record.message for record in caplog.records) == 1
     for store in stores:
         store.close()
-
-
-FULL = """
-import resource, signal, sys, time
-sys.path.insert(0, sys.argv[1])
-from fanlight.stores.base import InstanceInfo, StoredFrame
-from fanlight.stores.sqlite import SqliteStore
-from fanlight.stores.writer import StoreWriter
-from pathlib import Path
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-store = SqliteStore(sys.argv[2])
-writer = StoreWriter(store, frames_limit=40)
-def put(first, count):
-    for second in range(first, first + count):
-        info = InstanceInfo("chat", "a", "web1", 42, "1.0", 0.0, float(second))
-        writer.write(info, [StoredFrame(1, second, "a", b"x" * 20_000)], None)
-put(0, 5)
-assert writer.flush(10)
-soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-grown = max(Path(sys.argv[2] + side).stat().st_size for side in ("", "-wal"))
-resource.setrlimit(resource.RLIMIT_FSIZE, (grown, hard))
-put(5, 60)
-assert not writer.flush(1)
-assert writer.behind_since is not None, "not behind"
-assert "disk" in writer.last_error, writer.last_error
-assert writer.dropped == 20, writer.dropped
-resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-assert writer.close(10)
-assert writer.behind_since is None
-kept = [row.bucket for row in store.frames("chat", 1, 0)]
-assert kept == [*range(5), *range(25, 65)], kept
-print("caught up", flush=True)
-"""
-
-
-def test_a_full_disk_drops_the_oldest_and_counts_them(tmp_path: Path) -> None:
-    """X-3, TTY-6: when nothing more can be written frames wait, bounded, dropped ones are counted; it catches up."""
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] != 0
-    command = [sys.executable, "-c", FULL, SOURCE, str(tmp_path / "store.db")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout) == (0, "caught up\n"), done.stderr

@@ -17,16 +17,13 @@ from typing import Final, Protocol, TextIO
 
 import msgspec
 
-from fanlight.cli.keyboard import ESCAPE, ESCAPE_SECONDS, Keyboard, Keys
+from fanlight.cli.keyboard import ESCAPE, ESCAPE_SECONDS, FOREGROUND_SECONDS, Keyboard, Keys
 from fanlight.cli.plan import Ready
 from fanlight.cli.relay import written
 from fanlight.cli.signals import STOP_SIGNALS, be_stopped, handled
 from fanlight.cli.supervisor import ending, exit_status
 from fanlight.cli.wire import READY, ConsoleEnd
 from fanlight.errors import FanlightError
-
-FOREGROUND_SECONDS: Final = 0.5
-"""How often a command in the background looks whether it has the terminal again."""
 
 STUCK_SECONDS: Final = 3.0
 """How long the console may take to end after the supervisor has; after that it waits for a terminal nobody reads."""
@@ -44,7 +41,7 @@ class Show(Protocol):
     """What can be shown instead of lines."""
 
     async def run(self, prefix: str) -> str:
-        """Show the dashboard under a prefix until it ends: "quit", "logs", "suspend", or "" when it was told to."""
+        """Show the dashboard under a prefix until it ends: "quit", "logs", "suspend", "again", or "" when told to."""
 
     def leave(self) -> None:
         """End it soon, from its own loop."""
@@ -100,10 +97,10 @@ class Console:
         self._look_after()
         while not self._wire.ended:
             with self._lines():
-                while not (self._wanted or self._wire.ended):
+                while not (self._wanted and self._seized) and not self._wire.ended:
                     self._turn.clear()
                     await self._turn.wait()
-            if self._wanted:
+            if not self._wire.ended:
                 await self._shown()
 
     @contextmanager
@@ -134,20 +131,22 @@ class Console:
         written(2, f"fanlight: {text}\n".encode())
 
     def _take_keys(self) -> None:
-        """Take keys now, or as soon as this process has the terminal."""
-        if self._keyboard is None or self._seized or self._wanted or self._showing:
+        """Take keys now, or as soon as this process has the terminal; before that nothing is drawn in it, either."""
+        if self._keyboard is None or self._seized or self._showing:
             return
         if self._keyboard.seize():
             self._seized = True
             self._loop.add_reader(self._keyboard.fd, self._typed)
+            self._turn.set()
         else:
             self._loop.call_later(FOREGROUND_SECONDS, self._take_keys)
 
     def _leave_keys(self) -> None:
+        """Read no more keys. The mode stays: the dashboard puts it back when it goes, and no key pressed just then is
+        echoed."""
         if self._keyboard is not None and self._seized:
             self._seized = False
             self._loop.remove_reader(self._keyboard.fd)
-            self._keyboard.release()
 
     def _typed(self) -> None:
         data = self._keyboard.read() if self._keyboard is not None else b""
@@ -197,8 +196,9 @@ class Console:
                 signal.signal(number, signal.SIG_DFL)
         if outcome == "quit":
             self._stop()
-        elif outcome == "suspend":
-            self._suspend()
+        elif outcome in ("suspend", "again"):
+            if outcome == "suspend":
+                self._suspend()
             self._wanted = self._status is None
 
     def _stop(self) -> None:

@@ -6,21 +6,25 @@ import os
 import signal
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from fanlight.cli.listening import bind, is_loopback
+from fanlight.cli.neighbours import examples
 from fanlight.cli.plan import Plan
 from fanlight.cli.run import configure, listening_options, screen_wanted, serve_all
+from fanlight.errors import FanlightError
 from fanlight.gateway.app import CONFIG_VARIABLE, PLACE_VARIABLE, PUBLIC_VARIABLE, loaded
 from fanlight.gateway.schema import Config
 
-TARGET = "fanlight.gateway.app:create"
+TARGET: Final = "fanlight.gateway.app:create"
+DEFAULT: Final = "hub.toml"
 
 
 @click.command()
-@click.option("--config", "path", default="hub.toml", show_default=True, help="The configuration, in TOML.")
+@click.option("--config", "path", help="The configuration, in TOML (hub.toml).")
+@click.option("--example", is_flag=True, help="By the example that is built in: simulated models, no key needed.")
 @click.option("--check", is_flag=True, help="Check the configuration and end.")
 @listening_options(port=9090)
 @click.option("--prefix", help="Where the dashboard is mounted (/dashboard).")
@@ -28,16 +32,17 @@ TARGET = "fanlight.gateway.app:create"
 @click.option("--token", help="Lets an operator in from anywhere. FANLIGHT_TOKEN keeps it out of the process list.")
 @click.option("--viewer-token", help="Lets a viewer in from anywhere.")
 def gateway(
-    path: str, check: bool, host: str, port: int, workers: int, debug: bool, dashboard: bool, keys: bool, **options: Any
-) -> int:
+    path: str | None, example: bool, check: bool, host: str, port: int, workers: int, debug: bool, dashboard: bool,
+    keys: bool, **options: Any,
+) -> int:  # fmt: skip
     """Serve LLM APIs by a configuration, with the dashboard at /dashboard.
 
     Clients of OpenAI take http://127.0.0.1:9090/v1 as their base, those of Anthropic and Ollama
     http://127.0.0.1:9090. SIGHUP reads the configuration again.
     """
-    place = Path(path).absolute()
+    place = configuration(path, example=example)
     if check:
-        click.echo(f"fanlight: {path} is right: {summary(loaded(place, os.environ, public=False))}")
+        click.echo(f"fanlight: {path or place} is right: {summary(loaded(place, os.environ, public=False))}")
         return 0
     screen = screen_wanted(dashboard=dashboard, keys=keys)
     configure("gateway", options, workers)
@@ -61,7 +66,21 @@ def gateway(
     with tempfile.TemporaryDirectory(prefix="fanlight-") as shared:
         if workers > 1:
             os.environ[PLACE_VARIABLE] = shared
-        return serve_all(plan, sockets, workers, screen, lambda address: _invited(address, found))
+        return serve_all(plan, sockets, workers, screen, lambda address: _invited(address, place, found))
+
+
+def configuration(path: str | None, *, example: bool) -> Path:
+    """Where the configuration is; raises FanlightError when it is not said, or said twice."""
+    if path is not None and example:
+        raise FanlightError("--config names a configuration and --example is one; leave one of the two away")
+    if example:
+        return examples() / DEFAULT
+    if path is None and not Path(DEFAULT).exists():
+        raise FanlightError(
+            f"there is no {DEFAULT} in this folder; name a configuration with --config, or try `fanlight gateway "
+            "--example`, which needs none"
+        )
+    return Path(path or DEFAULT).absolute()
 
 
 def summary(found: Config) -> str:
@@ -74,6 +93,7 @@ def summary(found: Config) -> str:
     return ", ".join(said) or "empty"
 
 
-def _invited(address: str, found: Config) -> str:
+def _invited(address: str, place: Path, found: Config) -> str:
     key = "one of its keys" if found.keys else "any key"
-    return f"fanlight: {summary(found)}; clients take {address}/v1 (OpenAI) or {address} (Anthropic, Ollama) and {key}"
+    clients = f"clients take {address}/v1 (OpenAI) or {address} (Anthropic, Ollama) and {key}"
+    return f"fanlight: {place}: {summary(found)}; {clients}"

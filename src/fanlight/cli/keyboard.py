@@ -11,6 +11,9 @@ from typing import Any, Final
 ESCAPE_SECONDS: Final = 0.1
 """How long an escape byte waits for the rest of an arrow key before it is the Esc key."""
 
+FOREGROUND_SECONDS: Final = 0.5
+"""How often a command in the background looks whether it has the terminal again."""
+
 ESCAPE: Final = "escape"
 
 _SEQUENCE: Final = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]|O.|[^\[O])", re.DOTALL)

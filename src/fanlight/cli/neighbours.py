@@ -9,10 +9,11 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 import msgspec
@@ -23,18 +24,32 @@ from fanlight.cli.plan import Plan
 from fanlight.cli.run import python
 from fanlight.errors import FanlightError
 
-STOP_SECONDS: Final = 5.0
+STOP_SECONDS: Final = 10.0
+"""How long a child may take to stop; the gateway's MCP servers have 4 s of it."""
+
+SDKS: Final = ("openai", "anthropic", "ollama", "mcp")
+MCP_SERVERS: Final = ("mcp_server_time", "mcp_server_git")
 
 
 class Neighbour(msgspec.Struct, frozen=True):
-    """An example: its package, the port it takes when that is free, and what there is to see."""
+    """An example: its package, the port it takes when that is free, and what there is to see.
+
+    `target` is what is served, made by calling it where that is not `app` of the package's module `app`.
+    """
 
     name: str
     port: int
     said: str
+    target: str = ""
 
 
 NEIGHBOURS: Final = (
+    Neighbour(
+        "hub",
+        9090,
+        "an AI gateway: simulated models, MCP servers, pipelines; clients of OpenAI, Anthropic, Ollama and MCP",
+        target="fanlight.gateway.app:create",
+    ),
     Neighbour("orchestrator", 5000, "wrappers that fail, slow down and hang by knobs; scores and breakers follow"),
     Neighbour("uploads", 8002, "uploads through a workflow, with panels and a page of their own"),
 )
@@ -63,8 +78,9 @@ def neighbourhood(host: str, prefix: str, chosen: Sequence[Neighbour], *, any_po
     def begin() -> tuple[dict[str, str], str]:
         addresses: dict[str, str] = {}
         for neighbour in chosen:
-            sockets = bound(host, 0 if any_port else neighbour.port)
-            addresses[neighbour.name] = url(host, sockets)
+            place = "127.0.0.1" if neighbour.name == "hub" else host  # elsewhere a gateway needs keys
+            sockets = bound(place, 0 if any_port else neighbour.port)
+            addresses[neighbour.name] = url(place, sockets)
             started.append(_served(neighbour.name, sockets))
         return addresses, said(chosen, addresses, prefix)
 
@@ -86,19 +102,32 @@ def bound(host: str, port: int) -> list[socket.socket]:
 
 
 def said(chosen: Sequence[Neighbour], addresses: dict[str, str], prefix: str) -> str:
-    """A line for each neighbour, and one for what was left out."""
+    """A line for each neighbour, and one for each thing that was left out."""
     lines = [f"fanlight: {each.name} at {addresses[each.name]}{prefix} ({each.said})" for each in chosen]
-    if "uploads" in addresses and not with_redis():
+    return "\n".join([*lines, *(f"fanlight: left out: {each}" for each in left_out(addresses))])
+
+
+def left_out(served: Collection[str]) -> list[str]:
+    """What these examples have to do without here, and what would bring it."""
+    lines = []
+    if "hub" in served:
+        clients = [name for name in SDKS if find_spec(name) is None]
+        lines += [f"clients with {name}; pip install 'fanlight[demo]' brings it" for name in clients]
+        servers = [name for name in MCP_SERVERS if find_spec(name) is None]
+        lines += [f"{name.replace('_', '-')}; pip install 'fanlight[demo]' brings it" for name in servers]
+        if "mcp_server_git" not in servers and not shutil.which("git"):
+            lines.append("mcp-server-git, as there is no git (Debian: apt install git)")
+    if "uploads" in served and not with_redis():
         lines.append(
-            "fanlight: left out: Redis; without redis-server (Debian: apt install redis-server) and "
-            "pip install 'fanlight[redis]' uploads are kept in memory"
+            "Redis; without redis-server (Debian: apt install redis-server) and pip install 'fanlight[redis]' "
+            "uploads are kept in memory"
         )
-    return "\n".join(lines)
+    return lines
 
 
 def with_redis() -> bool:
     """Whether the upload service gets a Redis: a server to start, or one that UPLOADS_REDIS names."""
-    library = importlib.util.find_spec("redis") is not None
+    library = find_spec("redis") is not None
     return library and bool(os.environ.get("UPLOADS_REDIS") or shutil.which("redis-server"))
 
 
@@ -155,14 +184,30 @@ def example(name: str, listeners: str, lifeline: int, parent: int) -> int:
         each.set_inheritable(False)
     from fanlight.cli.serving import serve  # the lifeline is tied before the long imports begin
 
-    with _redis(name) as found:
-        os.environ["UPLOADS_REDIS"] = found
-        plan = Plan(target=f"{name}.app:app", name=name, app_dir=str(folder), access_log=False, log_level="warning")
+    [found] = [each for each in NEIGHBOURS if each.name == name]
+    plan = Plan(
+        target=found.target or f"{name}.app:app",
+        name=name,
+        app_dir=str(folder),
+        factory=bool(found.target),
+        access_log=False,
+        log_level="warning",
+        api_at_root=name == "hub",
+    )
+    with _surroundings(name):
         return serve(plan, sockets, lambda ready: None)
 
 
-def _redis(name: str) -> Any:
-    told = os.environ.get("UPLOADS_REDIS", "")
-    if name != "uploads" or told:
-        return nullcontext(told)
-    return importlib.import_module("uploads.redis_server").private_redis()
+@contextmanager
+def _surroundings(name: str) -> Iterator[None]:
+    """What an example needs around it, named to it by a variable."""
+    if name == "uploads" and not os.environ.get("UPLOADS_REDIS"):
+        with importlib.import_module("uploads.redis_server").private_redis() as place:
+            os.environ["UPLOADS_REDIS"] = place
+            yield
+    elif name == "hub":
+        with importlib.import_module("hub.configuration").private_hub() as place:
+            os.environ["FANLIGHT_GATEWAY_CONFIG"] = str(place)
+            yield
+    else:
+        yield

@@ -59,8 +59,8 @@ class Screening:
         threading.Thread(target=_import_drawing, name="fanlight-warm-up", daemon=True).start()
 
     async def run(self, prefix: str) -> str:
-        """Show the dashboard under the prefix until it ends: "quit", "logs", "detached", "suspend", or "" when it was
-        told to leave."""
+        """Show the dashboard under the prefix until it ends: "quit", "logs", "detached", "suspend", "again", or "" when
+        it was told to leave."""
         require_terminal_extra()
         for name in ("COLUMNS", "LINES"):  # they would win over the terminal's own size, and never change with it
             os.environ.pop(name, None)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import sys
+import time
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ import click
 import msgspec
 
 from fanlight.cli.finding import found
-from fanlight.cli.keyboard import Keyboard
+from fanlight.cli.keyboard import FOREGROUND_SECONDS, Keyboard
 from fanlight.cli.screening import Screening, no_terminals, only_ascii, require_terminal_extra
 from fanlight.cli.signals import STOP_SIGNALS, be_stopped, handled
 from fanlight.errors import FanlightError
@@ -128,8 +129,10 @@ def _print_once(document: PageDocument, view: View, *, ascii: bool) -> None:
 def _watch(screening: Screening) -> int:
     """Look until a key or a signal ends it; the terminal is put back either way."""
     keyboard = Keyboard()
-    outcome = "suspend"
-    while outcome == "suspend":
+    outcome = "again"
+    while outcome in ("suspend", "again"):
+        while not keyboard.seize():  # another process has the terminal
+            time.sleep(FOREGROUND_SECONDS)
         outcome = asyncio.run(_shown(screening))
         keyboard.release()
         if outcome == "suspend":

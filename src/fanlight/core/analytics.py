@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import nsmallest
 from typing import Final
 
 import msgspec
@@ -36,20 +37,24 @@ class Analytics(msgspec.Struct, frozen=True):
 
 
 def analyse(cumulative: Frame, at: float, breathe: Callable[[], None] = unpaced) -> Analytics:
-    """The analytics of a cumulative frame; streams, whose times are others, are left out."""
+    """The analytics of a cumulative frame, which is let go of; streams, whose times are others, are left out."""
     routes = []
     for (method, route), cell in cumulative.series.get("requests", {}).items():
         routes.append(RouteFigures(method, route, summarize(cell)))
         breathe()
     total = cumulative.totals.get("requests", Cell())
+    busiest = _top(routes, lambda each: each.figures.count)
+    breathe()
+    slowest = _top(routes, lambda each: each.figures.p95)
+    cumulative.release(breathe)
     return Analytics(
         at=at,
         figures=summarize(total),
-        busiest=_top(routes, lambda each: each.figures.count),
-        slowest=_top(routes, lambda each: each.figures.p95),
+        busiest=busiest,
+        slowest=slowest,
         errors_by_code={code: count for code, count in sorted(total.outcomes.items()) if code >= "4"},
     )
 
 
 def _top(routes: list[RouteFigures], rank: Callable[[RouteFigures], float]) -> tuple[RouteFigures, ...]:
-    return tuple(sorted(routes, key=lambda each: (-rank(each), each.route, each.method))[:TOP])
+    return tuple(nsmallest(TOP, routes, key=lambda each: (-rank(each), each.route, each.method)))

@@ -14,6 +14,7 @@ from math import isfinite
 from typing import Any, Final, Protocol
 
 from fanlight.core import records
+from fanlight.core.budgets import FAMILY, Budgets
 from fanlight.core.cell import Cell
 from fanlight.core.facts import CANCELLED, REQUEST, Fact
 from fanlight.core.frame import OTHER, Frame, Key
@@ -68,8 +69,9 @@ class Tick(Protocol):
 class CallFold:
     """Folds calls for one recorder. For one thread. `waiting` holds calls by the correlation ID of their request."""
 
-    def __init__(self, cell: CellOf, slow_ns: int, very_slow_ns: int) -> None:
+    def __init__(self, cell: CellOf, slow_ns: int, very_slow_ns: int, budgets: Budgets) -> None:
         self.waiting: dict[str, deque[Fact]] = {}
+        self._budgets = budgets
         self._cell = cell
         self._slow_ns = slow_ns
         self._very_slow_ns = very_slow_ns
@@ -197,10 +199,16 @@ class CallFold:
         cost = _amount(said.get("cost"), COST_UNIT)
         if cost is not None:
             self._cell("model_costs", key, frame, COST_UNIT).record(cost)
+            self._spend(call.service, said, cost, frame)
         self._tokens(key, said, frame)
         speed = _amount(_speed(said, duration, first or 0), RATE_UNIT)
         if speed:
             self._cell("model_speeds", key, frame, RATE_UNIT).record(speed)
+
+    def _spend(self, service: str, said: dict[str, Any], cost: int, frame: Frame) -> None:
+        """As many series as there are budgets; each period has its own, so they are not counted as the others are."""
+        for key in self._budgets.keys(service, said, frame.start):
+            frame.series.setdefault(FAMILY, {}).setdefault(key, Cell(COST_UNIT)).record(cost)
 
     def _tokens(self, key: Key, said: dict[str, Any], frame: Frame) -> None:
         found = {kind: _amount(said.get(f"{kind}_tokens"), 1.0) for kind in TOKEN_TYPES}

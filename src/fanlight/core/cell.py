@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from fanlight.core.histogram import counted, index, quantiles, shared
+
+K = TypeVar("K")
 
 OUTCOME_LIMIT: Final = 32
 """Distinct outcomes one cell records; the rest count as "other"."""
@@ -199,6 +201,15 @@ class Cell:
 
     def __repr__(self) -> str:
         return f"Cell(count={self.count}, errors={self.errors}, mean={self.mean:.6g})"
+
+
+def add_cell(cells: dict[K, Cell], key: K, cell: Cell) -> None:
+    """Merge `cell` into `cells[key]`, never sharing the cell given."""
+    known = cells.get(key)
+    if known is not None:
+        known.add(cell)
+    else:
+        cells[key] = cell.copy()
 
 
 def _subtract_counts(counts: dict[Any, int], taken: dict[Any, int]) -> None:

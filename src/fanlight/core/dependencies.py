@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 from urllib.parse import quote
 
 from fanlight.core.breaker import STATES
 from fanlight.core.frame import OTHER, Key
 from fanlight.core.health import Evidence, Factor, ProbeState, Recent, assess
+from fanlight.core.pacer import unpaced
 from fanlight.core.sections import SEPARATOR, BreakerFigures, Service
 from fanlight.core.series import EMPTY
 from fanlight.core.timeline import View
@@ -23,7 +24,7 @@ REQUIRED, RESTARTABLE = 1, 2
 """What the level of the gauge that declares a service is a sum of."""
 
 
-def services(now: float, view: View, totals: Totals) -> tuple[Service, ...]:
+def services(now: float, view: View, totals: Totals, breathe: Callable[[], None] = unpaced) -> tuple[Service, ...]:
     """Every service declared or called, the worst first, then by name."""
     tallies = totals.rows.get(SERVICES, {})
     keys = _by_name([*view.rows.get(SERVICES, {}), *tallies])
@@ -55,6 +56,7 @@ def services(now: float, view: View, totals: Totals) -> tuple[Service, ...]:
                 breaker=breaker,
             )
         )
+        breathe()
     return tuple(sorted(made, key=lambda service: (_rank(service), service.name)))
 
 

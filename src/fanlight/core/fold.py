@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from fanlight.core import metrics, records
+from fanlight.core.budgets import Budgets
 from fanlight.core.calls import CallFold
 from fanlight.core.cell import Cell
 from fanlight.core.facts import CALL, COUNT, EVENT, LOG, REQUEST, SOCKET, STREAM, Fact
@@ -123,6 +124,7 @@ class Fold:
         very_slow_ns: int,
         slow_routes_ns: Mapping[str, int],
         max_series: int,
+        budgets: Budgets,
     ) -> None:
         self.describe: Callable[[Any, str, str], str] = _describe_plainly
         self.by_path: Callable[[Any], bool] = _is_described
@@ -134,7 +136,8 @@ class Fold:
         self._keys: dict[str, set[Key]] = {}
         self._counters: set[str] = set()
         self._close_codes: set[str] = set()
-        self._calls = CallFold(self._cell, slow_ns, very_slow_ns)
+        self.budgets = budgets
+        self._calls = CallFold(self._cell, slow_ns, very_slow_ns, budgets)
         self._kinds: Mapping[int, Callable[[Fact, Tick], None]] = {
             REQUEST: self._request,
             LOG: self._log,
@@ -284,7 +287,7 @@ class Fold:
         if amount >= slow_ns:
             kept["slow"].append(fact)
             increase(tick.frame, "requests.slow", 1)
-        if amount >= self._very_slow_ns:
+        if amount >= self._very_slow_ns * max(slow_ns / self._slow_ns, 1.0):  # as Settings.slow_from has it
             increase(tick.frame, "requests.very_slow", 1)
 
     def _log(self, fact: Fact, tick: Tick) -> None:

@@ -213,6 +213,7 @@ class History:
         for at in places:
             known = family.points.get(at, EMPTY_POINT)
             made.append(point(summarize(known)) if isinstance(known, Cell) else known)
+            self._breathe()
         return tuple(made)
 
     def lines(self) -> Lines:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fanlight.core.analytics import Analytics
 from fanlight.core.frame import newest
+from fanlight.core.pacer import unpaced
 from fanlight.core.sections import Instance, Own, Supplied
 from fanlight.core.timeline import WINDOW_LIMITS, Course, Lines, View
 from fanlight.core.totals import Totals
@@ -40,6 +41,7 @@ class Inputs:
     analytics: Callable[[], Analytics] | None = None
     course: Callable[[str], Course] | None = None
     lines: Callable[[], Lines] | None = None
+    breathe: Callable[[], None] = unpaced
 
 
 def with_present(past: View, present: View) -> View:

@@ -368,7 +368,7 @@ COUNTER_GROUPS: Final[Mapping[str, Metric]] = {
 }
 """By the beginning of a counter's name; the rest is the value of the one attribute."""
 
-ALWAYS_DROPPED: Final = ("facts", "logs", "series")
+ALWAYS_DROPPED: Final = ("facts", "frames", "logs", "series")
 """Kinds of dropped things that are shown while still at zero, so that their first one is a rise."""
 
 CACHE_HITS: Final = Metric("cache.hits", "cache_hits_total", "counter", "{lookup}", "Cache lookups that found it.")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from fanlight.core.cell import Cell
 from fanlight.core.facts import CALLER_ERRORS, CANCELLED
 from fanlight.core.frame import Key
 from fanlight.core.health import HOLD_SECONDS, MOST_SECONDS, Moment, Recent, calls_loss, judged
+from fanlight.core.pacer import unpaced
 
 KEPT_SECONDS: Final = MOST_SECONDS + HOLD_SECONDS
 
@@ -82,7 +83,7 @@ class Paces:
     def __init__(self) -> None:
         self._known: dict[Key, Pace] = {}
 
-    def add(self, second: int, cells: Mapping[Key, Cell]) -> None:
+    def add(self, second: int, cells: Mapping[Key, Cell], breathe: Callable[[], None] = unpaced) -> None:
         """Take in the services of a frame."""
         for key, cell in cells.items():
             pace = self._known.get(key)
@@ -92,6 +93,7 @@ class Paces:
                 pace = self._known[key] = Pace()
             pace.add(second, cell)
             pace.expire(second)
+            breathe()
 
     def get(self, key: Key) -> Pace | None:
         """One service's."""

@@ -181,6 +181,7 @@ class Query:
             analytics=around.analytics,
             course=lambda name: source.window.course(name, now),
             lines=lambda: source.window.lines(now, self._breathe),
+            breathe=self._breathe,
         )
         return Snapshot(inputs)
 

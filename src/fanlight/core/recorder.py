@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from fanlight.clock import Clock
 from fanlight.core import records
+from fanlight.core.budgets import Budgets, forget
 from fanlight.core.cell import Cell
 from fanlight.core.facts import COUNT, EVENT, REQUEST, SOCKET, Fact
 from fanlight.core.fold import Fold, Tick, increase
@@ -48,6 +49,7 @@ class Recorder:
     def __init__(
         self,
         clock: Clock,
+        budgets: Budgets | None = None,
         *,
         slow_seconds: float = 1.0,
         very_slow_seconds: float = 5.0,
@@ -67,6 +69,7 @@ class Recorder:
             very_slow_ns=int(very_slow_seconds * 1e9),
             slow_routes_ns={route: int(limit * 1e9) for route, limit in (slow_routes or {}).items()},
             max_series=max_series,
+            budgets=budgets or Budgets(),
         )
         self._facts: deque[Fact] = deque(maxlen=FACT_LIMIT)
         self.append: Callable[[Fact], None] = self._facts.append
@@ -149,13 +152,14 @@ class Recorder:
         self._seal(tick, breathe)
         if second != self._sampled_second:
             self._sampled_second = second
-            self._sample(tick.frame, wall_ns / 1e9)
+            self._sample(tick.frame, wall_ns / 1e9, breathe)
         return tick.frame
 
     def commit(self, frame: Frame, breathe: Callable[[], None] = unpaced) -> None:
         """Add a taken frame to the totals; apart from `take`, so that totals can be stored up to a closed second."""
         with self.lock:
             self.totals.add(frame, breathe)
+            forget(self.totals)
             self.totals.gauges.clear()  # levels are of a moment
 
     def _drain(self, tick: Tick, breathe: Callable[[], None]) -> None:
@@ -197,11 +201,12 @@ class Recorder:
             return self.fold.template(fact[6], fact[7], fact[10])
         return self.fold.template(fact[4], fact[5], fact[6]) if kind == SOCKET else ""
 
-    def _sample(self, frame: Frame, now: float) -> None:
+    def _sample(self, frame: Frame, now: float, breathe: Callable[[], None]) -> None:
         sources = {"instance": self.instance, "host": self.host, "shared": "shared"}
         for sampler in self.samplers:
             try:
                 for name, label, value, merge, source in sampler():
+                    breathe()
                     if value is None or not isfinite(value):
                         continue
                     if len(frame.gauges) < GAUGE_LIMIT:

@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from fanlight import formats
+from fanlight.core.budgets import warning
 from fanlight.core.dependencies import cause, required_down, service_href, unwell
 from fanlight.core.facts import CALLER_ERRORS, CANCELLED, error_type
 from fanlight.core.frame import OTHER, Record
@@ -76,12 +77,25 @@ def status_state(status: int) -> State:
     return "error" if kind in SERVER_ERRORS else "warn"
 
 
-def duration_state(seconds: float, snapshot: Snapshot) -> State:
-    """Amber from slow on, red from very slow on."""
-    settings = snapshot.settings
-    if seconds >= settings.very_slow_seconds:
+def duration_state(seconds: float, route: str, snapshot: Snapshot) -> State:
+    """Amber from slow on, red from very slow on, as the route has it."""
+    slow, very_slow = snapshot.settings.slow_from(route)
+    if seconds >= very_slow:
         return "error"
-    return "warn" if seconds >= settings.slow_seconds else ""
+    return "warn" if seconds >= slow else ""
+
+
+def judged_mean(snapshot: Snapshot) -> float:
+    """The mean that is judged, in seconds: without routes that have a threshold of their own; 0 for none."""
+    if not snapshot.settings.slow_routes:
+        return snapshot.requests.window.mean
+    routes = _usual(snapshot)
+    return sum(map(_time, routes)) / max(sum(route.figures.count for route in routes), 1)
+
+
+def _usual(snapshot: Snapshot) -> list[Route]:
+    own = snapshot.settings.slow_routes
+    return [route for route in snapshot.routes if route.family == "requests" and route.route not in own]
 
 
 def database_state(snapshot: Snapshot) -> State:
@@ -109,7 +123,7 @@ def _on_our_side(status: int) -> bool:
 
 def judge(snapshot: Snapshot) -> Verdict:
     """The state of the service, its cause as far as known, since when, and where to look."""
-    for rule in (_database, _required, _failing, _down, _errors, _very_slow, _slow, _degraded, _busy, _idle):
+    for rule in (_database, _required, _failing, _down, _errors, _very_slow, _slow, _degraded, _budget, _busy, _idle):
         verdict = rule(snapshot)
         if verdict is not None:
             return verdict
@@ -204,19 +218,20 @@ def _very_slow(snapshot: Snapshot) -> Verdict | None:
 
 
 def _slow(snapshot: Snapshot) -> Verdict | None:
-    requests = snapshot.requests
-    if requests.slow > SLOW_COUNT:
-        phrases = (
-            f"{_count(requests.slow)} slow requests {_lately(snapshot)}",
-            *_mostly_slow(snapshot, requests.slow),
-            ".",
-        )
+    slow = snapshot.requests.slow
+    if slow > SLOW_COUNT:
+        phrases = (f"{_count(slow)} slow requests {_lately(snapshot)}", *_mostly_slow(snapshot, slow), ".")
         return _verdict("warn", "Degraded.", phrases, "requests?kind=slow", "Show those requests")
-    if requests.window.mean > MEAN_SECONDS:
-        mean = formats.phrase(requests.window.mean, "seconds")
+    if judged_mean(snapshot) > MEAN_SECONDS:
+        mean = formats.phrase(judged_mean(snapshot), "seconds")
         phrases = (f"Requests take {mean} on average", *_longest(snapshot), ".")
         return _verdict("warn", "Degraded.", phrases, "requests?sort=-p95", "Show routes")
     return None
+
+
+def _budget(snapshot: Snapshot) -> Verdict | None:
+    found = warning(snapshot.budgets)
+    return found and _verdict("warn", found[0], (found[1],), "models", "Show models")
 
 
 def _busy(snapshot: Snapshot) -> Verdict | None:
@@ -238,13 +253,8 @@ def _idle(snapshot: Snapshot) -> Verdict | None:
         return None
     if snapshot.sockets.connections:
         count = snapshot.sockets.connections
-        return _verdict(
-            "ok",
-            "Healthy.",
-            (f"{_count(count)} open WebSocket{'' if count == 1 else 's'}, no request {_lately(snapshot)}.",),
-            "connections",
-            "Show connections",
-        )
+        said = f"{_count(count)} open WebSocket{'' if count == 1 else 's'}, no request {_lately(snapshot)}."
+        return _verdict("ok", "Healthy.", (said,), "connections", "Show connections")
     return _verdict("idle", "Idle.", (f"No request {_lately(snapshot)}; the first one shows here at once.",))
 
 
@@ -307,7 +317,7 @@ def _mostly_of(records: Iterable[Record], whole: int) -> tuple[Phrase | str, ...
 
 def _longest(snapshot: Snapshot) -> tuple[Phrase | str, ...]:
     """The route that takes at least half of the time."""
-    routes = [route for route in snapshot.routes if route.family == "requests"]
+    routes = _usual(snapshot)
     worst = max(routes, key=_time, default=None)
     if worst is None or _time(worst) < 0.5 * sum(map(_time, routes)):
         return ()

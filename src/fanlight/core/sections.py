@@ -164,6 +164,32 @@ class Model:
         return self.figures.errors / self.figures.count if self.figures.count else 0.0
 
 
+@dataclass(frozen=True)
+class BudgetFigures:
+    """One budget: `spent` of `amount` US dollars in the present day or month, which `ends` then (Unix seconds)."""
+
+    name: str
+    per: str
+    amount: float
+    warn: float
+    spent: float
+    ends: float
+
+    @property
+    def share(self) -> float:
+        return self.spent / self.amount
+
+    @property
+    def over(self) -> bool:
+        """Whether all of it is spent."""
+        return self.spent >= self.amount
+
+    @property
+    def warns(self) -> bool:
+        """Whether so much is spent that it warns."""
+        return self.share >= self.warn
+
+
 SEPARATOR: Final = "\x1f"
 """Between a name and what is said of it, in the label of a gauge that carries a text."""
 

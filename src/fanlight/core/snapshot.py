@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
+from fanlight.core import budgets
 from fanlight.core.analytics import Analytics
 from fanlight.core.calls import TOKEN_TYPES
 from fanlight.core.dependencies import breakers, services
@@ -20,6 +21,7 @@ from fanlight.core.frame import Key, Record
 from fanlight.core.inputs import Inputs, own, with_present
 from fanlight.core.sections import (
     BreakerFigures,
+    BudgetFigures,
     CacheFigures,
     Instance,
     Model,
@@ -59,6 +61,7 @@ class Snapshot:
             view = with_present(past, inputs.view)
             self.range = Snapshot(replace(inputs, view=view, lines=lines, course=course))
         self._inputs = inputs
+        self.breathe = inputs.breathe  # between the rows of long lists, here and on pages
         self.at = inputs.at
         self.settings = inputs.settings
         self.service = inputs.settings.name
@@ -115,12 +118,13 @@ class Snapshot:
     @cached_property
     def routes(self) -> tuple[Route, ...]:
         """Every series by method and route, the busiest first."""
-        made = [
-            self._route(family, key, figures)
-            for family in ROUTE_FAMILIES
-            for key, figures in self._all_rows(family).items()
-        ]
-        return tuple(sorted(made, key=lambda row: (-row.figures.count, -row.total.count, row.route, row.method)))
+        made: list[tuple[int, int, str, str, int, Route]] = []
+        for family in ROUTE_FAMILIES:
+            for key, figures in self._all_rows(family).items():
+                row = self._route(family, key, figures)
+                made.append((-figures.count, -row.total.count, row.route, row.method, len(made), row))
+        made.sort()  # of plain tuples, which takes a third of the time it takes with a key
+        return tuple(entry[-1] for entry in made)
 
     def _all_rows(self, family: str) -> dict[Key, Summary]:
         rows: dict[Key, Summary] = dict.fromkeys(self.totals.rows.get(family, {}), EMPTY)
@@ -128,6 +132,7 @@ class Snapshot:
         return rows
 
     def _route(self, family: str, key: Key, figures: Summary) -> Route:
+        self.breathe()
         return Route(family, key[0], key[1], figures, self.totals.rows.get(family, {}).get(key, Tally()))
 
     @cached_property
@@ -271,10 +276,10 @@ class Snapshot:
     def operations(self) -> tuple[Operation, ...]:
         """Every operation of every service called, the busiest first."""
         tallies = self.totals.rows.get("calls", {})
-        made = [
-            Operation(key[0], key[1], figures, tallies.get(key, Tally()))
-            for key, figures in self._all_rows("calls").items()
-        ]
+        made = []
+        for key, figures in self._all_rows("calls").items():
+            made.append(Operation(key[0], key[1], figures, tallies.get(key, Tally())))
+            self.breathe()
         return tuple(sorted(made, key=lambda row: (-row.figures.count, -row.total.count, row.service, row.operation)))
 
     @cached_property
@@ -284,6 +289,7 @@ class Snapshot:
         return tuple(sorted(made, key=lambda row: (-row.figures.count, -row.total.count, row.service, row.model)))
 
     def _model(self, key: Key, figures: Summary) -> Model:
+        self.breathe()
         rows, totals = self.view.rows, self.totals.rows
         told = totals.get("model_tokens", {})
         window = rows.get("model_tokens", {})
@@ -331,7 +337,7 @@ class Snapshot:
     @cached_property
     def services(self) -> tuple[Service, ...]:
         """What the application depends on, the worst first."""
-        return services(self.at, self.view, self.totals)
+        return services(self.at, self.view, self.totals, self.breathe)
 
     def service_named(self, name: str) -> Service | None:
         """The service of that name."""
@@ -350,6 +356,11 @@ class Snapshot:
     def breakers(self) -> tuple[BreakerFigures, ...]:
         """Breakers by name, over all instances."""
         return breakers(self.view.sources)
+
+    @cached_property
+    def budgets(self) -> tuple[BudgetFigures, ...]:
+        """Budgets by name, as they stand in their present day or month."""
+        return budgets.standing(self.at, self.view.gauges, self.totals)
 
     @cached_property
     def own(self) -> Own:

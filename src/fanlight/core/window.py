@@ -97,9 +97,9 @@ class Window:
                 self.since = float(second)
             for family, total in frame.totals.items():
                 self._add_family(family, second, total, frame.series.get(family, {}), breathe)
-            self._paces.add(second, frame.series.get(SERVICES, {}))
-            self._add_counters(second, frame.counters)
-            self._add_gauges(second, frame)
+            self._paces.add(second, frame.series.get(SERVICES, {}), breathe)
+            self._add_counters(second, frame.counters, breathe)
+            self._add_gauges(second, frame, breathe)
             for kind, made in frame.kept.items():
                 self._kept[kind] = appended(WINDOW_LIMITS[kind], self._kept.get(kind, []), made)
                 breathe()
@@ -121,6 +121,7 @@ class Window:
         for key in cells:
             family.shares.pop((key, bucket), None)
         family.running.add(bucket, total)
+        breathe()
         for key, cell in cells.items():
             series = family.series.get(key)
             if series is None:
@@ -128,14 +129,15 @@ class Window:
             series.add(bucket, cell)
             breathe()
 
-    def _add_counters(self, second: int, counters: Mapping[str, int]) -> None:
+    def _add_counters(self, second: int, counters: Mapping[str, int], breathe: Callable[[], None]) -> None:
         step = second // STEP * STEP
         for name, amount in counters.items():
             mine = self._counters.setdefault(name, {})
             mine[step] = mine.get(step, 0) + amount
             self._running_counters[name] = self._running_counters.get(name, 0) + amount
+            breathe()
 
-    def _add_gauges(self, second: int, frame: Frame) -> None:
+    def _add_gauges(self, second: int, frame: Frame, breathe: Callable[[], None]) -> None:
         for name_label, gauge in frame.gauges.items():
             known = self._gauges.get(name_label)
             if known is None:
@@ -148,10 +150,11 @@ class Window:
                 if value is not None:
                     level, step = self._levels.setdefault(name, {}), second // STEP * STEP
                     level[step] = max(level.get(step, value), value)
+            breathe()
 
     def _expire(self, second: int, breathe: Callable[[], None]) -> None:
         limit = (second - SPAN) // BUCKET * BUCKET
-        self._drop_stale(second)
+        self._drop_stale(second, breathe)
         if limit <= self._oldest:
             return
         self._oldest = limit
@@ -167,9 +170,11 @@ class Window:
             _drop_before(level, limit)
             if not level:
                 del self._levels[name]
+            breathe()
         for kind, made in self._kept.items():
             if kind != "logs" and made and made[0].at < limit:
                 self._kept[kind] = [record for record in made if record.at >= limit]
+            breathe()
 
     def _forget_services(self) -> None:
         family = self._families.get(SERVICES)
@@ -181,19 +186,21 @@ class Window:
                 del mapping[old]
             breathe()
         family.running.expire(limit)
+        breathe()
         for key, series in list(family.series.items()):
             series.expire(limit)
             if not series.running.count:
                 del family.series[key]
             breathe()
 
-    def _drop_stale(self, second: int) -> None:
+    def _drop_stale(self, second: int, breathe: Callable[[], None]) -> None:
         for name_label, gauge in list(self._gauges.items()):
             for source, reading in list(gauge.sources.items()):
                 if reading.at < second - STALE:
                     del gauge.sources[source]
             if not gauge.sources:
                 del self._gauges[name_label]
+            breathe()
 
     def rewind(self, now: float) -> None:
         """The clock was set back to `now`: begin anew when that is before everything held."""

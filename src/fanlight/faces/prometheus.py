@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from io import BytesIO
+from itertools import islice
 from typing import Final, NamedTuple
 
 from fanlight.core import metrics
@@ -28,6 +30,9 @@ from fanlight.faces.figures import hit_percent, outcome_error, version
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+LINES: Final = 20
+"""Lines made between two breaths: under 0.1 ms."""
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -43,15 +48,15 @@ def expose(
     snapshot: Snapshot, cumulative: Frame, *, openmetrics: bool = False, breathe: Callable[[], None] = unpaced
 ) -> bytes:
     """Everything as one document."""
-    pieces: list[str] = []
+    made = BytesIO()  # grows in place: joining megabytes at the end would take milliseconds in one go
     for family in families(snapshot, cumulative):
-        samples = _samples(family, openmetrics, breathe)
-        first = next(samples, None)
-        if first is not None:
-            pieces += [_head(family.metric, openmetrics), first, *samples]
+        head = _head(family.metric, openmetrics)
+        for lines in _samples(family, breathe):
+            made.write((head + lines).encode("utf-8", "replace"))
+            head = ""
     if openmetrics:
-        pieces.append("# EOF\n")
-    return "".join(pieces).encode("utf-8", "replace")
+        made.write(b"# EOF\n")
+    return made.getvalue()
 
 
 def families(snapshot: Snapshot, cumulative: Frame) -> Iterator[Family]:
@@ -100,12 +105,16 @@ def _head(metric: Metric, openmetrics: bool) -> str:
     return f"# HELP {name} {metric.help}\n# TYPE {name} {metric.kind}\n"
 
 
-def _samples(family: Family, openmetrics: bool, breathe: Callable[[], None]) -> Iterator[str]:
+def _samples(family: Family, breathe: Callable[[], None]) -> Iterator[str]:
+    """The lines of a metric, some at a time."""
     name = family.metric.prometheus
-    for number, (suffix, labels, value) in enumerate(family.samples):
-        if not number % 20:
-            breathe()
-        yield f"{name}{suffix}{{{labels}}} {_number(value)}\n" if labels else f"{name}{suffix} {_number(value)}\n"
+    while samples := tuple(islice(family.samples, LINES)):
+        breathe()
+        yield "".join([_line(name + suffix, labels, value) for suffix, labels, value in samples])
+
+
+def _line(name: str, labels: str, value: float) -> str:
+    return f"{name}{{{labels}}} {_number(value)}\n" if labels else f"{name} {_number(value)}\n"
 
 
 def _number(value: float) -> str:

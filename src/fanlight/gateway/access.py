@@ -8,11 +8,11 @@ from typing import Final
 
 import msgspec
 
-from fanlight.faces.web.access import host_name, is_loopback_name
 from fanlight.gateway.asgi import Pair
 from fanlight.gateway.config import variable
 from fanlight.gateway.llm.routing import Refused
 from fanlight.gateway.schema import Config, Role
+from fanlight.hosts import host_name, is_loopback_name
 
 HEADERS: Final = frozenset((b"host", b"origin", b"authorization", b"x-api-key", b"api-key", b"content-length"))
 """Those that may come once only."""

@@ -14,9 +14,10 @@ import msgspec
 
 from fanlight import Fanlight
 from fanlight.errors import FanlightError
-from fanlight.gateway import config, enhancement, page, refusals, servers
+from fanlight.gateway import config, enhancement, refusals, servers
 from fanlight.gateway.access import Caller
 from fanlight.gateway.asgi import Pair, Receive, Scope, Send, TooLong, answer, body_of
+from fanlight.gateway.budgets import Purse
 from fanlight.gateway.config import ConfigError
 from fanlight.gateway.enhancement import Enhancement
 from fanlight.gateway.llm.endpoints import ENDPOINTS, LISTS, Endpoint, protocol_of
@@ -28,6 +29,8 @@ from fanlight.gateway.llm.routing import Refused
 from fanlight.gateway.llm.runtime import Runtime
 from fanlight.gateway.mcp import plain
 from fanlight.gateway.mcp.states import USUAL, Policy
+from fanlight.gateway.pages import overview
+from fanlight.gateway.pages import servers as servers_page
 from fanlight.gateway.pipelines import Pipelines
 from fanlight.gateway.refusals import OLLAMA
 from fanlight.gateway.schema import Config
@@ -43,6 +46,15 @@ PLACE_VARIABLE: Final = "FANLIGHT_GATEWAY_PLACE"
 """The folder that the workers of one command share, where there are several."""
 
 MODEL: Final = "/v1/models/"
+PROVIDER: Final = "/{provider}"
+"""Before the paths of all three protocols, the name of a provider that is asked whatever the model."""
+
+PATIENCE_SECONDS: Final = 30.0
+"""How long an answer may take before its request is slow; how models and servers are is judged by their calls."""
+
+_MODELS: Final = (*ENDPOINTS, *(PROVIDER + path for path in ENDPOINTS))
+SLOW_ROUTES: Final = dict.fromkeys((*_MODELS, enhancement.PATH, *servers.TEMPLATES), PATIENCE_SECONDS)
+
 logger = logging.getLogger("fanlight.gateway")
 
 
@@ -51,7 +63,7 @@ def create() -> Any:
     path = Path(os.environ[CONFIG_VARIABLE])
     place = os.environ.get(PLACE_VARIABLE)
     gateway = Gateway(
-        Fanlight("gateway"),
+        Fanlight("gateway", slow_routes=SLOW_ROUTES),
         path,
         public=bool(os.environ.get(PUBLIC_VARIABLE)),
         hears_hangup=True,
@@ -83,11 +95,14 @@ class Gateway:
         self._public = public
         self._hears_hangup = hears_hangup
         self._environ = environ
+        self.purse = Purse(dashboard)
         self.runtime = self._made()
+        self.purse.apply(self.runtime.config.budgets)
         self.servers = Servers(dashboard, lambda: self.runtime.config, environ, place, policy)
         self.enhancement = Enhancement(dashboard)
         self.pipelines = Pipelines(dashboard, self)
-        page.declare(dashboard, self.servers)
+        overview.declare(dashboard, lambda: self.runtime.config)
+        servers_page.declare(dashboard, self.servers)
         again = dashboard.action(
             "Reload the configuration", name="reload", runs="everywhere", confirm="Read the configuration again?"
         )
@@ -95,7 +110,7 @@ class Gateway:
 
     def _made(self) -> Runtime:
         found = loaded(self._path, self._environ, public=self._public)
-        return Runtime(found, self._environ, self.dashboard)
+        return Runtime(found, self._environ, self.dashboard, self.purse)
 
     async def reload(self) -> str:
         """Work by the file as it is now; what is wrong with it changes nothing and raises ConfigError.
@@ -109,6 +124,7 @@ class Gateway:
             self.dashboard.event("gateway_reload", result="refused", reason=str(error))
             raise
         old, self.runtime = self.runtime, fresh
+        self.purse.apply(fresh.config.budgets)
         await old.retire()
         await self.servers.apply()
         self.pipelines.declare()
@@ -310,7 +326,7 @@ def _is_list(local: str) -> bool:
 
 def _template(local: str, provider: str) -> str:
     template = local if local in ENDPOINTS or local in LISTS else f"{MODEL}{{model}}"
-    return f"/{provider}{template}" if provider else template
+    return f"{PROVIDER}{template}" if provider else template
 
 
 async def _refuse(send: Send, local: str, scope: Scope, refusal: Refused, *headers: Pair) -> None:

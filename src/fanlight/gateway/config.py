@@ -55,6 +55,8 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "max_megabytes": (1, 65_536),
     "max_age_seconds": (1, 1e9),
     "every_seconds": (0, 1e9),
+    "amount": (0.000_001, 1e9),
+    "warn": (0, 1),
     **dict.fromkeys(("input", "output", "cached", "cache_write"), (0, 1e6)),
 }
 
@@ -229,6 +231,7 @@ def _check(config: Config, environ: Mapping[str, str]) -> None:
         _check_name(("enhancement", "model"), config.enhancement.model, config.models, "models")
     _check_pipelines(config)
     _check_keys(config, environ)
+    _check_budgets(config)
     for index, origin in enumerate(config.gateway.origins):
         if not _ORIGIN.fullmatch(origin):
             raise Problem(
@@ -259,9 +262,11 @@ def _check_url(path: Sequence[str], url: str) -> None:
         raise Problem(path, "is no address; expected one such as https://api.example.org/v1") from None
     if parts.username is not None or parts.password is not None:
         raise Problem(path, f"holds a user or password; put the key into {KEY_ENV} and name that with key_env")
-    if not usable or parts.query or parts.fragment:
+    plain = url.isascii() and url.isprintable() and " " not in url
+    if not usable or not plain or parts.query or parts.fragment:
         raise Problem(
-            path, f"is {url[:80]!r}; expected an http or https address without query, such as https://host/v1"
+            path,
+            f"is {url[:80]!r}; expected an http or https address in ASCII, without blanks and query, such as https://host/v1",
         )
 
 
@@ -321,6 +326,14 @@ def _check_pipelines(config: Config) -> None:
                 _check_name((*path, "model"), step.model, config.models, "models")
             if step.complete and not step.model:
                 raise Problem(path, "has no model; expected the one that answers `complete`")
+
+
+def _check_budgets(config: Config) -> None:
+    for name, budget in config.budgets.items():
+        named = {"model": config.models, "provider": config.providers, "key": config.keys}
+        for field, known in named.items():
+            if getattr(budget, field):
+                _check_name(("budgets", name, field), getattr(budget, field), known, f"{field}s")
 
 
 def _check_keys(config: Config, environ: Mapping[str, str]) -> None:

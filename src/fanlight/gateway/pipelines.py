@@ -8,6 +8,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from fanlight import progress
 from fanlight.errors import FanlightError
 from fanlight.gateway.access import LOCAL
 from fanlight.gateway.enhancement import Enhancement, Wish
@@ -16,7 +17,6 @@ from fanlight.gateway.llm.runtime import Runtime
 from fanlight.gateway.mcp.failure import Failure
 from fanlight.gateway.schema import Pipeline, Step
 from fanlight.gateway.servers import Servers
-from fanlight.services.progress import progress
 
 if TYPE_CHECKING:
     from fanlight import Fanlight

@@ -106,6 +106,18 @@ class Pipeline(Section, frozen=True, kw_only=True):
     confirm: str = ""
 
 
+class Budget(Section, frozen=True, kw_only=True):
+    """What may be spent in a day or a month, on everything or on what it names."""
+
+    amount: float
+    per: Literal["day", "month"] = "month"
+    model: str = ""
+    provider: str = ""
+    key: str = ""
+    warn: float = 0.8
+    stop: bool = False
+
+
 class Key(Section, frozen=True, kw_only=True):
     """Who may use the gateway's API."""
 
@@ -132,6 +144,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     enhancement: Enhancement = Enhancement()
     cache: Cache = Cache()
     pipelines: Mapping[str, Pipeline] = {}
+    budgets: Mapping[str, Budget] = {}
     keys: Mapping[str, Key] = {}
     gateway: Limits = Limits()
 
@@ -141,6 +154,7 @@ NAMED: Final[Mapping[str, type[Section]]] = {
     "models": Model,
     "mcp": McpServer,
     "pipelines": Pipeline,
+    "budgets": Budget,
     "keys": Key,
 }
 """Sections that hold tables under names of the user's."""
@@ -209,6 +223,15 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "complete": "A prompt to answer.",
         "model": "The model of `enhance` or `complete`.",
         "arguments": "The arguments of `tool`.",
+    },
+    "budgets.NAME": {
+        "amount": "What may be spent, in US dollars as the prices.",
+        "per": "`day` or `month`, of UTC.",
+        "model": "The model it is for, under the name clients ask for; without it, all.",
+        "provider": "The provider it is for; without it, all.",
+        "key": "The gateway key it is for; without it, all.",
+        "warn": "The share from which the dashboard warns, 0 to 1.",
+        "stop": "Whether requests are refused when it is spent.",
     },
     "keys.NAME": {
         "key_env": "The environment variable that holds the key, at least 16 characters.",

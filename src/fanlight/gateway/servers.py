@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from fanlight import Fanlight
 
 ROOT: Final = "/mcp"
+SERVER: Final = f"{ROOT}/{{server}}"
+TEMPLATES: Final = (ROOT, SERVER, f"{SERVER}/{plain.CALL}")
+"""Where tools are called; how long one takes is its own affair."""
+
 PROBE_SECONDS: Final = 1.0
 """How often a server's health is looked at: what is known here already, so it costs nothing."""
 
@@ -68,7 +72,7 @@ class Servers:
     def _probe(self, name: str) -> None:
         status = self.tools.status(name)
         if status.state != "ready":
-            raise FanlightError(status.reason)
+            raise FanlightError(": ".join(filter(None, (status.state, status.last_error))))
 
     async def _restart(self, name: str) -> str:
         pid = await self.board.restart(name)
@@ -101,10 +105,12 @@ def is_below(path: str) -> bool:
 
 
 def template(path: str) -> str:
-    """The path as it is counted; the names of servers that exist are few and stay."""
+    """The path as it is counted; how a server is, its calls say."""
     server, rest = _split(path)
+    if not server:
+        return ROOT
     known = rest in ("", plain.CALL, *plain.LISTS)
-    return path.rstrip("/") if server and known else ROOT if not server else f"{ROOT}/{{server}}/{{path}}"
+    return f"{SERVER}/{rest}".rstrip("/") if known else f"{SERVER}/{{path}}"
 
 
 def _split(path: str) -> tuple[str, str]:

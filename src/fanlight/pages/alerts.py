@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from fanlight import formats
 from fanlight.core import rules
+from fanlight.core.budgets import budget_state
 from fanlight.core.dependencies import unwell
+from fanlight.core.sections import BudgetFigures
 from fanlight.core.snapshot import Snapshot
 from fanlight.panels import Column, Page, Row, Slot, State, Table, View
 
 
 def judgements(snapshot: Snapshot) -> tuple[tuple[str, str, str, State], ...]:
     """Every rule: what it watches, what it says now, its limit, and how that stands."""
-    requests, system = snapshot.requests, snapshot.system
+    requests, system, mean = snapshot.requests, snapshot.system, rules.judged_mean(snapshot)
     return (
         ("Error rate", _say(requests.error_ratio, "ratio"), "5 %", rules.error_state(requests.error_ratio)),
-        ("Mean response", _say(requests.window.mean, "seconds"), "500 ms", rules.mean_state(requests.window.mean)),
+        ("Mean response", _say(mean, "seconds"), "500 ms", rules.mean_state(mean)),
         ("Slow requests", _say(requests.slow, "integer"), "10", rules.slow_state(requests.slow)),
         ("Very slow requests", _say(requests.very_slow, "integer"), "0", rules.very_slow_state(requests.very_slow)),
         ("Services", _unwell(snapshot), "all healthy", rules.services_state(snapshot)),
@@ -37,7 +39,14 @@ def judgements(snapshot: Snapshot) -> tuple[tuple[str, str, str, State], ...]:
             "80 %",
             rules.busy_state(system.system_cpu_percent),
         ),
+        *map(_budget, snapshot.budgets),
     )
+
+
+def _budget(each: BudgetFigures) -> tuple[str, str, str, State]:
+    now = f"{formats.dollars(each.spent)}, {formats.phrase(each.share, 'ratio')}"
+    limit = f"{each.warn:.0%} of {formats.dollars(each.amount)} a {each.per}"
+    return f"Budget {each.name}", now, limit, budget_state(each)
 
 
 def _unwell(snapshot: Snapshot) -> str:

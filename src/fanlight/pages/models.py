@@ -9,7 +9,7 @@ from fanlight.core.facts import CALLER_ERRORS, CANCELLED
 from fanlight.core.sections import Model
 from fanlight.core.series import Summary
 from fanlight.core.snapshot import Snapshot
-from fanlight.pages import charts
+from fanlight.pages import budgets, charts
 from fanlight.pages.calls import CALL_COLUMNS, OPERATION_COLUMNS, call_row, operation_row
 from fanlight.pages.listing import sort_rows
 from fanlight.panels import Bar, Bars, Column, Line, Page, Row, Slot, Stat, State, Table, TimeSeries, View
@@ -245,6 +245,7 @@ SLOTS = (
     Slot(name="tokens-out", build=tokens_out, span=2, pace="fast"),
     Slot(name="first-token", build=first_token, span=2, pace="fast"),
     Slot(name="model-cost", build=cost, span=3, pace="fast"),
+    budgets.SLOT,
     Slot(name="model-list", build=model_table),
     Slot(name="model-tokens", build=token_table),
     Slot(name="token-chart", build=token_chart, span=6),
@@ -258,7 +259,8 @@ SLOTS = (
 
 def page(snapshot: Snapshot, view: View) -> Page:
     """Models; before the first call of one, only what says how."""
+    slots = SLOTS if snapshot.budgets else tuple(slot for slot in SLOTS if slot is not budgets.SLOT)
     if not snapshot.models:
-        few = ("model-list", "slowest-operations", "slow-calls")
-        return Page(name="models", title="Models", slots=tuple(slot for slot in SLOTS if slot.name in few))
-    return Page(name="models", title="Models", slots=SLOTS)
+        few = ("budgets", "model-list", "slowest-operations", "slow-calls")
+        return Page(name="models", title="Models", slots=tuple(slot for slot in slots if slot.name in few))
+    return Page(name="models", title="Models", slots=slots)

@@ -27,10 +27,10 @@ def pulse(snapshot: Snapshot, view: View) -> Text:
 
 def metrics_text(snapshot: Snapshot, view: View) -> Text:
     """The Prometheus text, as it would be scraped; a long one is cut."""
-    lines = snapshot.exposition.splitlines()
-    left = len(lines) - METRICS_LINES
-    note = f"the first {METRICS_LINES} of {len(lines)} lines" if left > 0 else "as scraped"
-    code = "\n".join(lines[:METRICS_LINES])
+    text = snapshot.exposition
+    lines = text.count("\n")
+    note = f"the first {METRICS_LINES} of {lines} lines" if lines > METRICS_LINES else "as scraped"
+    code = "\n".join(text.split("\n", METRICS_LINES)[:METRICS_LINES]).rstrip()
     return Text(title="Prometheus", note=note, code=code, href="metrics", empty="Open metrics to see it.")
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from urllib.parse import quote, unquote
+
 import msgspec
 
 from fanlight import formats
@@ -17,6 +20,8 @@ from fanlight.panels import ActionButton, Actions, Bar, Bars, Page, Slot, Stat, 
 
 ACTIVITY_ROWS = 50
 TOP_ROUTES = 10
+RESTARTS = 12
+"""Services with a button of their own among the quick actions; each has one on its page, too."""
 
 
 def verdict(snapshot: Snapshot, view: View) -> Verdict:
@@ -60,7 +65,7 @@ def latency(snapshot: Snapshot, view: View) -> Stat:
         value=figures.p95 if figures.count else None,
         unit="seconds",
         detail=f"p50 {p50} · p99 {p99}" if figures.count else "no request yet",
-        state=rules.mean_state(figures.mean),
+        state=rules.mean_state(rules.judged_mean(snapshot)),
         spark=charts.latency(snapshot, lambda point: point.p95),
         tone="second",
         href="requests?sort=-p95",
@@ -150,10 +155,19 @@ def actions(snapshot: Snapshot, view: View) -> Actions:
     """What an operator can do from here, and what became of it last."""
     done = [event for event in reversed(snapshot.events) if event.data["type"] == events.ACTION]
     last = {f"actions/{event.data['fields'].get('action')}": event for event in done}
-    buttons = tuple(_with_outcome(button, last.get(button.action)) for button in snapshot.actions)
+    offered = (*snapshot.actions, *restarts(snapshot))
+    buttons = tuple(_with_outcome(button, last.get(unquote(button.action))) for button in offered)
     return Actions(
         title="Quick actions", buttons=buttons, empty='None yet. @dashboard.action("Title") above a function adds one.'
     )
+
+
+def restarts(snapshot: Snapshot) -> Iterator[ActionButton]:
+    """A button for each service that can be restarted, by name."""
+    named = sorted(service.name for service in snapshot.services if service.restartable)
+    for name in named[:RESTARTS]:
+        path = f"actions/restart/{quote(name, safe='')}"
+        yield ActionButton(title=f"Restart {name}", action=path, confirm=f"Restart {name}?")
 
 
 def _with_outcome(button: ActionButton, event: Record | None) -> ActionButton:

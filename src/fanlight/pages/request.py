@@ -56,7 +56,8 @@ def timing(snapshot: Snapshot, view: View) -> Waterfall:
         return Waterfall(title="Timing", spans=(), duration=0.0, empty="Nothing timed.")
     data = found[0].data
     first, whole = float(data.get("first_byte") or 0.0), float(data["duration"])
-    spans = [Span(name="request", start=0.0, duration=whole, state=rules.duration_state(whole, snapshot))]
+    state = rules.duration_state(whole, data["route"], snapshot)
+    spans = [Span(name="request", start=0.0, duration=whole, state=state)]
     if 0 < first < whole:
         spans.append(Span(name="until the first byte", start=0.0, duration=first, depth=1))
         spans.append(Span(name="body", start=first, duration=whole - first, depth=1))

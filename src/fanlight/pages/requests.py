@@ -70,13 +70,17 @@ def _route_row(route: Route, columns: tuple[Column, ...], snapshot: Snapshot) ->
 def _route_state(route: Route, snapshot: Snapshot) -> State:
     if rules.error_state(route.error_ratio) == "warn":
         return "warn"
-    return rules.duration_state(route.figures.p95, snapshot) if route.family != "sockets" else ""
+    return rules.duration_state(route.figures.p95, route.route, snapshot) if route.family != "sockets" else ""
 
 
 def routes_table(snapshot: Snapshot, view: View, columns: tuple[Column, ...] = ROUTE_COLUMNS, limit: int = 0) -> Table:
     """Routes with their figures over the range, sorted as the view asks; `limit` keeps the first few."""
     wanted = view.filter("q").lower()
-    rows = [_route_row(route, columns, snapshot) for route in snapshot.range.routes if wanted in route.route.lower()]
+    rows = []
+    for route in snapshot.range.routes:
+        if wanted in route.route.lower():
+            rows.append(_route_row(route, columns, snapshot))
+            snapshot.breathe()
     ordered, applied = sort_rows(rows, columns, view.sort, "-count")
     shown = ordered[:limit] if limit else ordered
     return Table(

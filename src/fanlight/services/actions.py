@@ -69,8 +69,12 @@ class Action:
         )
 
     def match(self, path: str) -> dict[str, str] | None:
-        """The path values of a request for this action, None for one of another."""
+        """The path values of a request for this action, None for one of another. The first value may hold slashes."""
         own, asked = self.path.split("/"), path.split("/")
+        blank = next((place for place, segment in enumerate(own) if segment.startswith("{")), None)
+        if blank is not None and len(asked) > len(own):
+            end = len(asked) - len(own) + blank + 1
+            asked[blank:end] = ["/".join(asked[blank:end])]
         if len(own) != len(asked):
             return None
         values: dict[str, str] = {}

@@ -104,6 +104,12 @@ def parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:
     return found
 
 
+def parameter_of(field: Field) -> Parameter:
+    """What reads a field's value, for a face that checks it before it is sent: the choices are by their texts."""
+    choices = {choice: choice for choice in field.choices}
+    return Parameter(field.name, field.kind, field.required, field.default, choices=choices)
+
+
 def read(parameters: tuple[Parameter, ...], given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a call; raises ParameterError for what is missing, unknown or of another type."""
     known = {parameter.name for parameter in parameters}

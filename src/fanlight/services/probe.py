@@ -22,6 +22,7 @@ from fanlight.core.recorder import Sample
 from fanlight.core.sections import SEPARATOR
 from fanlight.errors import FanlightError
 from fanlight.services.outcomes import described
+from fanlight.services.wording import reason
 
 Probe = Callable[[], Any]
 """Raises, or its awaitable raises, when the service does not answer."""
@@ -188,7 +189,7 @@ class Watch:
         error = None if done.cancelled() else done.exception()
         if done.cancelled() or error is not None:
             late = f"no answer within {self._timeout:g} s"
-            self._failed(late if error is None or isinstance(error, TimeoutError) else described(error), now)
+            self._failed(late if error is None or isinstance(error, TimeoutError) else reason(error), now)
             return
         self.seconds, self.failed_in_row, self._asked = done.result(), 0, True
         self._due = self._began + self._interval

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, Protocol, TypeVar
 
 import msgspec
 
+from fanlight.core.budgets import forget
 from fanlight.core.frame import Frame
 from fanlight.errors import FanlightError, StoreError
 
@@ -239,6 +240,7 @@ def merged_totals(retired: bytes | None, blob: bytes) -> bytes | None:
             merged.add(Frame.decode(retired))
     except FanlightError:
         return None
+    forget(merged)
     merged.gauges.clear()
     data = merged.encode()
     return data if len(data) <= BLOB_LIMIT else None

@@ -6,7 +6,7 @@ and whoever holds the lease goes on from where the last holder was. All a turn m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from threading import Lock
 from typing import Final
@@ -108,7 +108,7 @@ def due(observed: Observed, merged: Mapping[int, Mapping[str, int]]) -> list[int
     ]
 
 
-def highest(seconds: Iterable[tuple[int, Levels]]) -> dict[str, float]:
+def highest(seconds: Iterable[tuple[int, Levels]], breathe: Callable[[], None] = unpaced) -> dict[str, float]:
     """The highest that each gauge without a label came to, its sources combined second by second."""
     levels: dict[str, float] = {}
     present: dict[str, Gauge] = {}
@@ -117,6 +117,7 @@ def highest(seconds: Iterable[tuple[int, Levels]]) -> dict[str, float]:
             for (name, label), gauge in gauges.items():
                 if not label:
                     present.setdefault(name, Gauge(gauge.merge)).add(gauge)
+            breathe()
         for name, gauge in present.items():
             gauge.sources = {s: word for s, word in gauge.sources.items() if word.at >= second - STALE}
             value = gauge.value()
@@ -257,21 +258,29 @@ class Compactor:
 
         Of instances whose seconds are gone already (the clock was set back) what was merged before stays.
         """
+        levels: list[tuple[int, Levels]] = []
+        made = coarse(BUCKET, bucket, self._parts(bucket, observed, levels), self._pacer.breathe)
+        made.end = bucket + BUCKET
+        for name, level in highest(levels, self._pacer.breathe).items():
+            made.levels[name] = max(level, made.levels.get(name, level))
+        self._waiting.setdefault(60, set()).add(bucket // 60 * 60)
+        return made
+
+    def _parts(self, bucket: int, observed: Mapping[str, int], levels: list[tuple[int, Levels]]) -> Iterator[Frame]:
+        """What ten seconds are made of, one after the other: all of them held would be freed in one go."""
         assert self._merged is not None
         before = self._merged.get(bucket, {})
-        frames: list[Frame] = []
-        levels: list[tuple[int, Levels]] = []
         gone = any(seconds > observed.get(instance, 0) for instance, seconds in before.items())
         if gone:
-            frames += filter(None, map(self._decoded, self._rows(BUCKET, bucket, bucket + BUCKET)))
+            yield from filter(None, map(self._decoded, self._rows(BUCKET, bucket, bucket + BUCKET)))
         own = self._info().instance
         remembered = self._own.counts().get(bucket, 0)
         mine = remembered > 0 and remembered >= observed.get(own, 0) and not (gone and own in before)
         if mine:
             part, seconds = self._own.part(bucket, self._pacer.breathe)
             part.sources = {own: remembered}
-            frames.append(part)
             levels += seconds
+            yield part
         for row in all_frames(
             self._store, self._info().service, 1, bucket, bucket + BUCKET, exclude=own if mine else ""
         ):
@@ -280,13 +289,8 @@ class Compactor:
                 levels.append((frame.start, frame.gauges))
                 frame.sources, frame.gauges = {row.instance: 1}, {}
                 frame.kept = {kind: frame.kept[kind] for kind in RECORD_KINDS if kind in frame.kept}
-                frames.append(frame)
-        made = coarse(BUCKET, bucket, frames, self._pacer.breathe)
-        made.end = bucket + BUCKET
-        for name, level in highest(levels).items():
-            made.levels[name] = max(level, made.levels.get(name, level))
-        self._waiting.setdefault(60, set()).add(bucket // 60 * 60)
-        return made
+                yield frame
+                frame.release(self._pacer.breathe)
 
     def _climb(self, made: dict[tuple[int, int], Frame], end: int) -> None:
         """Make the coarser buckets that what was made is in; minutes when they are over, the rest as they grow."""
@@ -310,22 +314,25 @@ class Compactor:
                 frame = self._decoded(row)
                 if frame is not None:
                     yield frame
+                    frame.release(self._pacer.breathe)
         yield from found.values()
 
     def _write(self, made: Mapping[tuple[int, int], Frame]) -> None:
         assert self._merged is not None
         if not made:
             return
-        rows = [
-            StoredFrame(tier, bucket, MERGED, *frame.parts(self._pacer.breathe))
-            for (tier, bucket), frame in made.items()
-        ]
+        rows, sources = [], {}
+        for (tier, bucket), frame in made.items():
+            rows.append(StoredFrame(tier, bucket, MERGED, *frame.parts(self._pacer.breathe)))
+            if tier == BUCKET:
+                sources[bucket] = frame.sources
+            frame.release(self._pacer.breathe)
         try:
             self._store.write(self._info(), rows, None)
         except FanlightError:
             self._forget()  # what is in the store now is for the next turn to find out
             raise
-        self._merged |= {bucket: frame.sources for (tier, bucket), frame in made.items() if tier == BUCKET}
+        self._merged |= sources
 
     def _settle(self, now: float) -> None:
         """Add the last seconds of instances that were lost to their totals, before those seconds are pruned."""
@@ -359,7 +366,7 @@ class Compactor:
         """The frame of a row; None when it cannot be read, which is told."""
         self._pacer.breathe()
         try:
-            return Frame.decode(stored.data, stored.series)
+            return Frame.decode(stored.data, stored.series, self._pacer.breathe)
         except FanlightError as error:
             self._failed("compaction", error)
             return None

@@ -109,6 +109,7 @@ class Fleet:
         self._seen: dict[str, int] = {}
         self._known: tuple[InstanceInfo, ...] = ()
         self._totals_at = 0
+        self._dropped = 0
         self._cursor: int | None = None
         self._followed = 0
         self._followed_at = 0.0
@@ -133,6 +134,13 @@ class Fleet:
             totals = self._encoded_totals(breathe)
         stored = StoredFrame(1, frame.start, self._recorder.instance, *frame.parts(breathe))
         self._writer.write(self._info(), [stored], totals)
+        self._count_dropped()
+
+    def _count_dropped(self) -> None:
+        """Count what the writer gave up among the service's losses, where it stays shown when all is written again."""
+        before, self._dropped = self._dropped, self._writer.dropped
+        if self._dropped > before:
+            self._recorder.count("fanlight.dropped.frames", self._dropped - before)
 
     def _encoded_totals(self, breathe: Callable[[], None] = unpaced) -> bytes:
         with self._recorder.lock:
@@ -194,7 +202,7 @@ class Fleet:
         loaded = {}
         for instance, blob in self._store.totals(service).items():
             if instance != self._recorder.instance:
-                loaded[instance] = Frame.decode(blob)
+                loaded[instance] = Frame.decode(blob, breathe=self._pacer.breathe)
                 self._pacer.breathe()
         open_ended = [info for info in self._known if not info.closed and info.instance != self._recorder.instance]
         ends = [loaded[info.instance].end if info.instance in loaded else int(info.started) for info in open_ended]
@@ -205,7 +213,7 @@ class Fleet:
             if known is None and stored.instance in silent and stored.bucket <= self._seen.get(stored.instance, -1):
                 known = loaded[stored.instance] = Frame(stored.bucket, stored.bucket)
             if known is not None and known.end <= stored.bucket <= self._seen.get(stored.instance, -1):
-                known.add(Frame.decode(stored.data, stored.series), self._pacer.breathe)
+                known.add(self._decoded(stored), self._pacer.breathe)
         with self.lock:
             self._others = loaded
         return since
@@ -214,7 +222,7 @@ class Fleet:
         instance = stored.instance
         if stored.tier != 1 or instance == self._recorder.instance or stored.bucket <= self._seen.get(instance, -1):
             return
-        frame = Frame.decode(stored.data, stored.series)
+        frame = self._decoded(stored)
         self._window.add(frame, self._pacer.breathe)
         if instance not in self._others or stored.bucket > self._seen.get(instance, stored.bucket) + GAP_SECONDS:
             self._load_totals(service)
@@ -223,6 +231,10 @@ class Fleet:
             known = self._others.setdefault(instance, Frame(frame.start, frame.start))
             if frame.start >= known.end:
                 known.add(frame, self._pacer.breathe)
+        frame.release(self._pacer.breathe)
+
+    def _decoded(self, stored: StoredFrame) -> Frame:
+        return Frame.decode(stored.data, stored.series, self._pacer.breathe)
 
     def _now(self) -> int:
         return self._clock.time_ns() // 1_000_000_000

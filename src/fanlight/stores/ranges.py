@@ -6,13 +6,14 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Final
 
 from fanlight import formats
 from fanlight.clock import Clock
 from fanlight.core.frame import SentFrame, decode_family, decode_rows
 from fanlight.core.history import RANKING, History, Span, chosen, preset
-from fanlight.core.pacer import Pacer
+from fanlight.core.pacer import Pacer, unpaced
 from fanlight.core.query import Ranged
 from fanlight.core.timeline import Lines, View
 from fanlight.core.window import SERVICES
@@ -53,9 +54,9 @@ def read(store: Store, service: str, span: Span, now: float, breathe: Callable[[
         for row in all_frames(store, service, span.tier, span.start, span.end, series=False):
             history.add_head(row.bucket, decode_rows(row.data), whole=not exact)
         if exact:
-            rank(store, service, span, history)
+            rank(store, service, span, history, breathe)
         else:
-            rank_roughly(store, service, span, history)
+            rank_roughly(store, service, span, history, breathe)
         return history.view(), history.lines()
     except ValueError as error:
         raise FanlightError(f"the store holds a frame that cannot be read ({error}); move the store away") from error
@@ -74,41 +75,45 @@ def read_calls(store: Store, service: str, span: Span, named: str, breathe: Call
         raise FanlightError(f"the store holds a frame that cannot be read ({error}); move the store away") from error
 
 
-def rank(store: Store, service: str, span: Span, history: History) -> None:
+def rank(store: Store, service: str, span: Span, history: History, breathe: Callable[[], None] = unpaced) -> None:
     """Lines by the ranking tier, figures from the coarsest buckets that fit, every second of the span once."""
+    frames = partial(_frames, store, service, breathe)
     size = span.ranking
     first = min(_up(span.start, size), span.end)
-    for bucket, frame in _frames(store, service, span.tier, span.start, first):
+    for bucket, frame in frames(span.tier, span.start, first):
         history.draw(bucket, frame)
         history.rank(frame)
     done: list[tuple[int, int]] = []
-    for bucket, frame in _frames(store, service, RANKING[size], _up(first, RANKING[size]), span.end):
+    for bucket, frame in frames(RANKING[size], _up(first, RANKING[size]), span.end):
         if frame.end <= span.end and size != RANKING[size]:
             history.rank(frame)
             done.append((bucket, frame.end))
     reached = first
-    for bucket, frame in _frames(store, service, size, first, span.end):
+    for bucket, frame in frames(size, first, span.end):
         if frame.end > span.end:
             continue
         history.draw(bucket, frame)
         if not any(start <= bucket < end for start, end in done):
             history.rank(frame)
         reached = max(reached, frame.end)
-    for bucket, frame in _frames(store, service, span.tier, reached, span.end) if size != span.tier else ():
+    for bucket, frame in frames(span.tier, reached, span.end) if size != span.tier else ():
         history.draw(bucket, frame)
         history.rank(frame)
 
 
-def rank_roughly(store: Store, service: str, span: Span, history: History) -> None:
+def rank_roughly(store: Store, service: str, span: Span, history: History, breathe: Callable[[], None]) -> None:
     """Lines and figures from all buckets of the ranking tier that touch the span: the finer series are gone."""
-    for bucket, frame in _frames(store, service, span.ranking, span.start // span.ranking * span.ranking, span.end):
+    start = span.start // span.ranking * span.ranking
+    for bucket, frame in _frames(store, service, breathe, span.ranking, start, span.end):
         history.draw(bucket, frame)
         history.rank(frame, whole=False)
 
 
-def _frames(store: Store, service: str, tier: int, start: int, end: int) -> Iterator[tuple[int, SentFrame]]:
+def _frames(
+    store: Store, service: str, breathe: Callable[[], None], tier: int, start: int, end: int
+) -> Iterator[tuple[int, SentFrame]]:
     for row in all_frames(store, service, tier, start, end) if start < end else ():
-        yield row.bucket, decode_rows(row.data, row.series)
+        yield row.bucket, decode_rows(row.data, row.series, breathe)
 
 
 def _up(moment: int, step: int) -> int:

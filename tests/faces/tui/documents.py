@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from fanlight.core.recorder import Sample
 from fanlight.faces.context import ActionResult
 from fanlight.faces.tui.compose import page_document
 from fanlight.faces.tui.document import PageDocument, PageLink, SlotDocument
-from fanlight.panels import Verdict, View
+from fanlight.panels import ActionButton, Actions, Field, Verdict, View
 
 NOW = 1_763_683_441.0
 """2025-11-21, 00:04:01 UTC."""
@@ -84,7 +85,9 @@ class SampleSource:
         self.broken: Exception | None = None
         self.views: list[View] = []
         self.acted: list[str] = []
-        self.result = ActionResult("success", "Cleared groups on 1 worker.")
+        self.given: list[Mapping[str, Any]] = []
+        self.followed: list[str] = []
+        self.later = self.result = ActionResult("success", "Cleared groups on 1 worker.")
 
     async def page(self, view: View, after: float) -> PageDocument:
         self.views.append(view)
@@ -95,8 +98,40 @@ class SampleSource:
         made = page_document(self.service.context, view, role="operator", after=after)
         return msgspec.structs.replace(made, pages=(*made.pages, PageLink(name="hub", title="Hub", badge=2)))
 
-    async def act(self, action: str) -> ActionResult:
+    async def act(self, action: str, values: Mapping[str, Any]) -> ActionResult:
         self.acted.append(action)
+        self.given.append(values)
         if self.broken is not None:
             raise self.broken
         return self.result
+
+    async def follow(self, run: str) -> ActionResult:
+        self.followed.append(run)
+        if self.broken is not None:
+            raise self.broken
+        return self.later
+
+
+REINDEX = ActionButton(
+    title="Re-index documents",
+    action="actions/reindex",
+    confirm="Re-index the folder? Searches are slow meanwhile.",
+    fields=(
+        Field(name="folder", title="Folder"),
+        Field(name="depth", title="Depth", kind="integer", required=False, default=3),
+        Field(name="share", title="Share of a core", kind="number", required=False),
+        Field(name="mode", title="Mode", kind="choice", choices=("fast", "thorough", "from scratch")),
+        Field(name="dry_run", title="Dry run", kind="boolean", required=False, default=True),
+        Field(name="note", title="Note", required=False),
+    ),
+)
+"""An action that asks for a value of every kind."""
+
+
+class ActingSource(SampleSource):
+    """A source with an operator's page on which one action asks for values."""
+
+    async def page(self, view: View, after: float) -> PageDocument:
+        panel = Actions(title="Quick actions", buttons=(REINDEX,))
+        slots = (SlotDocument(name="actions", panel=panel),)
+        return msgspec.structs.replace(await super().page(view, after), role="operator", slots=slots)

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from tests.faces.tui.conftest import drive, until
-from tests.faces.tui.documents import SampleSource, sampled
+from tests.faces.tui.documents import ActingSource, SampleSource, sampled
 
 from fanlight.clock import ManualClock
 from fanlight.faces.context import ActionResult
 from fanlight.faces.tui.app import TerminalDashboard
-from fanlight.faces.tui.source import SourceLost, SourceRefused
+from fanlight.faces.tui.forms import Form
+from fanlight.faces.tui.source import SourceLost, SourceRefused, WrongValue
 from fanlight.faces.tui.toolkit import events
 from fanlight.panels import View
 
@@ -171,6 +172,82 @@ def test_an_action_runs_only_after_a_yes(source: SampleSource) -> None:
         await until(pilot, lambda: "◆ error: 1 of 2 workers did not answer" in app.text()[-1])
 
     drive(source, script)
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_an_action_asks_for_its_values(size: tuple[int, int]) -> None:
+    """HUB-7, TTY-4: a form, what is wrong beside its field, the question, what the dashboard refuses: all as kept."""
+    source = ActingSource()
+    name = f"{size[0]}x{size[1]}"
+
+    async def script(app: TerminalDashboard, pilot: Any, clock: ManualClock) -> None:
+        await pilot.press("a", "enter")
+        compared(f"form-{name}", app.text())
+        await pilot.press("tab", "end", "x", "enter")
+        compared(f"form-wrong-{name}", app.text())
+        await pilot.press(*"/srv", "tab", "backspace", "enter")
+        compared(f"form-question-{name}", app.text())
+        source.broken = WrongValue("folder", "folder is '/srv'; expected one that exists")
+        await pilot.press("y")
+        await until(pilot, lambda: any("expected one that exists" in line for line in app.text()[:-1]))
+        assert source.given == [{"folder": "/srv", "depth": "3", "mode": "fast", "dry_run": True, "note": ""}]
+        source.broken = None
+        await pilot.press("end", *"/documents", "enter", "y")
+        await until(pilot, lambda: "success" in app.text()[-1])
+        assert source.given[-1]["folder"] == "/srv/documents"
+
+    drive(source, script, size)
+
+
+def test_a_paste_fills_the_field(source: SampleSource) -> None:
+    """TTY-2: pasted text goes where text is typed, its letters are no keys, and its line breaks send nothing."""
+
+    async def script(app: TerminalDashboard, pilot: Any, clock: ManualClock) -> None:
+        await pilot.press("a", "enter")
+        await app.on_event(events.Paste("/srv/quarterly\nreports\t\x1b[2J"))
+        assert isinstance(app.desk.dialog, Form)
+        assert app.desk.dialog.entries[0].text == "/srv/quarterlyreports[2J"
+
+    drive(ActingSource(), script)
+
+
+def test_an_action_that_goes_on_is_followed(source: SampleSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HUB-7: the footer says how far it has come, through a loss of the connection, and then what became of it."""
+    monkeypatch.setattr("fanlight.faces.tui.app.FOLLOW", 0.02)
+    source.result = ActionResult("running", "Clear caches: under way", "f00d")
+    source.later = ActionResult("running", "3 of 10", "f00d")
+
+    async def script(app: TerminalDashboard, pilot: Any, clock: ManualClock) -> None:
+        await pilot.press("a", "enter", "y")
+        clock.advance(60)
+        await until(pilot, lambda: "○ running: Clear caches 3 of 10" in app.text()[-1])
+        source.broken = SourceLost("connection refused")
+        asked = len(source.followed)
+        await until(pilot, lambda: len(source.followed) > asked + 1)
+        assert "running: Clear caches 3 of 10" in app.text()[-1]
+        source.broken, source.later = None, ActionResult("success", "Clear caches: done: 7 entries", "f00d")
+        await until(pilot, lambda: "● success: Clear caches: done: 7 entries" in app.text()[-1])
+        assert set(source.followed) == {"f00d"}
+
+    drive(source, script)
+
+
+def test_nobody_waits_for_an_action_when_the_terminal_has_gone(
+    source: SampleSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TTY-2: d in the middle of an action leaves; the action is the service's, and goes on there."""
+    monkeypatch.setattr("fanlight.faces.tui.app.FOLLOW", 0.02)
+    source.result = ActionResult("running", "under way", "f00d")
+    source.later = ActionResult("running", "for ever", "f00d")
+
+    async def script(app: TerminalDashboard, pilot: Any, clock: ManualClock) -> None:
+        await pilot.press("a", "enter", "y")
+        await until(pilot, lambda: "for ever" in app.text()[-1])
+        await pilot.press("d")
+
+    app = drive(source, script)
+    assert app.return_value == "logs"
+    assert not app._acting
 
 
 def test_help_lists_the_keys_and_any_key_closes_it(source: SampleSource) -> None:

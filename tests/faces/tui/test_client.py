@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
 from tests.faces.service import ScriptedService, busy_service
@@ -15,12 +17,14 @@ from tests.faces.tui.documents import SampleSource
 
 from fanlight.errors import FanlightError
 from fanlight.faces.api import Streams, routes
-from fanlight.faces.context import FaceContext
+from fanlight.faces.context import ActionResult, FaceContext, NoActions, Visit
 from fanlight.faces.tui.client import LINES_HELD, Http, HttpSource, TokenNeeded, address, merged
 from fanlight.faces.tui.document import PageDocument, PageUpdate
-from fanlight.faces.tui.source import SourceLost, SourceRefused
+from fanlight.faces.tui.source import SourceLost, SourceRefused, WrongValue
 from fanlight.faces.web.app import WebFace
 from fanlight.panels import LogLine, Stat, Verdict, View
+from fanlight.services.parameters import ParameterError
+from fanlight.services.runs import RunState, UnknownRun
 
 PATIENCE = 10.0
 
@@ -154,10 +158,49 @@ def test_who_is_not_let_in_is_told_so() -> None:
             with pytest.raises(SourceRefused, match='no page "nope"'):
                 await source.page(View(page="nope"), 0.0)
             with pytest.raises(SourceRefused, match="no action"):
-                await source.act("actions/nope")
+                await source.act("actions/nope", {})
 
         looking(root, outside)
         looking(root, inside, token)
+
+
+class Acting(NoActions):
+    """Runs anything whose depth is a number; it then goes on as run f00d."""
+
+    def __init__(self) -> None:
+        self.given: list[Mapping[str, Any]] = []
+
+    async def run(self, path: str, given: Mapping[str, Any], visit: Visit) -> ActionResult:
+        self.given.append(given)
+        if not str(given["depth"]).isdigit():
+            raise ParameterError("depth", "depth is 'deep'; expected a whole number")
+        return ActionResult("running", "under way", "f00d")
+
+    def follow(self, run: str) -> RunState:
+        if run != "f00d":
+            raise UnknownRun(f"no run {run}")
+        return RunState(
+            run=run, action="a", title="A", status="success", message="A: done", started=1.0, at=2.0, instance="i"
+        )
+
+
+def test_an_action_is_given_its_values_and_followed() -> None:
+    """HUB-7: values go as they were put in; what is refused names the value; a run that goes on is asked for."""
+    actions = Acting()
+    with served(dataclasses.replace(context_of(ScriptedService(local_role="operator")), actions=actions)) as (_, root):
+
+        async def script(source: HttpSource) -> None:
+            begun = await source.act("actions/reindex", {"depth": "7", "dry": True, "note": "größer\n"})
+            assert begun == ActionResult("running", "under way", "f00d")
+            assert await source.follow(begun.run) == ActionResult("success", "A: done", "f00d")
+            with pytest.raises(WrongValue, match=r"^depth is 'deep'; expected a whole number$") as refused:
+                await source.act("actions/reindex", {"depth": "deep"})
+            assert refused.value.name == "depth"
+            with pytest.raises(SourceRefused, match="There is no"):
+                await source.follow("beef/../live")
+
+        looking(root, script)
+    assert actions.given == [{"depth": "7", "dry": True, "note": "größer\n"}, {"depth": "deep"}]
 
 
 def test_an_answer_that_is_no_page_is_refused() -> None:

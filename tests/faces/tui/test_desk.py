@@ -8,17 +8,18 @@ from typing import Any
 import msgspec
 import pytest
 from tests.faces.service import ScriptedService
-from tests.faces.tui.documents import document, every_kind
+from tests.faces.tui.documents import REINDEX, document, every_kind
 
-from fanlight.faces.context import ActionResult
 from fanlight.faces.tui.compose import page_document
 from fanlight.faces.tui.desk import NOTICE_SECONDS, Desk, Effect
+from fanlight.faces.tui.dialogs import Order, Told
 from fanlight.faces.tui.document import PageDocument, SlotDocument
+from fanlight.faces.tui.forms import Form, Menu
 from fanlight.faces.tui.frame import frame
 from fanlight.faces.tui.links import view_of
 from fanlight.faces.tui.look import Look
 from fanlight.faces.tui.themes import ANSI, DARK, LIGHT, PLAIN, TERMINAL
-from fanlight.panels import Column, LogLine, Row, Table, Verdict, View
+from fanlight.panels import ActionButton, Actions, Column, LogLine, Row, Table, Verdict, View
 
 
 def desk(given: PageDocument | None = None, **options: Any) -> Desk:
@@ -101,15 +102,68 @@ def test_viewers_cannot_act() -> None:
 
 
 def test_an_action_that_is_disabled_is_not_run() -> None:
-    """HUB-7: it says why it cannot."""
+    """HUB-7: it says why it cannot; one that runs says so until it has ended."""
     made = desk(msgspec.structs.replace(every_kind(), role="operator"))
     assert press(made, "a", "3") is None
     assert made.dialog is None
     assert "already running" in footer(made)
-    assert press(made, "a", "2", "y") == Effect("act", "actions/restart/desktop-commander")
+    effect = press(made, "a", "2", "y")
+    assert effect is not None
+    assert effect.order is not None
+    assert (effect.kind, effect.order.button.action) == ("act", "actions/restart/desktop-commander")
     assert press(made, "a", "1", "n") is None
-    made.told(ActionResult("running", "it goes on"))
-    assert "▲ running: it goes on" in footer(made)
+    made.begun("Restart", "3 of 10")
+    assert "○ running: Restart 3 of 10" in footer(made, 1_000.0)
+    made.ended("Restart", "ok", "success: done")
+    assert "● success: done" in footer(made)
+    assert "running" not in footer(made, 1_000.0)
+    assert made.dialog is None
+
+
+def test_a_result_too_long_for_the_footer_is_told_whole() -> None:
+    """HUB-7, TTY-4: in a box that scrolls and that any other key closes; never over something that is open."""
+    made = desk()
+    long = "error: " + " ".join(f"worker-{n}" for n in range(90))
+    made.ended("Restart", "error", long)
+    assert isinstance(made.dialog, Told)
+    shown = ""
+    for _ in range(20):
+        box = made.dialog.lines(60, 15, made.look)
+        assert len(box) <= 15
+        shown += "".join(text for line in box for text, _ in line)
+        assert made.press("down", None, 0.0) is None
+    assert all(f"worker-{n}" in shown for n in (0, 45, 89))
+    assert press(made, "q") is None
+    assert made.dialog is None
+    press(made, "slash")
+    made.ended("Restart", "error", long)
+    assert made.dialog is None
+
+
+def test_a_viewer_is_offered_what_is_for_viewers() -> None:
+    """X-6: an action that viewers may run is offered to them, and nothing else is."""
+    buttons = (ActionButton(title="Say hello", action="actions/hello", role="viewer"), REINDEX)
+    slot = SlotDocument(name="actions", panel=Actions(buttons=buttons))
+    made = desk(msgspec.structs.replace(every_kind(), role="viewer", slots=(slot,)))
+    press(made, "a")
+    assert isinstance(made.dialog, Menu)
+    assert [button.title for button in made.dialog.buttons] == ["Say hello"]
+
+
+def test_a_value_that_is_refused_leads_back_to_its_form() -> None:
+    """HUB-7: with the dashboard's words beside the field, unless something else was opened meanwhile."""
+    form = Form(REINDEX)
+    made = desk()
+    order = Order(REINDEX, {"folder": "/x"}, form)
+    made.refused(order, "folder", "folder is '/x'; expected one that exists")
+    assert made.dialog is form
+    assert "expected one that exists" in footer(made)
+    made.dialog = None
+    made.refused(order, "elsewhere", "no such value")
+    assert made.dialog is form, "the fields that were wrong still are"
+    other = made.dialog = Form(REINDEX)
+    made.refused(order, "folder", "still not")
+    assert made.dialog is other
 
 
 def sampled_desk(service: ScriptedService, page: str = "overview") -> Desk:
@@ -184,7 +238,9 @@ def test_the_verdict_leads_to_its_requests() -> None:
     ("href", "view"),
     [
         ("requests?status=error&range=1h", View(page="requests", range="1h", filters=(("status", "error"),))),
-        ("services/desktop-commander", View(page="service", path=(("name", "desktop-commander"),))),
+        ("services/desktop-commander", View(page="services", path=(("name", "desktop-commander"),))),
+        ("services/org%2Fmodel", View(page="services", path=(("name", "org/model"),))),
+        ("pages/all-uploads", View(page="pages/all-uploads")),
         ("./", View()),
         ("requests?status=%1b", None),
         ("models/a/b", None),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fanlight.faces.tui import keys
 from fanlight.faces.tui.desk import Desk
-from fanlight.faces.tui.dialogs import help_dialog
+from fanlight.faces.tui.dialogs import Help
 from fanlight.faces.tui.look import Look
 from fanlight.faces.tui.themes import DARK
 from fanlight.panels import View
@@ -47,8 +47,8 @@ def test_the_keys_asked_for_are_there() -> None:
 
 def test_help_and_footer_are_made_of_the_table() -> None:
     """TTY-2: what help lists is what there is; without a log to leave for, d is not offered."""
-    assert len(help_dialog(True).rows) == len(keys.KEYS)
-    assert len(help_dialog(False).rows) == len(keys.KEYS) - 1
+    assert len(Help(True).rows) == len(keys.KEYS)
+    assert len(Help(False).rows) == len(keys.KEYS) - 1
     assert ("d", "logs") in keys.hints(toggles=True)
     assert ("d", "logs") not in keys.hints(toggles=False)
 

@@ -107,8 +107,8 @@ def test_headers_of_one_hop_do_not_pass() -> None:
         (b"authorization", b"s"), (b"cookie", b"s"), (b"x-forwarded-for", b"s"), (b"content-length", b"5"),
         (b"openai-beta", b"kept"), (b"content-type", b"text/plain"),
     ]  # fmt: skip
-    own = {"content-type": "application/json", "authorization": "Bearer ours"}
-    assert to_upstream(client, own) == [("openai-beta", "kept"), *own.items()]
+    own = {b"content-type": b"application/json", b"authorization": b"Bearer ours"}
+    assert to_upstream(client, own) == [(b"openai-beta", b"kept"), *own.items()]
     provider = [
         (b"Content-Type", b"a/b"), (b"Set-Cookie", b"s"), (b"Connection", b"X-Hop"), (b"X-Hop", b"1"),
         (b"Transfer-Encoding", b"chunked"), (b"Content-Length", b"5"), (b"X-Request-Id", b"r"),

@@ -123,7 +123,7 @@ def request(record: Record, settings: Settings) -> Request:
     data = record.data
     socket, stream = record.kind == "socket", bool(data.get("stream"))
     taken = data["first_byte"] if stream else data["duration"]
-    slow = settings.slow_routes.get(data["route"], settings.slow_seconds)
+    slow, very_slow = settings.slow_from(data["route"])
     return Request(
         id=record.id,
         timestamp=formats.moment(record.at),
@@ -137,7 +137,7 @@ def request(record: Record, settings: Settings) -> Request:
         stream=stream,
         disconnected=bool(data.get("disconnected")),
         slow=not socket and taken >= slow,
-        very_slow=not socket and taken >= settings.very_slow_seconds,
+        very_slow=not socket and taken >= very_slow,
         error_type=data["error_type"],
         error=data.get("error", ""),
         correlation_id=data["correlation_id"],

@@ -39,12 +39,17 @@ def routes(context: FaceContext, streams: Streams | None = None) -> list[Route]:
     described = (("/api/openapi.json", "openapi", _openapi(context)), ("/metrics", "metrics", _metrics(context)))
     made = [(endpoint.path, endpoint.name, _documents(context, endpoint, streams.pages)) for endpoint in ENDPOINTS]
     return [
-        Route(PAGE_STREAM, streams, methods=["GET"], name="api-page-stream"),
+        Route(_deep(PAGE_STREAM), streams, methods=["GET"], name="api-page-stream"),
         *(
-            Route(path, _answering(context, name, handler), methods=["GET"], name=f"api-{name}")
+            Route(_deep(path), _answering(context, name, handler), methods=["GET"], name=f"api-{name}")
             for path, name, handler in (*made, *described)
         ),
     ]
+
+
+def _deep(path: str) -> str:
+    """A route whose name may hold slashes, as those of services and of the application's pages do."""
+    return path.replace("{name}", "{name:path}")
 
 
 def _answering(context: FaceContext, name: str, handler: Handler) -> Handler:
@@ -136,4 +141,7 @@ def _metrics(context: FaceContext) -> Handler:
 def _exposition(context: FaceContext, view: View, openmetrics: bool) -> bytes:
     snapshot = context.query.snapshot(view)
     cumulative = context.query.cumulative(snapshot.scope)
-    return prometheus.expose(snapshot, cumulative, openmetrics=openmetrics, breathe=context.pulse.pacer.breathe)
+    breathe = context.pulse.pacer.breathe
+    text = prometheus.expose(snapshot, cumulative, openmetrics=openmetrics, breathe=breathe)
+    cumulative.release(breathe)
+    return text

@@ -9,11 +9,13 @@ from datetime import tzinfo
 from typing import Any, Final, Literal
 
 from fanlight.clock import Clock, SystemClock
+from fanlight.faces.context import ActionResult
 from fanlight.faces.tui import themes
-from fanlight.faces.tui.desk import FILTER_LIMIT, Desk, Effect
+from fanlight.faces.tui.desk import Desk, Effect
+from fanlight.faces.tui.dialogs import Order
 from fanlight.faces.tui.frame import Frame, frame
 from fanlight.faces.tui.look import ASCII, UNICODE, Look
-from fanlight.faces.tui.source import Source, SourceLost, SourceRefused
+from fanlight.faces.tui.source import Source, SourceLost, SourceRefused, WrongValue
 from fanlight.faces.tui.toolkit import App, ComposeResult, Lines, StdoutDriver, events
 from fanlight.panels import View
 
@@ -23,11 +25,21 @@ PERIOD: Final = 0.25
 LEAST_PAUSE: Final = 0.05
 """Seconds between two frames at least, however long one took: the keys have their turn."""
 
+PASTE_LIMIT: Final = 2_000
+"""Characters of a paste that are taken."""
+
+FOLLOW: Final = 1.0
+"""Seconds between two looks at an action that runs."""
+
 RETRY: Final = 1.0
 """Seconds between two tries of a lost connection."""
 
-Ending = Literal["quit", "logs", "detached", "suspend"]
-"""Why it ended: stop the server, show the plain log, leave the server alone, be stopped by the shell for a while."""
+ACTION_STATES: Final = {"success": "ok", "error": "error", "running": "idle"}
+"""The state that an action's status is shown as."""
+
+Ending = Literal["quit", "logs", "detached", "suspend", "again"]
+"""Why it ended: stop the server, show the plain log, leave the server alone, be stopped by the shell for a while, be
+shown anew because this process was stopped."""
 
 
 def _no_output() -> Sequence[str]:
@@ -83,6 +95,11 @@ class TerminalDashboard(App[Ending]):
         self.draw()
         self.run_worker(self._follow(), name="follow", exit_on_error=True)
 
+    def on_unmount(self) -> None:
+        """Actions go on in the service; here nobody waits for them any more."""
+        for task in self._acting:
+            task.cancel()
+
     def on_resize(self, event: events.Resize) -> None:
         """Everything in its new place at once."""
         self.draw(event.size.width, event.size.height)
@@ -106,8 +123,8 @@ class TerminalDashboard(App[Ending]):
 
     def _pasted(self, text: str) -> None:
         """Pasted text is typed where text is typed, and nowhere else: it must not run what its letters are keys of."""
-        if self.desk.prompt is not None:
-            for character in text[:FILTER_LIMIT]:
+        if self.desk.types:
+            for character in text[:PASTE_LIMIT]:
                 self.desk.press("", character, self._now())
             self.draw()
 
@@ -127,20 +144,39 @@ class TerminalDashboard(App[Ending]):
             self.exit(effect.kind)
         elif effect.kind == "fetch":
             self._hurry.set()
-        else:
-            task = asyncio.ensure_future(self._act(effect.action))
+        elif effect.order is not None:
+            task = asyncio.ensure_future(self._act(effect.order))
             self._acting.add(task)
             task.add_done_callback(self._acting.discard)
 
-    async def _act(self, action: str) -> None:
-        self.desk.say("Running ...")
+    async def _act(self, order: Order) -> None:
+        """Run an action and say what becomes of it, however long it takes."""
+        title, desk = order.button.title, self.desk
+        desk.begun(title)
         try:
-            self.desk.told(await self._source.act(action))
+            result = await self._source.act(order.button.action, order.values)
+            while result.status == "running" and result.run:
+                await asyncio.sleep(FOLLOW)
+                result = await self._followed(result)
+                desk.begun(title, result.message)
+                self.draw()
+            desk.now = self._now()
+            desk.ended(title, ACTION_STATES[result.status], f"{result.status}: {result.message}")
+        except WrongValue as error:
+            desk.now = self._now()
+            desk.refused(order, error.name, str(error))
         except (SourceLost, SourceRefused) as error:
-            self.desk.now = self._now()
-            self.desk.say(f"{self.desk.look.mark('error')} {error}")
+            desk.now = self._now()
+            desk.ended(title, "error", str(error))
         self._hurry.set()
         self.draw()
+
+    async def _followed(self, last: ActionResult) -> ActionResult:
+        """How a run stands; while the dashboard is away as it last stood."""
+        try:
+            return await self._source.follow(last.run)
+        except SourceLost:
+            return last
 
     async def _follow(self) -> None:
         """Ask for the page, draw it, wait a little; for ever."""

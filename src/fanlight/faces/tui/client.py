@@ -11,7 +11,7 @@ import http.client as http_client
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from typing import Any, Final, Literal
@@ -22,7 +22,7 @@ import msgspec
 from fanlight.errors import FanlightError
 from fanlight.faces.context import ActionResult
 from fanlight.faces.tui.document import OVERLAP_SECONDS, PageDocument, PageUpdate
-from fanlight.faces.tui.source import SourceLost, SourceRefused
+from fanlight.faces.tui.source import SourceLost, SourceRefused, WrongValue
 from fanlight.faces.web.views import to_query
 from fanlight.panels import LogLine, View
 
@@ -46,6 +46,7 @@ TRY_LATER: Final = (429, 500, 502, 503, 504)
 
 
 class _Refusal(msgspec.Struct):
+    code: str = ""
     message: str = ""
     detail: str = ""
 
@@ -101,9 +102,13 @@ class HttpSource:
             stream.page = msgspec.structs.replace(stream.page, lines=())
         return self._given
 
-    async def act(self, action: str) -> ActionResult:
+    async def act(self, action: str, values: Mapping[str, Any]) -> ActionResult:
         """Run an action by its address relative to the root; see `source.Source`."""
-        return await asyncio.to_thread(self._act, action)
+        return await asyncio.to_thread(self._asked, "POST", f"/{action.lstrip('/')}", msgspec.json.encode(values))
+
+    async def follow(self, run: str) -> ActionResult:
+        """How a run stands; see `source.Source`."""
+        return await asyncio.to_thread(self._asked, "GET", f"/api/runs/{quote(run, safe='')}")
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -126,8 +131,8 @@ class HttpSource:
         for key in list(islice(self._lines, max(len(self._lines) - LINES_HELD, 0))):
             del self._lines[key]
 
-    def _act(self, action: str) -> ActionResult:
-        found = msgspec.json.decode(self._http.read("POST", f"/{action.lstrip('/')}", ACTION_SECONDS), type=_Outcome)
+    def _asked(self, method: str, path: str, body: bytes | None = None) -> ActionResult:
+        found = msgspec.json.decode(self._http.read(method, path, ACTION_SECONDS, body), type=_Outcome)
         return ActionResult(found.status, found.message, found.run or "")
 
 
@@ -201,21 +206,22 @@ class Http:
         self._place = place
         self._token = token
 
-    def read(self, method: str, path: str, seconds: float) -> bytes:
-        """A whole answer."""
-        connection, response = self.open(method, path, seconds)
+    def read(self, method: str, path: str, seconds: float, body: bytes | None = None) -> bytes:
+        """A whole answer; a body is JSON."""
+        connection, response = self.open(method, path, seconds, body)
         with closing(connection), translated(self.root):
             return response.read()
 
     def open(
-        self, method: str, path: str, seconds: float
+        self, method: str, path: str, seconds: float, body: bytes | None = None
     ) -> tuple[http_client.HTTPConnection, http_client.HTTPResponse]:
         """An answer that says yes, yet to be read; `seconds` without a byte are too many."""
         kind = http_client.HTTPSConnection if self._place.scheme == "https" else http_client.HTTPConnection
         connection = kind(str(self._place.hostname), self._place.port, timeout=seconds)
         try:
             with translated(self.root):
-                connection.request(method, self._place.path + path, headers=self._headers())
+                headers = self._headers() if body is None else {**self._headers(), "Content-Type": "application/json"}
+                connection.request(method, self._place.path + path, body, headers)
                 response = connection.getresponse()
                 if response.status >= 300:
                     raise _no(response)
@@ -266,6 +272,8 @@ def _no(response: http_client.HTTPResponse) -> SourceLost | SourceRefused:
     except (msgspec.MsgspecError, http_client.HTTPException, OSError):
         said = _Refusal(f"it answered {response.status} {response.reason}")
     text = " ".join(part for part in (said.message, said.detail) if part)
+    if said.code == "invalid_parameter":
+        return WrongValue(said.detail, said.message)
     if response.status == 401:
         return TokenNeeded(text)
     return SourceLost(text) if response.status in TRY_LATER else SourceRefused(text)

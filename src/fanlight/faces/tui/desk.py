@@ -8,11 +8,12 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from fanlight.faces.context import ActionResult
-from fanlight.faces.tui import dialogs, keys, themes
+from fanlight.faces.tui import keys, themes
 from fanlight.faces.tui.backlog import Backlog
-from fanlight.faces.tui.dialogs import Dialog
+from fanlight.faces.tui.cells import clean, width
+from fanlight.faces.tui.dialogs import Dialog, Help, Order, Told
 from fanlight.faces.tui.document import PageDocument
+from fanlight.faces.tui.forms import Form, Menu
 from fanlight.faces.tui.kinds.table import NUMERIC
 from fanlight.faces.tui.links import targets, view_of
 from fanlight.faces.tui.look import Look
@@ -25,6 +26,9 @@ NOTICE_SECONDS: Final = 6.0
 BACK_LIMIT: Final = 20
 """Views that one can go back to."""
 
+FOOTER_REST: Final = 10
+"""Cells of the footer that a notice does not get."""
+
 FAR: Final = 1_000_000
 """Lines: more than any page has."""
 
@@ -36,7 +40,7 @@ class Effect(NamedTuple):
     """What a key asks for beyond the terminal itself."""
 
     kind: Literal["quit", "logs", "suspend", "fetch", "act"]
-    action: str = ""
+    order: Order | None = None
 
 
 class Desk:
@@ -59,9 +63,10 @@ class Desk:
         self.top = 0
         self.notice = ""
         self.notice_until = 0.0
-        self.page_room = self.log_room = 1
+        self.cells = self.page_room = self.log_room = 1
         self.chosen = False
         self.now = 0.0
+        self.running: dict[str, str] = {}
 
     def take(self, document: PageDocument, now: float) -> None:
         """A document has come; while the display is held it waits."""
@@ -85,10 +90,28 @@ class Desk:
         """Say something in the footer for a while."""
         self.notice, self.notice_until = text, self.now + NOTICE_SECONDS
 
-    def told(self, result: ActionResult) -> None:
-        """An action has ended."""
-        mark = self.look.mark({"success": "ok", "running": "warn"}.get(result.status, "error"))
-        self.say(f"{mark} {result.status}: {result.message}")
+    def begun(self, title: str, message: str = "") -> None:
+        """An action runs; how far it has come."""
+        self.running[title] = f"{self.look.mark('idle')} running: {' '.join(filter(None, (title, message)))}"
+
+    def ended(self, title: str, state: str, said: str) -> None:
+        """An action has ended, or could not be begun; what the footer cannot hold is said in a box."""
+        self.running.pop(title, None)
+        told = f"{self.look.mark(state)} {said}"
+        self.say(told)
+        if width(clean(told)) > self.cells - FOOTER_REST and self.dialog is None and self.prompt is None:
+            self.dialog = Told(title, told, "text")
+
+    def refused(self, order: Order, name: str, why: str) -> None:
+        """The dashboard does not take a value of an action: back to its form, unless something else is open."""
+        self.ended(order.button.title, "error", why)
+        if isinstance(order.form, Form) and order.form.refuse(name, why) and self.dialog is None:
+            self.dialog = order.form
+
+    @property
+    def types(self) -> bool:
+        """Whether keys are text now."""
+        return self.prompt is not None or (self.dialog is not None and self.dialog.types)
 
     @property
     def log_page(self) -> bool:
@@ -106,7 +129,7 @@ class Desk:
         """A key was pressed."""
         self.now = now
         if self.dialog is not None:
-            return self._answer(self.dialog, key)
+            return self._answer(self.dialog, key, character)
         if self.prompt is not None:
             self._type(key, character)
             return None
@@ -119,21 +142,12 @@ class Desk:
         act: Callable[[], Effect | None] = getattr(self, f"do_{declared.does}")
         return act()
 
-    def _answer(self, dialog: Dialog, key: str) -> Effect | None:
-        answer = dialog.press(key)
-        if answer is None:
-            return None
-        self.dialog = None
-        if answer < 0 or not dialog.buttons:
-            return None
-        if len(dialog.choices) == 2 and len(dialog.buttons) == 1 and dialog.choices[0] == "Yes":
-            return Effect("act", dialog.buttons[0].action) if answer == 0 else None
-        button = dialog.buttons[answer]
-        if button.disabled:
-            self.say(f"{button.title}: {button.disabled}")
-            return None
-        self.dialog = dialogs.confirm(button)
-        return None
+    def _answer(self, dialog: Dialog, key: str, character: str | None) -> Effect | None:
+        step = dialog.press(key, character)
+        self.dialog = step.dialog
+        if step.say:
+            self.say(step.say)
+        return Effect("act", step.order) if step.order else None
 
     def _type(self, key: str, character: str | None) -> None:
         text = self.prompt or ""
@@ -165,7 +179,7 @@ class Desk:
         return Effect("quit")
 
     def do_help(self) -> None:
-        self.dialog = dialogs.help_dialog(self.toggles)
+        self.dialog = Help(self.toggles)
 
     def do_next_page(self) -> Effect | None:
         return self._turn(1)
@@ -344,15 +358,17 @@ class Desk:
         return Effect("fetch")
 
     def do_act(self) -> None:
+        role = self.document.role if self.document else "viewer"
         buttons: list[ActionButton] = []
         for slot in self.document.slots if self.document else ():
             buttons += slot.panel.buttons if isinstance(slot.panel, Actions) else ()
-        if not buttons:
-            self.say("There are no actions on this page.")
-        elif self.document and self.document.role != "operator":
+        allowed = [button for button in buttons if role in (button.role, "operator")]
+        if allowed:
+            self.dialog = Menu(allowed)
+        elif buttons:
             self.say("Actions need the role operator; this terminal is a viewer.")
         else:
-            self.dialog = dialogs.choose(buttons)
+            self.say("There are no actions on this page.")
 
     def do_theme(self) -> None:
         self.theme = themes.following(self.theme)

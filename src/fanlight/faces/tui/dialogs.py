@@ -1,11 +1,11 @@
-"""What stands over the page for a moment: the help, a choice of actions, a question. Pure: keys in, answers out."""
+"""What stands over the page for a moment: a box that takes the keys, the help, a question. Pure: keys in, steps out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
+from fanlight import formats
 from fanlight.faces.tui.cells import Line, clean, cut, fit, fit_line, line_width, width, wrapped
 from fanlight.faces.tui.keys import KEYS
 from fanlight.faces.tui.look import Look
@@ -13,65 +13,72 @@ from fanlight.panels import ActionButton
 
 WIDEST: Final = 76
 CLOSING: Final = frozenset({"escape", "q", "ctrl+c"})
+BACKWARD: Final = frozenset({"up", "k", "left", "shift+tab", "pageup"})
+FORWARD: Final = frozenset({"down", "j", "right", "tab", "pagedown"})
+VALUES_SHOWN: Final = 8
+"""Values that a question repeats."""
+
+TOLD_LINES: Final = 40
+"""Lines of a message at most; a run's has at most 900 characters."""
 
 
-@dataclass(slots=True)
+class Order(NamedTuple):
+    """An action that is to be run with these values; `form` is where they were put in."""
+
+    button: ActionButton
+    values: Mapping[str, Any] = {}
+    form: Dialog | None = None
+
+
+class Step(NamedTuple):
+    """What a key has led to: the dialog there is now, something to be said, something to be run."""
+
+    dialog: Dialog | None = None
+    say: str = ""
+    order: Order | None = None
+
+
 class Dialog:
-    """Lines in a box; `choices` are picked with the arrows and Enter, `button` is what a yes would run."""
+    """A box of lines: a body that scrolls, and a foot that stays. Takes every key while it is open."""
 
-    title: str
-    text: tuple[str, ...] = ()
-    rows: tuple[Line, ...] = ()
-    choices: tuple[str, ...] = ()
-    buttons: tuple[ActionButton, ...] = ()
-    picked: int = 0
-    top: int = 0
-    close_on_any: bool = False
+    title = ""
+    types = False
+    """Whether text can be put in."""
 
-    def press(self, key: str) -> int | None:
-        """The number of the choice that was made, -1 when it was closed, None while it stays."""
-        if key in CLOSING or (key == "n" and not self.close_on_any):
-            return -1
-        if key in ("up", "k", "left", "shift+tab", "down", "j", "right", "tab", "pagedown", "pageup"):
-            self._move(-1 if key in ("up", "k", "left", "shift+tab", "pageup") else 1)
-            return None
-        if self.close_on_any:
-            return -1
-        if key == "y" and len(self.buttons) == 1:
-            return 0
-        if key.isdigit() and 0 < int(key) <= len(self.choices):
-            return int(key) - 1
-        return self.picked if key in ("enter", "space") else None
+    def __init__(self) -> None:
+        self.top = 0
 
-    def _move(self, step: int) -> None:
-        if self.choices:
-            self.picked = (self.picked + step) % len(self.choices)
-        else:
-            self.top = min(max(self.top + step, 0), max(len(self.rows) - 1, 0))
+    def press(self, key: str, character: str | None) -> Step:
+        """A key was pressed."""
+        raise NotImplementedError
+
+    def body(self, cells: int, look: Look) -> list[Line]:
+        """All lines but the foot's."""
+        return []
+
+    def foot(self, cells: int, look: Look) -> list[Line]:
+        """The lines at the bottom."""
+        return []
+
+    def focus(self) -> tuple[int, int]:
+        """The first and last line of the body that are to be in sight, as it was last made."""
+        return self.top, self.top
 
     def lines(self, cells: int, height: int, look: Look) -> list[Line]:
         """The box, at most so wide and high."""
         inner = min(cells - 6, WIDEST)
-        body = [line for text in self.text for line in wrapped(text, inner, "text", 6)]
-        body += [*self.rows]
-        if self.choices:
-            body += [(), *self._choices(inner, look)]
-        room = max(height - 2, 1)
-        self.top = min(self.top, max(len(body) - room, 0))
-        across = min(max((line_width(line) for line in body), default=0), inner)
-        across = max(across, width(clean(self.title)) + 2)
-        return _boxed(self.title, body[self.top : self.top + room], across, look, more=len(body) > room)
-
-    def _choices(self, inner: int, look: Look) -> list[Line]:
-        return [
-            ((f" {place + 1} {cut(clean(choice), inner - 4)} ", "chosen" if place == self.picked else "accent"),)
-            for place, choice in enumerate(self.choices)
-        ]
+        body, foot = self.body(inner, look), self.foot(inner, look)
+        room = max(height - 2 - len(foot), 1)
+        first, last = self.focus()
+        self.top = max(min(max(self.top, last - room + 1), first, len(body) - room), 0)
+        shown = [*body[self.top : self.top + room], *foot]
+        across = max([width(clean(self.title)) + 2, *map(line_width, (*body, *foot))])
+        return _boxed(self.title, shown, min(across, inner), look, more=len(body) > room)
 
 
 def _boxed(title: str, body: Sequence[Line], inner: int, look: Look, *, more: bool) -> list[Line]:
     corners, across, down = look.glyphs.corners, look.glyphs.across, look.glyphs.down
-    name = clean(title)
+    name = cut(clean(title), inner - 2)
     head: Line = (
         (corners[0] + across, "accent"),
         (f" {name} ", "title"),
@@ -86,21 +93,78 @@ def _boxed(title: str, body: Sequence[Line], inner: int, look: Look, *, more: bo
     ]
 
 
-def help_dialog(toggles: bool) -> Dialog:
-    """Every key there is."""
-    shown = [key for key in KEYS if toggles or not key.toggles]
-    names = max(width(key.shown) for key in shown)
-    rows = tuple(((fit(key.shown, names), "accent"), (f"  {key.words}", "text")) for key in shown)
-    return Dialog("Keys", rows=rows, close_on_any=True)
+class Help(Dialog):
+    """Every key there is; any but those that scroll closes it."""
+
+    title = "Keys"
+
+    def __init__(self, toggles: bool) -> None:
+        super().__init__()
+        shown = [key for key in KEYS if toggles or not key.toggles]
+        names = max(width(key.shown) for key in shown)
+        self.rows: list[Line] = [((fit(key.shown, names), "accent"), (f"  {key.words}", "text")) for key in shown]
+
+    def press(self, key: str, character: str | None) -> Step:
+        if key not in BACKWARD | FORWARD:
+            return Step()
+        self.top = min(max(self.top + (1 if key in FORWARD else -1), 0), len(self.rows) - 1)
+        return Step(self)
+
+    def body(self, cells: int, look: Look) -> list[Line]:
+        return self.rows
 
 
-def choose(buttons: Sequence[ActionButton]) -> Dialog:
-    """Which action?"""
-    names = tuple(f"{button.title}  ({button.disabled})" if button.disabled else button.title for button in buttons)
-    return Dialog("Actions", choices=names, buttons=tuple(buttons))
+class Told(Dialog):
+    """Something too long for the footer, whole; any key but those that scroll closes it."""
+
+    def __init__(self, title: str, text: str, role: str) -> None:
+        super().__init__()
+        self.title, self.text, self.role = title, text, role
+
+    def press(self, key: str, character: str | None) -> Step:
+        if key not in BACKWARD | FORWARD:
+            return Step()
+        self.top = max(self.top + (1 if key in FORWARD else -1), 0)
+        return Step(self)
+
+    def body(self, cells: int, look: Look) -> list[Line]:
+        return wrapped(self.text, cells, self.role, TOLD_LINES)
 
 
-def confirm(button: ActionButton) -> Dialog:
-    """Really? The first answer is no, so that Enter alone does nothing."""
-    text = (button.confirm or f"Run {button.title}?",)
-    return Dialog(button.title, text=text, choices=("Yes", "No"), buttons=(button,), picked=1)
+class Question(Dialog):
+    """Really? The first answer is no, so that Enter alone does nothing; no leads back to where the values are."""
+
+    def __init__(self, order: Order) -> None:
+        super().__init__()
+        self.order = order
+        self.title = order.button.title
+        self.yes = False
+
+    def press(self, key: str, character: str | None) -> Step:
+        if key in CLOSING or key in ("n", "2"):
+            return Step(self.order.form)
+        if key in ("y", "1") or (key in ("enter", "space") and self.yes):
+            return Step(order=self.order)
+        if key in ("enter", "space"):
+            return Step(self.order.form)
+        self.yes ^= key in BACKWARD | FORWARD
+        return Step(self)
+
+    def body(self, cells: int, look: Look) -> list[Line]:
+        asked = wrapped(self.order.button.confirm or f"Run {self.title}?", cells, "text", 6)
+        given = list(self.order.values.items())
+        told: list[Line] = [
+            ((cut(clean(f"  {name} = {_shown(value)}"), cells), "muted"),) for name, value in given[:VALUES_SHOWN]
+        ]
+        more = len(given) - VALUES_SHOWN
+        return [*asked, *told, *([((f"  and {more} more", "muted"),)] if more > 0 else []), ()]
+
+    def foot(self, cells: int, look: Look) -> list[Line]:
+        return [
+            ((f" {place} {answer} ", "chosen" if yes is self.yes else "accent"),)
+            for place, answer, yes in ((1, "Yes", True), (2, "No", False))
+        ]
+
+
+def _shown(value: object) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value) or formats.DASH

@@ -37,7 +37,7 @@ class Frame(NamedTuple):
 def frame(desk: Desk, width: int, height: int, now: float, output: Sequence[str] = ()) -> Frame:
     """The desk at a moment (monotonic seconds); `output` stands in the log's place while nothing else comes."""
     shared = _zones(desk, width, height)
-    desk.page_room, desk.log_room = shared.page, max(shared.log - 1, 0)
+    desk.cells, desk.page_room, desk.log_room = width, shared.page, max(shared.log - 1, 0)
     look = _look(desk)
     page, scrolled = _page(desk, width, shared, look)
     over = desk.dialog.lines(width, height, look) if desk.dialog else []
@@ -143,7 +143,7 @@ def _footer(desk: Desk, width: int, now: float, scrolled: str, look: Look) -> Li
     if not lost and not desk.paused and desk.document is not None and late > STALE_SECONDS:
         lost = "slow"
     pulse = chrome.Pulse(late=_stepped(late), lost=lost, paused=desk.paused, scrolled=scrolled)
-    notice = desk.notice if now < desk.notice_until else ""
+    notice = desk.notice if now < desk.notice_until else "  ".join(desk.running.values())
     return chrome.footer(keys.hints(toggles=desk.toggles), notice, pulse, width, look)
 
 

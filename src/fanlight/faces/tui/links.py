@@ -9,8 +9,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from fanlight.faces.web.views import ViewError, parse_view
 from fanlight.panels import Bars, Donut, Feed, Panel, Status, Table, View
 
-_DETAILS: Final[Mapping[str, tuple[str, str]]] = {"requests": ("request", "id"), "services": ("service", "name")}
+_DETAILS: Final[Mapping[str, tuple[str, str]]] = {"requests": ("request", "id"), "services": ("services", "name")}
 """Pages of one thing: its page and the name of its path value, by the page it is listed on."""
+
+OWN: Final = "pages"
+"""What the addresses of the application's own pages begin with; it is part of their names."""
 
 
 def targets(panel: Panel) -> tuple[int, tuple[str, ...]]:
@@ -34,7 +37,9 @@ def view_of(href: str, now: View) -> View | None:
         return None
     page, _, rest = parts.path.removeprefix("./").strip("/").partition("/")
     path: dict[str, str] = {}
-    if rest:
+    if page == OWN and rest:
+        page = f"{OWN}/{unquote(rest)}"
+    elif rest:
         if page not in _DETAILS:
             return None
         page, name = _DETAILS[page]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from fanlight.errors import FanlightError
 from fanlight.faces.context import ActionResult
@@ -18,6 +19,14 @@ class SourceRefused(FanlightError):
     """The dashboard answered that it will not; trying again changes nothing. The text says why."""
 
 
+class WrongValue(SourceRefused):
+    """An action was given a value that it does not take; `name` is the value's."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
 class Source(Protocol):
     """A running dashboard as the terminal sees it; its coroutines run on the drawing loop and never block it."""
 
@@ -31,5 +40,9 @@ class Source(Protocol):
         May give the very object it gave before when nothing has changed. Raises SourceLost and SourceRefused.
         """
 
-    async def act(self, action: str) -> ActionResult:
-        """Run an action by its address relative to the root ("actions/clear-cache"); raises as `page` does."""
+    async def act(self, action: str, values: Mapping[str, Any]) -> ActionResult:
+        """Run an action by its address relative to the root ("actions/clear-cache"); raises as `page` does, and
+        WrongValue."""
+
+    async def follow(self, run: str) -> ActionResult:
+        """How a run stands that an action has begun; raises as `page` does."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -31,11 +33,26 @@ except ImportError as error:
 
 
 class StdoutDriver(LinuxDriver):
-    """Draws on stdout; Textual's own driver draws on stderr, which may be a log file."""
+    """Draws on stdout; Textual's own driver draws on stderr, which may be a log file.
+
+    Signals that stop and continue this process end the application with "suspend" and "again", and its runner does the
+    rest: Textual's own way stops in the middle of drawing, and starts its threads twice after a SIGSTOP.
+    """
 
     def __init__(self, app: App[Any], **options: Any) -> None:
         super().__init__(app, **options)
         self._file = sys.__stdout__ or self._file
+        self._running_loop = asyncio.get_running_loop()
+
+    def _sigtstp_application(self, *_: object) -> None:
+        self._end("suspend")
+
+    def _sigcont_application(self, *_: object) -> None:
+        self._end("again")
+
+    def _end(self, outcome: str) -> None:
+        with suppress(RuntimeError):  # the loop is gone, and the application with it
+            self._running_loop.call_soon_threadsafe(self._app.exit, outcome)
 
 
 @cache

@@ -13,14 +13,13 @@ proxy and so not local; `allowed_hosts` containing "unix:" says otherwise.
 from __future__ import annotations
 
 import hmac
-import ipaddress
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from fanlight.faces.errors import FaceError, shown
 from fanlight.faces.web.session import read_session, session_cookies
+from fanlight.hosts import host_name, is_loopback, is_loopback_name
 from fanlight.settings import Settings
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -31,9 +30,6 @@ CALLER: Final = "fanlight.caller"
 
 UNIX_SOCKETS: Final = "unix:"
 """In `allowed_hosts`: peers on a UNIX socket are the local machine."""
-
-HOST_LIMIT: Final = 300
-"""Characters of a Host header that can be a name."""
 
 _RANK: Final = {"": 0, "viewer": 1, "operator": 2}
 _FORWARDING: Final = frozenset(
@@ -49,9 +45,6 @@ _FORWARDING_PREFIXES: Final = (
     "x-forwarded", "x-original-forwarded-", "x-envoy-", "x-appengine-", "x-vercel-", "x-azure-", "x-goog-", "fly-",
     "cloudfront-", "tailscale-",
 )  # fmt: skip
-_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9_-]*[a-z0-9])?)*")
-_PORT: Final = re.compile(r":\d{0,5}$")
-_ADDRESS: Final = re.compile(r"[0-9a-f.:]*:[0-9a-f.:]*")  # without a zone: no browser sends one
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
@@ -154,16 +147,6 @@ def why_not_local(caller: Caller, settings: Settings) -> str:
     return f"the header {shown(forwarding, 40)} says that a proxy passed it on" if forwarding else ""
 
 
-def is_loopback(address: str) -> bool:
-    """Whether an address is this machine's own loopback one, IPv4-mapped IPv6 included."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    return (mapped or parsed).is_loopback
-
-
 def forwarding_header(headers: Mapping[str, str]) -> str:
     """The name of a header that shows a proxy, "" when there is none."""
     shows = (name for name in headers if _shows_proxy(name.replace("_", "-")))
@@ -186,23 +169,6 @@ def _host_allowed(host: str, settings: Settings) -> bool:
     allowed = {name.lower() for name in settings.allowed_hosts} - {UNIX_SOCKETS}
     name = host_name(given)
     return name in allowed or given in allowed or is_loopback_name(name)
-
-
-def host_name(host: str) -> str:
-    """The name of a Host header without its port, "" when it is not one."""
-    host = host.lower()
-    if len(host) > HOST_LIMIT:
-        return ""
-    if host.startswith("["):
-        inside, closing, port = host[1:].partition("]")
-        return inside if closing and (not port or _PORT.fullmatch(port)) and _ADDRESS.fullmatch(inside) else ""
-    name = _PORT.sub("", host).removesuffix(".")
-    return name if _NAME.fullmatch(name) else ""
-
-
-def is_loopback_name(name: str) -> bool:
-    """Whether a host name can only mean this machine: localhost, *.localhost, 127.x.x.x or ::1."""
-    return name == "localhost" or name.endswith(".localhost") or is_loopback(name)
 
 
 def _modern(http_version: str) -> bool:

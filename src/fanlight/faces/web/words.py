@@ -16,8 +16,8 @@ STATE_WORDS: Final[Mapping[str, str]] = {"ok": "ok", "warn": "warning", "error":
 
 STATES_BY_WORD: Final[Mapping[str, str]] = {
     **dict.fromkeys(("ok", "closed", "healthy", "up", "ready", "running", "success", "connected"), "ok"),
-    **dict.fromkeys(("warn", "warning", "half-open", "half_open", "degraded", "starting", "slow"), "warn"),
-    **dict.fromkeys(("error", "open", "down", "failed", "critical", "stopped", "unhealthy"), "error"),
+    **dict.fromkeys(("warn", "warning", "half-open", "half_open", "degraded", "starting", "backoff", "slow"), "warn"),
+    **dict.fromkeys(("error", "open", "down", "failed", "critical", "stopped", "crash-loop", "unhealthy"), "error"),
 }
 """States a service or breaker can be in, by what they mean for the operator; any other word is idle."""
 
@@ -29,7 +29,7 @@ _LEVELS: Final[Mapping[str, str]] = {
     "FATAL": "error",
 }
 
-_CODE: Final = re.compile(r"`([^`]*)`|(@?dashboard\.\w+\((?:[^()]|\([^()]*\))*\))")
+_CODE: Final = re.compile(r"`([^`]*)`|((?:with )?@?dashboard\.\w+\((?:[^()]|\([^()]*\))*\)(?:: \.\.\.)?)")
 
 _SEGMENT: Final = re.compile(r"/?[^/]+|/")
 
@@ -70,7 +70,7 @@ def segments(path: Any) -> list[str]:
 
 def pieces(text: str) -> list[tuple[str, bool]]:
     """A text split into prose and code: (piece, whether it is code). Code stands between backticks or is a call on
-    the dashboard."""
+    the dashboard, the `with` around it included."""
     parts = _CODE.split(text)
     return [(part, bool(place % 3)) for place, part in enumerate(parts) if part]
 

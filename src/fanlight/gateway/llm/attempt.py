@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from fanlight.core.facts import error_type
+from fanlight import error_type
+from fanlight.gateway.asgi import Pair
 from fanlight.gateway.llm.attempts import RETRIED, Failure
 from fanlight.gateway.llm.delivery import Delivery
 from fanlight.gateway.llm.headers import retry_after
@@ -29,7 +30,7 @@ class Attempt:
         self._guard = guard
         self._delivery = delivery
 
-    async def run(self, path: str, headers: list[tuple[str, str]], body: bytes) -> Failure | None:
+    async def run(self, path: str, headers: list[Pair], body: bytes) -> Failure | None:
         """Ask; None when the answer went to the client, else how it failed before its first byte."""
         lane = self._lane
         try:

@@ -51,22 +51,20 @@ class Delivery:
     async def run(self, reply: Reply, limit: Patience) -> None:
         """Pass an answer on to its end. `limit` is moved with every byte. Raises UpstreamError when it breaks off."""
         self.status = reply.status
-        cut, length, encoded = None, -1, False
+        cut, encoded = None, False
         for name, value in reply.headers:
             name = name.lower()
             if name == b"content-type":
                 cut = STREAMS.get(value.partition(b";")[0].strip().lower())
-            elif name == b"content-length" and value.isdigit():
-                length = int(value)
             elif name == b"content-encoding":
                 encoded = value.lower() != b"identity"
         strips = self._strips_usage and cut is Events and not encoded
         headers = to_client(reply.headers, sized=not strips)
         self._head = {"type": "http.response.start", "status": reply.status, "headers": headers}
         if encoded:
-            await self._pass(reply, limit, length, lambda chunk: None)
+            await self._pass(reply, limit, lambda chunk: None)
         elif cut is None:
-            await self._document(reply, limit, length)
+            await self._document(reply, limit)
         else:
             await self._stream(reply, limit, cut(), UsageFilter() if strips else None)
 
@@ -80,13 +78,17 @@ class Delivery:
             if self.first_token is None and reader.pieces:
                 self.first_token = self._call.elapsed
             passed = chunk if strip is None else strip.feed(chunk)
+            if reply.ended:
+                break
             if passed:
                 await self._forward(passed, limit)
+        else:
+            passed = b""
         for data in lines.rest():
             take(data)
-        await self._end(b"" if strip is None else strip.rest())
+        await self._end(passed if strip is None else passed + strip.rest())
 
-    async def _document(self, reply: Reply, limit: Patience, length: int) -> None:
+    async def _document(self, reply: Reply, limit: Patience) -> None:
         kept: list[bytes] = []
         size = 0
 
@@ -98,7 +100,7 @@ class Delivery:
                 kept[:] = [b"".join(kept)[-READ_TAIL:]]
 
         try:
-            await self._pass(reply, limit, length, keep)
+            await self._pass(reply, limit, keep)
         finally:
             whole = b"".join(kept)
             if size <= READ_LIMIT:
@@ -106,17 +108,13 @@ class Delivery:
             else:
                 self.reader.take_tail(whole[-READ_TAIL:])
 
-    async def _pass(self, reply: Reply, limit: Patience, length: int, keep: Callable[[bytes], None]) -> None:
-        """Pass the bytes on; the last of a body whose length is known end the answer."""
-        passed = 0
+    async def _pass(self, reply: Reply, limit: Patience, keep: Callable[[bytes], None]) -> None:
         while chunk := await reply.chunk():
-            passed += len(chunk)
             keep(chunk)
-            if passed == length:
-                await self._end(chunk)
-                return
+            if reply.ended:
+                break
             await self._forward(chunk, limit)
-        await self._end(b"")
+        await self._end(chunk)
 
     async def _forward(self, data: bytes, limit: Patience) -> None:
         limit.extend(self._idle_seconds)

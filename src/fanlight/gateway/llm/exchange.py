@@ -110,8 +110,10 @@ class Exchange:
     def _targets(self, model: str) -> tuple[Target, ...]:
         router, protocol, allowed = self._runtime.router, self._endpoint.protocol, self._caller.models
         if self._provider:
-            return router.at(self._provider, model, protocol, allowed)
-        return router.targets(model, protocol, allowed)
+            found = router.at(self._provider, model, protocol, allowed)
+        else:
+            found = router.targets(model, protocol, allowed)
+        return self._runtime.purse.affordable(found, self._caller)
 
     async def _ask_all(
         self, targets: tuple[Target, ...], asked: Wish, path: str, departure: Departure
@@ -140,6 +142,8 @@ class Exchange:
         silent = asked.stream and endpoint.tells_usage and lane.settings.ask_usage and not wish.asks_usage(asked)
         model = target.model if target.listed else UNLISTED
         call = self._dashboard.call(lane.name, endpoint.operation, kind="llm", model=model, stream=asked.stream)
+        if self._caller.name:
+            call.set(caller=self._caller.name)
         try:
             with lane.breaker.attempt() as guard, call:
                 delivery = Delivery(

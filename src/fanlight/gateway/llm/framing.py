@@ -22,9 +22,10 @@ _BLANK: Final = re.compile(rb"\r?\n\r?\n")
 class Lines:
     """Cuts NDJSON into documents, in time linear in its bytes; keeps no more than one unfinished line."""
 
-    __slots__ = ("_parts", "_size", "overlong")
+    __slots__ = ("_limit", "_parts", "_size", "overlong")
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = LINE_LIMIT) -> None:
+        self._limit = limit
         self._parts: list[bytes] = []
         self._size = 0
         self.overlong = 0
@@ -35,13 +36,14 @@ class Lines:
         return self._size > 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The documents that end in this chunk; those of over LINE_LIMIT are left out and counted."""
-        return [line for line in self._ended(chunk) if line and not line.isspace()]
+        """The documents that end in this chunk; those of over `limit` bytes are left out and counted."""
+        return [line for line in self.cut(chunk) if line and not line.isspace()]
 
-    def _ended(self, chunk: bytes) -> list[bytes]:
+    def cut(self, chunk: bytes) -> list[bytes]:
+        """The lines that end in this chunk, blank ones too."""
         *ended, rest = chunk.split(b"\n")
         if ended and self._size:
-            if self._size + len(ended[0]) > LINE_LIMIT:
+            if self._size + len(ended[0]) > self._limit:
                 del ended[0]
                 self.overlong += 1
             else:
@@ -49,7 +51,7 @@ class Lines:
             self._parts, self._size = [], 0
         if rest:
             self._size += len(rest)
-            if self._size <= LINE_LIMIT:
+            if self._size <= self._limit:
                 self._parts.append(rest)
             else:
                 self._parts.clear()
@@ -67,11 +69,11 @@ class Events(Lines):
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The data of the events that end in this chunk."""
-        if not self._size and chunk.startswith(b"data: {") and chunk.find(b"\n\n") == len(chunk) - 2:
-            data = chunk[6:-2]
-            if b"\n" not in data:
-                return [data]  # one event, whole: what most providers' packets are
-        return [data for line in self._ended(chunk) if line.startswith(b"data:") and (data := line[5:].strip()) != DONE]
+        if not self._size and chunk.startswith(b"data: {") and chunk.endswith(b"}\n\n"):
+            events = chunk[6:-2].split(b"\n\ndata: ")
+            if chunk.count(b"\n") == 2 * len(events) and b"[DONE]" not in events:
+                return events  # whole events of one line each: what most packets are
+        return [data for line in self.cut(chunk) if line.startswith(b"data:") and (data := line[5:].strip()) != DONE]
 
 
 class UsageFilter:
@@ -123,12 +125,15 @@ class UsageFilter:
     def _without(self, whole: bytes) -> bytes:
         if b'"usage"' not in whole or whole.count(b'"usage"') == whole.count(b'"usage":null'):
             return whole
-        kept, begin = [], 0
-        for blank in _BLANK.finditer(whole):
-            event = whole[begin : blank.end()]
-            begin = blank.end()
-            if not (_USAGE.search(event) and _only_usage(event)):
-                kept.append(event)
+        kept, begin, low = [], 0, 0
+        while (at := whole.find(b'"usage"', low)) >= 0:
+            before = (whole.rfind(end, low, at) + len(end) for end in (b"\n\n", b"\n\r\n") if end in whole[low:at])
+            first, blank = max(before, default=low), _BLANK.search(whole, at)
+            low = blank.end() if blank else len(whole)
+            event = whole[first:low]
+            if _USAGE.search(event) and _only_usage(event):
+                kept.append(whole[begin:first])
+                begin = low
         return b"".join(kept) + whole[begin:]
 
 

@@ -23,21 +23,19 @@ _PREFIXES_KEPT: Final = (b"x-forwarded-", b"sec-", b"cf-", b"access-control-")
 _KEPT_FROM_CLIENT: Final = HOP_BY_HOP | {b"set-cookie", b"alt-svc", b"server", b"date", b"strict-transport-security"}
 
 
-def to_upstream(headers: Iterable[Pair], own: dict[str, str]) -> list[tuple[str, str]]:
+def to_upstream(headers: Iterable[Pair], own: dict[bytes, bytes]) -> list[Pair]:
     """What the provider gets: the client's headers without credentials, cookies and what names the hop; and `own`.
 
     Names come in lower case, as ASGI has them.
     """
     passed = [
-        (text, value.decode("latin-1"))
-        for name, value in headers
-        if name not in _KEPT_FROM_UPSTREAM
-        and not name.startswith(_PREFIXES_KEPT)
-        and (text := name.decode("latin-1")) not in own
+        pair
+        for pair in headers
+        if (name := pair[0]) not in _KEPT_FROM_UPSTREAM and not name.startswith(_PREFIXES_KEPT) and name not in own
     ]
     named = _named_by_connection(headers)
     if named:
-        passed = [pair for pair in passed if pair[0].encode("latin-1") not in named]
+        passed = [pair for pair in passed if pair[0] not in named]
     passed += own.items()
     return passed
 

@@ -1,110 +1,204 @@
-"""Providers behind HTTP, by aiohttp."""
+"""Providers behind HTTP/1.1: connections that are kept for the next request, and errors that name no address."""
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import os
-from collections.abc import Sequence
-from typing import Final
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
 
-import aiohttp
-from yarl import URL
-
-from fanlight.gateway.llm.routing import address
+from fanlight.gateway.llm.connection import HEAD_LIMIT, RESET, Answer, Connection
 from fanlight.gateway.llm.upstream import UpstreamError
-from fanlight.gateway.schema import Provider
+
+Pair = tuple[bytes, bytes]
 
 KEEP_ALIVE_SECONDS: Final = 15.0
 """Shorter than any provider's, so that a kept connection is rarely one it has just closed."""
 
-LINE_LIMIT: Final = 16_384
-AUTOMATIC: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
-"""Headers that aiohttp would add by itself."""
+ONCE_SECONDS: Final = 2.0
+"""How long a connection is kept where nothing may be sent twice: shorter than any server's own patience."""
 
-URL_CACHE: Final = 64
+KEPT_LIMIT: Final = 512
+"""Connections that are kept although nobody uses them; further ones are closed after their answer."""
+
+STALE_SECONDS: Final = 1.0
+"""A kept connection that was closed meanwhile says so within a round trip; what comes later is the provider's doing."""
+
+NAME_SECONDS: Final = 10.0
+"""How long the addresses of a name are remembered."""
+
+TARGETS_KNOWN: Final = 64
+
+Address = tuple[Any, ...]
 
 
 class HttpUpstream:
-    """One provider; connections are kept and shared by its requests. For one event loop."""
+    """One address; its connections are kept and shared by its requests. Made on any thread, used on one event loop.
 
-    def __init__(self, name: str, provider: Provider) -> None:
+    Redirects are not followed, proxies of the environment not used, and bodies not decompressed. `place` is what makes
+    an address of a path; all of them must be at the same host. `once`: nothing may be sent twice, whatever happens.
+    """
+
+    def __init__(self, name: str, place: Callable[[str], str], connect_seconds: float, *, once: bool = False) -> None:
+        parts = urlsplit(place("/"))
         self._name = name
-        self._provider = provider
-        self._session: aiohttp.ClientSession | None = None
-        self._urls: dict[str, URL] = {}
+        self._place = place
+        self._connect_seconds = connect_seconds
+        self._stale_seconds = 0.0 if once else STALE_SECONDS
+        self._kept_seconds = ONCE_SECONDS if once else KEEP_ALIVE_SECONDS
+        self._host = parts.hostname or ""
+        self._tls = trusted() if parts.scheme == "https" else None
+        self._port = parts.port or (443 if self._tls else 80)
+        self._host_line = b"host: " + parts.netloc.encode("ascii")
+        self._targets: dict[str, bytes] = {}
+        self._idle: dict[Connection, float] = {}
+        self._open: set[Connection] = set()
+        self._sweep: asyncio.TimerHandle | None = None
+        self._addresses: list[Address] = []
+        self._looked_up = 0.0
+        self._closed = False
 
-    async def ask(self, method: str, path: str, headers: list[tuple[str, str]], body: bytes | None) -> HttpReply:
-        session = self._session or self._open()
+    async def ask(self, method: str, path: str, headers: Sequence[Pair], body: bytes | None) -> Answer:
+        """Send a request; the answer once its head is there. Raises UpstreamError.
+
+        A kept connection that turns out to be closed, without a byte of an answer, is no failure: a new one is asked.
+        """
+        parts = self._request(method, path, headers, body)
+        connection = self._kept()
+        if connection is not None:
+            loop = asyncio.get_running_loop()
+            began, answer = loop.time(), connection.ask(parts)
+            try:
+                return await _begun(answer)
+            except UpstreamError as error:
+                if answer.touched or error.kind != RESET or loop.time() - began > self._stale_seconds:
+                    raise
+        return await _begun((await self._connected()).ask(parts))
+
+    def _request(self, method: str, path: str, headers: Sequence[Pair], body: bytes | None) -> list[bytes]:
+        """A request's head and body; what could be read as more than one of them is refused."""
+        target = self._targets.get(path) or self._target(path)
+        lines = [method.encode("ascii") + target, self._host_line, *[name + b": " + value for name, value in headers]]
+        if body is not None:
+            lines.append(b"content-length: %d" % len(body))
+        head = b"\r\n".join(lines)
+        if head.count(b"\r") != len(lines) - 1 or head.count(b"\n") != len(lines) - 1 or b"\0" in head:
+            raise UpstreamError(f"{self._name} cannot be sent a header with a line break in it", kind="protocol")
+        if len(head) > HEAD_LIMIT:
+            raise UpstreamError(f"{self._name} cannot be sent headers of over {HEAD_LIMIT >> 10} KiB", kind="protocol")
+        return [head + b"\r\n\r\n"] if body is None else [head + b"\r\n\r\n", body]
+
+    def _target(self, path: str) -> bytes:
+        parts = urlsplit(self._place(path))
+        target = f" {parts.path or '/'}{'?' if parts.query else ''}{parts.query} HTTP/1.1".encode("ascii")
+        if len(self._targets) < TARGETS_KNOWN:
+            self._targets[path] = target
+        return target
+
+    def _kept(self) -> Connection | None:
+        """The connection that was used last, of those that are still open."""
+        while self._idle:
+            connection, _ = self._idle.popitem()
+            if not connection.closed:
+                return connection
+        return None
+
+    async def _connected(self) -> Connection:
+        """A new connection, by the first address that accepts one; each gets its share of the time."""
         try:
-            response = await session.request(method, self._url(path), data=body, headers=headers, allow_redirects=False)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise translated(error, self._name) from error
-        return HttpReply(response, self._name)
+            async with asyncio.timeout(self._connect_seconds) as limit:
+                addresses = await self._resolved()
+                for turn, address in enumerate(addresses):
+                    left = (limit.when() or 0.0) - asyncio.get_running_loop().time()
+                    try:
+                        async with asyncio.timeout(left / (len(addresses) - turn)):
+                            return await self._connected_to(address)
+                    except (OSError, TimeoutError):
+                        if turn + 1 == len(addresses):
+                            raise
+        except (OSError, ValueError) as error:
+            raise self._unreachable(error) from error
+        raise self._unreachable(OSError())
 
-    def _open(self) -> aiohttp.ClientSession:
-        session = self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._provider.connect_seconds),
-            skip_auto_headers=AUTOMATIC,
-            max_line_size=LINE_LIMIT,
-            max_field_size=LINE_LIMIT,
+    async def _resolved(self) -> list[Address]:
+        loop = asyncio.get_running_loop()
+        if not self._addresses or loop.time() - self._looked_up > NAME_SECONDS:
+            self._addresses = list(await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM))
+            self._looked_up = loop.time()
+        return self._addresses
+
+    async def _connected_to(self, address: Address) -> Connection:
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: Connection(self._name, self._free, self._gone),
+            *address[4][:2],
+            ssl=self._tls,
+            family=address[0],
+            server_hostname=self._host if self._tls else None,
         )
-        return session
+        self._open.add(connection)
+        return connection
 
-    def _url(self, path: str) -> URL:
-        known = self._urls.get(path)
-        if known is None:
-            known = URL(address(self._provider, path), encoded=True)
-            if len(self._urls) < URL_CACHE:
-                self._urls[path] = known
-        return known
+    def _free(self, connection: Connection) -> None:
+        if self._closed or len(self._idle) >= KEPT_LIMIT:
+            connection.abort()
+            return
+        loop = asyncio.get_running_loop()
+        self._idle[connection] = loop.time()
+        if self._sweep is None:
+            self._sweep = loop.call_later(self._kept_seconds, self._swept)
+
+    def _swept(self) -> None:
+        """Close what nobody used for too long; the first of the kept ones is the one unused longest."""
+        loop = asyncio.get_running_loop()
+        self._sweep = None
+        for connection, since in [*self._idle.items()]:
+            due = since + self._kept_seconds
+            if due > loop.time():
+                self._sweep = loop.call_at(due, self._swept)
+                return
+            connection.abort()
+
+    def _gone(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        self._idle.pop(connection, None)
 
     async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        """Close every connection, also those in use."""
+        self._closed = True
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for connection in [*self._open]:
+            connection.abort()
+
+    def _unreachable(self, error: Exception) -> UpstreamError:
+        if isinstance(error, TimeoutError):
+            return UpstreamError(f"{self._name} did not accept a connection in time", kind="timeout")
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return UpstreamError(f"{self._name} has no certificate that can be trusted", kind="connect")
+        if isinstance(error, ssl.SSLError):
+            return UpstreamError(f"{self._name} does not speak TLS that can be trusted", kind="connect")
+        number = getattr(error, "errno", None)
+        known = isinstance(number, int) and number > 0 and not isinstance(error, socket.gaierror)
+        said = os.strerror(number) if known and number else "no address was found"  # never where
+        return UpstreamError(f"{self._name} cannot be reached ({said})", kind="connect")
 
 
-class HttpReply:
-    """An answer over HTTP."""
-
-    __slots__ = ("_name", "_response", "headers", "status")
-
-    def __init__(self, response: aiohttp.ClientResponse, name: str) -> None:
-        self._response = response
-        self._name = name
-        self.status = response.status
-        self.headers: Sequence[tuple[bytes, bytes]] = response.raw_headers
-
-    async def chunk(self) -> bytes:
-        try:
-            return await self._response.content.readany()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise translated(error, self._name) from error
-
-    def close(self) -> None:
-        self._response.close()
+async def _begun(answer: Answer) -> Answer:
+    try:
+        await answer.begun()
+    except BaseException:
+        answer.close()
+        raise
+    return answer
 
 
-def translated(error: BaseException, name: str) -> UpstreamError:
-    """aiohttp's error as ours."""
-    if isinstance(error, TimeoutError):
-        return UpstreamError(f"{name} did not accept a connection in time", kind="timeout")
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
-        return UpstreamError(f"{name} has no certificate that can be trusted", kind="connect")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        said = os.strerror(error.os_error.errno) if error.os_error.errno else "no address was found"  # never where
-        return UpstreamError(f"{name} cannot be reached ({said})", kind="connect")
-    if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError | OSError):
-        return UpstreamError(f"{name} closed the connection before its answer was whole", kind="reset")
-    return UpstreamError(f"{name} does not answer as HTTP ({type(error).__name__})", kind="protocol")
-
-
-LOST: Final = (aiohttp.ClientError, OSError)
-"""What is raised when an address cannot be asked."""
-
-
-def session(line_limit: int) -> aiohttp.ClientSession:
-    """A client for MCP servers at addresses, whose lines may be as long as `line_limit`."""
-    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, connect=10), read_bufsize=line_limit)
+@functools.cache
+def trusted() -> ssl.SSLContext:
+    """What the system trusts, for all providers: reading it takes a while."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context

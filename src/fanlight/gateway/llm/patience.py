@@ -14,32 +14,37 @@ class Patience:
     being set anew with every piece of a stream.
     """
 
-    __slots__ = ("_before", "_due", "_fired", "_loop", "_task", "_timer")
+    __slots__ = ("_before", "_due", "_fired", "_loop", "_now", "_planned", "_task", "_timer")
 
     def __init__(self, seconds: float) -> None:
         self._loop = asyncio.get_running_loop()
-        self._due = self._loop.time() + seconds
+        self._now = self._loop.time
+        self._due = self._planned = self._now() + seconds
         self._fired = False
         self._timer: asyncio.TimerHandle
 
     def extend(self, seconds: float) -> None:
         """The limit is that many seconds from now."""
-        self._due = self._loop.time() + seconds
-        if self._due < self._timer.when():
+        self._due = due = self._now() + seconds
+        if due < self._planned:
             self._timer.cancel()
-            self._timer = self._loop.call_at(self._due, self._fire)
+            self._plan()
+
+    def _plan(self) -> None:
+        self._planned = self._due
+        self._timer = self._loop.call_at(self._due, self._fire)
 
     def __enter__(self) -> Self:
         task = asyncio.current_task()
         assert task is not None
         self._task: asyncio.Task[object] = task
         self._before = task.cancelling()
-        self._timer = self._loop.call_at(self._due, self._fire)
+        self._plan()
         return self
 
     def _fire(self) -> None:
-        if self._loop.time() < self._due:
-            self._timer = self._loop.call_at(self._due, self._fire)
+        if self._now() < self._due:
+            self._plan()
             return
         self._fired = True
         self._task.cancel()

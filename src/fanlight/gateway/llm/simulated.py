@@ -16,9 +16,12 @@ class SimulatedUpstream:
         self._name = name
         self._simulator = Simulator(seed=provider.seed, speed=provider.speed, failures=provider.failures, models=models)
 
-    async def ask(self, method: str, path: str, headers: list[tuple[str, str]], body: bytes | None) -> SimulatedReply:
+    async def ask(
+        self, method: str, path: str, headers: Sequence[tuple[bytes, bytes]], body: bytes | None
+    ) -> SimulatedReply:
+        named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
         try:
-            answer = await self._simulator.answer(Asked(method, path.partition("?")[0], dict(headers), body or b""))
+            answer = await self._simulator.answer(Asked(method, path.partition("?")[0], named, body or b""))
         except ConnectionLost as error:
             raise _broken(self._name) from error
         return SimulatedReply(answer, self._name)
@@ -37,10 +40,17 @@ class SimulatedReply:
         self.headers: Sequence[tuple[bytes, bytes]] = [
             (name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()
         ]
+        self._left = int(answer.headers.get("content-length", -1))
+
+    @property
+    def ended(self) -> bool:
+        return self._left == 0
 
     async def chunk(self) -> bytes:
         try:
-            return await anext(self._chunks, b"")
+            chunk = await anext(self._chunks, b"")
+            self._left -= len(chunk)
+            return chunk
         except ConnectionLost as error:
             raise _broken(self._name) from error
 

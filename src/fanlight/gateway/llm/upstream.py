@@ -25,6 +25,10 @@ class Reply(Protocol):
     @property
     def headers(self) -> Sequence[tuple[bytes, bytes]]: ...
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is known that all of it was given out, so that no further chunk need be awaited."""
+
     async def chunk(self) -> bytes:
         """The next bytes as they come, b"" at the end; raises UpstreamError when the provider breaks off."""
 
@@ -35,8 +39,11 @@ class Reply(Protocol):
 class Upstream(Protocol):
     """A provider's transport."""
 
-    async def ask(self, method: str, path: str, headers: list[tuple[str, str]], body: bytes | None) -> Reply:
-        """Send a request; the answer once its head is there. Raises UpstreamError. `path` may hold a query."""
+    async def ask(self, method: str, path: str, headers: Sequence[tuple[bytes, bytes]], body: bytes | None) -> Reply:
+        """Send a request; the answer once its head is there. Raises UpstreamError. `path` may hold a query.
+
+        Names of headers are in lower case.
+        """
 
     async def close(self) -> None:
         """Close what is kept open."""

@@ -57,7 +57,8 @@ class Peer:
         self._pending[number] = answer
         try:
             async with asyncio.timeout(seconds):
-                self._send({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
+                if not self._send({"jsonrpc": "2.0", "id": number, "method": method, "params": params}):
+                    raise ConnectionResetError
                 await self._writer.drain()
                 return await answer
         except TimeoutError:
@@ -74,7 +75,7 @@ class Peer:
 
     def notify(self, method: str, params: dict[str, Any]) -> None:
         """Tell the other side something."""
-        if self._over is None and not self._writer.is_closing():
+        if self._over is None:
             self._send({"jsonrpc": "2.0", "method": method, "params": params})
 
     async def listen(self, reader: asyncio.StreamReader) -> str:
@@ -160,15 +161,22 @@ class Peer:
             answer: dict[str, Any] = {"result": result}
         except Failure as failure:
             answer = {"error": failure.packed()}
-        if self._over is None and not self._writer.is_closing():
+        if self._over is None:
             self._send({"jsonrpc": "2.0", "id": number, **answer})
 
     def _cancel(self, number: int, method: str, reason: str) -> None:
         if method not in ("initialize", "server/discover"):
             self.notify("notifications/cancelled", {"requestId": number, "reason": reason})
 
-    def _send(self, message: dict[str, Any]) -> None:
-        self._writer.write(_encode(message) + b"\n")
+    def _send(self, message: dict[str, Any]) -> bool:
+        """Whether the stream still took it. To one that has ended uvloop says RuntimeError, asyncio nothing."""
+        if self._writer.is_closing():
+            return False
+        try:
+            self._writer.write(_encode(message) + b"\n")
+        except RuntimeError:
+            return False
+        return True
 
 
 async def offers_nothing(method: str, params: dict[str, Any], progress: Progress) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -78,7 +79,17 @@ class Process:
 
 
 async def started(name: str, settings: McpServer, environ: Mapping[str, str]) -> Process:
-    """Start a server; raises Failure when there is no such program."""
+    """Start a server; raises Failure when there is no such program. Cancelled, it leaves nothing behind."""
+    starting = asyncio.ensure_future(_started(name, settings, environ))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with contextlib.suppress(Failure):
+            await (await starting).stop()
+        raise
+
+
+async def _started(name: str, settings: McpServer, environ: Mapping[str, str]) -> Process:
     ours, theirs = socket.socketpair()
     with theirs:
         try:
@@ -123,6 +134,10 @@ async def _writer(pipe: Any) -> asyncio.StreamWriter:
 
 
 def environment(settings: McpServer, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables a server gets: few of the gateway's, those it is promised, and its own."""
+    """The variables a server gets: few of the gateway's, those it is promised, and its own.
+
+    Programs that are installed beside this very Fanlight are found, after all others.
+    """
     named = {name: environ[name] for name in (*PASSED, *settings.pass_env) if name in environ}
-    return {**named, **settings.env}
+    beside = {"PATH": os.pathsep.join((named.get("PATH") or os.defpath, sysconfig.get_path("scripts")))}
+    return {**named, **beside, **settings.env}

@@ -11,6 +11,8 @@ import msgspec
 
 from fanlight.errors import FanlightError
 from fanlight.gateway.config import variable
+from fanlight.gateway.llm.framing import Lines
+from fanlight.gateway.llm.upstream import Reply, Upstream, UpstreamError
 from fanlight.gateway.mcp.eras import MODERN, VERSION_KEY, dressed, negotiate
 from fanlight.gateway.mcp.failure import Failure, refusal
 from fanlight.gateway.mcp.headers import encoded, named
@@ -21,18 +23,18 @@ from fanlight.gateway.schema import McpServer
 WATCH_SECONDS: Final = 5.0
 """How often a server is asked whether it lives, by a request that costs it nothing."""
 
-_PLACE: Final = "this address needs aiohttp, which the base install leaves out; run pip install 'fanlight[gateway]'"
+CONNECT_SECONDS: Final = 10.0
+
+_PLACE: Final = "this address needs httptools, which the base install leaves out; run pip install 'fanlight[gateway]'"
 
 
 class HttpConnection(Connection):
     """A conversation with an address. Sessions are the server's wish; one that is lost ends the conversation."""
 
-    def __init__(self, name: str, settings: McpServer, http: Any, key: str, lost: tuple[type[Exception], ...]) -> None:
+    def __init__(self, name: str, http: Upstream, key: str) -> None:
         self._name = name
-        self._url = settings.url
         self._http = http
         self._key = key
-        self._lost_by = lost
         self._last = 0
         self._session = ""
         self._version = ""
@@ -50,8 +52,8 @@ class HttpConnection(Connection):
                 result = await self._post(message, progress)
         except TimeoutError:
             raise Failure("timeout", f"{self._name} did not answer {method} in time") from None
-        except self._lost_by as error:
-            raise self._lost(f"cannot be reached ({type(error).__name__})") from error
+        except UpstreamError as error:
+            raise self._lost(str(error).removeprefix(f"{self._name} ")) from error
         if method == "initialize":
             self._version = str(result.get("protocolVersion", ""))[:20]
         return result
@@ -59,8 +61,7 @@ class HttpConnection(Connection):
     async def notify(self, method: str, params: dict[str, Any]) -> None:
         """Tell the server something; it may not care."""
         message = {"jsonrpc": "2.0", "method": method, "params": params}
-        async with self._http.post(self._url, data=msgspec.json.encode(message), headers=self._headers(message)):
-            return
+        (await self._asked(message)).close()
 
     async def ended(self) -> str:
         while not self._over.done():
@@ -80,31 +81,38 @@ class HttpConnection(Connection):
             if failure.kind != "refused":
                 self._lost(str(failure).removeprefix(f"{self._name} "))
 
+    async def _asked(self, message: dict[str, Any]) -> Reply:
+        headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in self._headers(message).items()]
+        return await self._http.ask("POST", "", headers, msgspec.json.encode(message))
+
     async def _post(self, message: dict[str, Any], progress: Progress | None) -> dict[str, Any]:
-        async with self._http.post(
-            self._url, data=msgspec.json.encode(message), headers=self._headers(message), allow_redirects=False
-        ) as reply:
-            self._session = reply.headers.get("mcp-session-id", self._session)[:200]
+        reply = await self._asked(message)
+        try:
+            named = dict(reply.headers)
+            self._session = named.get(b"mcp-session-id", self._session.encode())[:200].decode("latin-1")
             if reply.status == 404 and self._session and message["method"] != "initialize":
                 raise self._lost("has forgotten the session")
-            if reply.content_type == "text/event-stream":
+            if named.get(b"content-type", b"").partition(b";")[0].strip().lower() == b"text/event-stream":
                 return await self._stream(reply, message["id"], progress)
-            body = await reply.content.read(LINE_LIMIT + 1)
-            while not reply.content.at_eof() and len(body) <= LINE_LIMIT:
-                body += await reply.content.read(LINE_LIMIT)
+            body = bytearray()
+            while (piece := await reply.chunk()) and len(body) <= LINE_LIMIT:
+                body += piece
             return self._result(_decoded(body), reply.status)
+        finally:
+            reply.close()
 
-    async def _stream(self, reply: Any, number: int, progress: Progress | None) -> dict[str, Any]:
-        data = b""
-        async for line in reply.content:
-            if line.startswith(b"data:"):
-                data += line[5:].strip()
-            elif not line.strip() and data:
-                message, data = _decoded(data), b""
-                if message.get("id") == number and "method" not in message:
-                    return self._result(message, reply.status)
-                if message.get("method") == "notifications/progress" and progress is not None:
-                    progress(message.get("params") or {})
+    async def _stream(self, reply: Reply, number: int, progress: Progress | None) -> dict[str, Any]:
+        lines, data = Lines(LINE_LIMIT), b""
+        while (piece := await reply.chunk()) and not lines.overlong:
+            for line in lines.cut(piece):
+                if line.startswith(b"data:"):
+                    data += line[5:].strip()
+                elif not line.strip() and data:
+                    message, data = _decoded(data), b""
+                    if message.get("id") == number and "method" not in message:
+                        return self._result(message, reply.status)
+                    if message.get("method") == "notifications/progress" and progress is not None:
+                        progress(message.get("params") or {})
             if len(data) > LINE_LIMIT:
                 break
         raise Failure("broken", f"{self._name} ended its stream without an answer")
@@ -119,7 +127,11 @@ class HttpConnection(Connection):
         return result
 
     def _headers(self, message: Mapping[str, Any]) -> dict[str, str]:
-        headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+        headers = {
+            "content-type": "application/json",
+            "accept": "application/json, text/event-stream",
+            "accept-encoding": "identity",
+        }
         if self._key:
             headers["authorization"] = f"Bearer {self._key}"
         params = message["params"]
@@ -137,7 +149,7 @@ class HttpConnection(Connection):
         return Failure("crashed", f"{self._name} {reason}")
 
 
-def _decoded(body: bytes) -> dict[str, Any]:
+def _decoded(body: bytes | bytearray) -> dict[str, Any]:
     try:
         found = msgspec.json.decode(body)
     except msgspec.DecodeError:
@@ -149,11 +161,14 @@ def _decoded(body: bytes) -> dict[str, Any]:
 async def http(name: str, settings: McpServer, environ: Mapping[str, str]) -> AsyncIterator[Connection]:
     """A conversation with a server at an address, negotiated. Raises Failure."""
     try:
-        from fanlight.gateway.llm.http import LOST, session
+        from fanlight.gateway.llm.http import HttpUpstream
     except ImportError as error:
         raise FanlightError(_PLACE) from error
     key = variable(("mcp", name, "key_env"), settings.key_env, environ) if settings.key_env else ""
-    async with session(LINE_LIMIT) as client:
-        connection = HttpConnection(name, settings, client, key, LOST)
+    upstream = HttpUpstream(name, lambda _: settings.url, CONNECT_SECONDS, once=True)
+    try:
+        connection = HttpConnection(name, upstream, key)
         connection.leg = await negotiate(connection.request, connection.notify)
         yield connection
+    finally:
+        await upstream.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from fanlight.faces.tui.cells import Line, clean, cut, fit, line_width, width, wrapped
@@ -141,7 +142,17 @@ def actions(panel: Actions, cells: int, height: int, look: Look) -> list[Line]:
         if lines[-1] and line_width(tuple(lines[-1])) + line_width(piece) > cells:
             lines.append([])
         lines[-1] += [*piece, (" ", "text")]
-    return [tuple(line[:-1]) for line in lines][:height]
+    return [*(tuple(line[:-1]) for line in lines), *_outcomes(panel, cells, look)][:height]
+
+
+def _outcomes(panel: Actions, cells: int, look: Look) -> Iterator[Line]:
+    """What became of each last."""
+    for button in panel.buttons:
+        if button.note:
+            yield (
+                (f"{look.mark(button.state)} ", button.state or "muted"),
+                (cut(clean(button.note), cells - 2), "muted"),
+            )
 
 
 def _button(button: ActionButton, cells: int) -> Line:

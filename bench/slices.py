@@ -1,0 +1,235 @@
+"""How long Fanlight's background work holds the interpreter in one go: `python bench/slices.py [--check]`.
+
+Four instances share a store, in SQLite and then in Redis; each has 500 active series and calls 50 services, one
+simulated second after the other. Of each kind of work the longest stretch between two moments at which it steps aside,
+in CPU of its thread: the median over what is done every ten seconds, the worst of all, and where that stretch ended.
+What the store itself does is apart, in the last rows: waiting for its file or socket it lets the interpreter go. The
+collector of garbage is switched off: its pauses are the service's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import random
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from statistics import median
+from types import FrameType
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from fanlight import Fanlight
+from fanlight.clock import ManualClock
+from fanlight.core.facts import REQUEST
+from fanlight.core.pacer import Pacer
+from fanlight.faces.prometheus import expose
+from fanlight.faces.web.rendering import Rendering
+from fanlight.panels import View
+from fanlight.stores.base import Store
+from fanlight.stores.ranges import Ranges
+from hosts import server
+
+INSTANCES, SERIES, SERVICES = 4, 500, 50
+BUDGET_MS: Final = 0.5
+ALL: Final = View(scope="all")
+STORE_CALLS: Final = ("write", "instances", "totals", "frames", "changes", "prune", "commands", "acquire_lease")
+
+
+class Stretches:
+    """The longest stretch of each turn, by the name of the work."""
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+        self.longest: dict[str, list[tuple[int, str]]] = {}
+
+    def install(self) -> None:
+        """Have every pacer tell of its breaths, and none of them pause."""
+        setattr(Pacer, "start", lambda pacer: None)  # noqa: B010
+        setattr(Pacer, "breathe", lambda pacer: self._breath(sys._getframe(1)))  # noqa: B010
+
+    def _breath(self, frame: FrameType) -> None:
+        local = self._local
+        if getattr(local, "worst", None) is None:
+            return
+        held = time.thread_time_ns() - local.since
+        if held > local.worst[0]:
+            code = frame.f_code
+            local.worst = (held, f"{Path(code.co_filename).stem}.{code.co_name}:{frame.f_lineno}")
+        local.since = time.thread_time_ns()
+
+    def measured(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The call, its longest stretch noted under the name; the one to its end counts, too."""
+
+        def turn(*given: Any, **named: Any) -> Any:
+            local = self._local
+            outer, local.worst, local.since = getattr(local, "worst", None), (0, ""), time.thread_time_ns()
+            try:
+                return call(*given, **named)
+            finally:
+                held = time.thread_time_ns() - local.since
+                self.longest.setdefault(name, []).append(max(local.worst, (held, "its end")))
+                local.worst = outer
+
+        return turn
+
+    def apart(self, name: str, store: Store) -> None:
+        """Leave out of every stretch what the store does; it is a stretch of its own, under the name."""
+        for method in STORE_CALLS:
+            setattr(store, method, self._left_out(name, getattr(store, method)))
+
+    def _left_out(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def work(*given: Any, **named: Any) -> Any:
+            began = time.thread_time_ns()
+            try:
+                return call(*given, **named)
+            finally:
+                spent = time.thread_time_ns() - began
+                self.longest.setdefault(f"{name}: {call.__name__}", []).append((spent, "its end"))
+                if getattr(self._local, "worst", None) is not None:
+                    self._local.since += spent
+
+        return work
+
+
+class Instance:
+    """One of the instances, its clock and its threads turned by hand."""
+
+    def __init__(self, url: str, clock: ManualClock, seed: int) -> None:
+        self.dashboard = Fanlight("bench", clock=clock, store=url, max_series=SERIES)
+        self.engine = self.dashboard.engine
+        self._chance = random.Random(seed)
+
+    def work(self) -> None:
+        """What the service does in a second."""
+        recorder, chance = self.dashboard.recorder, self._chance
+        for number in range(SERIES):
+            at, took = recorder.clock.monotonic_ns(), int(chance.lognormvariate(16.5, 0.8))
+            path, status = f"/api/things/{number}/{{id}}", 500 if chance.random() < 0.02 else 200
+            recorder.append((REQUEST, recorder.next_seq(), at, took, 1, "GET", path, "", status, 0, path, "id", None))
+        for number in range(SERVICES):
+            with self.dashboard.call(f"service-{number}", "ask"):
+                pass
+        for number in range(20):
+            self.dashboard.event("upload", name=f"file-{number}", size=number)
+
+    def second(self, measured: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> None:
+        """A second of the background's work."""
+        engine = self.engine
+        assert engine.fleet is not None
+        measured("pulse: fold, window, publish", self.dashboard.pulse.tick)(second_closed=True)
+        assert engine._writer.flush(30), engine._writer.last_error
+        measured("compaction", engine._compactor.turn)()
+
+
+def unmeasured(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """The call as it is."""
+    return call
+
+
+def main() -> int:
+    """Print the tables; 1 when a stretch is over the budget and --check was given."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument(
+        "--seconds", type=int, default=70, help="simulated seconds measured, after as many that are not"
+    )
+    options = parser.parse_args()
+    stretches = Stretches()
+    stretches.install()
+    gc.disable()
+    print(f"{'':<38}{'longest, ms':>12}{'worst, ms':>11}   where the longest ends")
+    with tempfile.TemporaryDirectory() as folder:
+        run(stretches, f"sqlite:///{folder}/slices.db", options.seconds, "SQLite")
+    over = table(stretches)
+    if shutil.which("redis-server") is not None:
+        stretches.longest.clear()
+        with server() as port:
+            run(stretches, f"redis://127.0.0.1:{port}", options.seconds, "Redis")
+        over |= table(stretches, lambda name: not name.startswith("page"))
+    return 1 if over and options.check else 0
+
+
+def run(stretches: Stretches, url: str, seconds: int, kind: str) -> None:
+    """Let the instances work, the first of them measured in the second half."""
+    clock = ManualClock(1_700_006_400.0 + 5 * 3600)
+    first, *others = (Instance(url, clock, seed) for seed in range(INSTANCES))
+    fleet = first.engine.fleet
+    assert fleet is not None
+    turns = readers(stretches, first)
+    for number in range(2 * seconds):
+        if number == seconds:
+            stretches.apart(kind, first.engine.store)
+            stretches.longest.clear()
+        clock.advance(1.0)
+        for instance in (first, *others):
+            instance.work()
+            instance.second(stretches.measured if instance is first else unmeasured)
+        stretches.measured("following the others", fleet.follow)()
+        for turn in turns if number % 10 == 0 else ():
+            turn()
+        gc.collect() if number % 10 == 0 else None
+    for instance in (first, *others):
+        instance.dashboard.close()
+
+
+def readers(stretches: Stretches, first: Instance) -> Iterable[Callable[[], Any]]:
+    """What those who look have made."""
+    engine, context = first.engine, first.dashboard.context
+    rendering, breathe = Rendering(context), context.pulse.pacer.breathe
+
+    def page(name: str) -> Callable[[], Any]:
+        def draw() -> None:
+            view = replace(ALL, page=name)
+            snapshot, slots = rendering.layout(view)
+            for slot in slots.slots:
+                rendering.fragment(slot, snapshot, view)
+
+        return stretches.measured(f"page {name}", draw)
+
+    def text() -> None:
+        cumulative = engine.query.cumulative("all")
+        expose(engine.query.snapshot(ALL), cumulative, breathe=breathe)
+        cumulative.release(breathe)
+
+    def ranged() -> None:
+        ranges = Ranges(engine.store, "bench", engine.clock)
+        setattr(ranges, "_read", stretches.measured("a range of an hour", ranges._read))  # noqa: B010
+        ranges.get("1h")
+
+    monitor = engine._redis
+    return [
+        stretches.measured("snapshot", lambda: engine.query.snapshot(ALL)),
+        *(page(name) for name, spec in context.pages.items() if spec.in_menu),
+        stretches.measured("analytics", engine.analytics),
+        stretches.measured("Prometheus text", text),
+        ranged,
+        *([stretches.measured("watching Redis", lambda: monitor._reading(0.0))] if monitor is not None else []),
+    ]
+
+
+def table(stretches: Stretches, wanted: Callable[[str], bool] = bool) -> bool:
+    """A row for each kind of work; whether one is over the budget."""
+    over = False
+    for name, found in stretches.longest.items():
+        if not wanted(name):
+            continue
+        turns = 10 if len(found) >= 20 else 1  # some work comes every ten seconds
+        worst = [max(found[at : at + turns]) for at in range(0, len(found), turns)]
+        typical = median(held for held, _ in worst) / 1e6
+        place = min(worst, key=lambda each: abs(each[0] / 1e6 - typical))[1]
+        ours = not name.startswith(("SQLite", "Redis"))
+        over |= ours and typical > BUDGET_MS
+        said = "   over the budget" if ours and typical > BUDGET_MS else ""
+        print(f"{name:<38}{typical:12.2f}{max(found)[0] / 1e6:11.2f}   {place}{said}")
+    return over
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""Budgets: how much of each is spent."""
+
+from __future__ import annotations
+
+from fanlight import formats
+from fanlight.core.budgets import budget_state
+from fanlight.core.sections import BudgetFigures
+from fanlight.core.snapshot import Snapshot
+from fanlight.panels import Gauge, Meter, Slot, View
+
+NONE = 'None yet. dashboard.budget("openai", 50, per="month") adds one.'
+
+
+def budgets(snapshot: Snapshot, view: View) -> Gauge:
+    """What is spent of each budget in its day or month."""
+    meters = tuple(map(_meter, snapshot.budgets))
+    return Gauge(title="Budgets", note="spent this day or month of UTC", meters=meters, href="models", empty=NONE)
+
+
+def _meter(each: BudgetFigures) -> Meter:
+    share = formats.phrase(each.share, "ratio")
+    return Meter(
+        name=f"{each.name}, a {each.per}",
+        value=each.spent,
+        maximum=each.amount,
+        text=f"{formats.dollars(each.spent)} of {formats.dollars(each.amount)} · {share}",
+        state=budget_state(each),
+    )
+
+
+SLOT = Slot(name="budgets", build=budgets)

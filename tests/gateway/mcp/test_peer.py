@@ -1,0 +1,47 @@
+"""A conversation whose other side goes: on both event loops that servers run on."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import uvloop
+
+from fanlight.gateway.mcp.failure import Failure
+from fanlight.gateway.mcp.peer import Peer, offers_nothing
+
+LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [asyncio.new_event_loop, uvloop.new_event_loop]
+
+
+@pytest.mark.parametrize("loop", LOOPS, ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("how", ["shut", "lost"])
+def test_a_request_to_a_side_that_is_gone(loop: Callable[[], asyncio.AbstractEventLoop], how: str) -> None:
+    """HUB-9, X-7: a request that finds the stream closed, before anybody was told so, fails as crashed, at once; what
+    is only told is dropped."""
+
+    async def scene() -> None:
+        ours, theirs = socket.socketpair()
+        _, writer = await asyncio.open_connection(sock=ours)
+        heard: list[Any] = []
+        peer = Peer("door", writer, offers_nothing, lambda method, params: heard.append(method))
+        theirs.close()
+        if how == "shut":
+            writer.close()
+        else:
+            while not writer.is_closing():  # until the loop has seen that nobody reads
+                writer.write(b"\n" * 65_536)
+                await asyncio.sleep(0)
+        for _ in range(3):
+            with pytest.raises(Failure) as raised:
+                await asyncio.wait_for(peer.request("tools/call", {}, 30), 20)
+            assert (raised.value.kind, "closed its input during tools/call" in str(raised.value)) == ("crashed", True)
+            peer.notify("notifications/message", {})
+            peer.take(b'{"jsonrpc":"2.0","id":1,"method":"ping"}')
+            await asyncio.sleep(0)
+        writer.close()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(scene())
