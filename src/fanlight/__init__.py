@@ -1,7 +1,7 @@
 """Fanlight: a live dashboard that lives inside a Python service.
 
-An application imports from here and from `fanlight.panels`, `snapshot`, `formats`, `probes`, `hosts`, `errors` and `clock`;
-what lies deeper may change at any time.
+An application imports from here and from `fanlight.panels`, `snapshot`, `formats`, `probes`, `hosts`, `errors` and
+`clock`; what lies deeper may change at any time.
 """
 
 from __future__ import annotations
