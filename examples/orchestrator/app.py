@@ -1,4 +1,4 @@
-"""The orchestrator with its dashboard: `python -m orchestrator`, or `uvicorn orchestrator.app:app --port 5000`."""
+"""The orchestrator with its dashboard: `python examples/orchestrator`, or `uvicorn orchestrator.app:app`."""
 
 from __future__ import annotations
 
