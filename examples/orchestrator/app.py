@@ -32,14 +32,14 @@ log.setLevel(logging.INFO)
 
 
 class Orchestrator(Starlette):
-    """An application whose dashboard answers `/health` and `/api/...` too, beside its own place below the prefix."""
+    """An application whose dashboard answers `/health...` and `/api/...` too, beside its own place below the prefix."""
 
     prefix = "/dashboard"
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Serve; the dashboard's addresses are led to where it is."""
         path = scope.get("path", "")
-        if path == "/health" or path.startswith("/api/"):
+        if path == "/health" or path.startswith(("/health/", "/api/")):
             path = self.prefix + path
             scope = {**scope, "path": path, "raw_path": path.encode("utf-8", "replace")}
         await super().__call__(scope, receive, send)
