@@ -1,15 +1,16 @@
 """A small fake of a MongoDB server that speaks its wire protocol (OP_MSG), for the real pymongo client.
 
-It keeps documents in memory, matches by equality and $gte, and knows the few stages of an aggregation the tests use.
+It keeps documents in memory and knows the few operators and stages of an aggregation that the tests and examples use.
 No MongoDB server is free to be installed everywhere; what a real one does beyond this is not tested.
 """
 
 from __future__ import annotations
 
+import operator
+import re
 import socket
 import struct
 import threading
-from collections import Counter
 from typing import Any
 
 import bson
@@ -98,8 +99,40 @@ class MongoServer:
         return {"n": len(command["documents"])}
 
     def _find(self, command: dict[str, Any]) -> dict[str, Any]:
-        kept = self.collections.get(command["find"], [])
-        return _cursor(command["find"], [each for each in kept if _matches(each, command.get("filter", {}))])
+        found = self._matching(command["find"], command.get("filter", {}))
+        for field, order in reversed(list(command.get("sort", {}).items())):
+            found.sort(key=lambda row: row[field], reverse=order < 0)
+        first, many = command.get("skip", 0), command.get("limit", 0)
+        return _cursor(command["find"], found[first : first + many if many else None])
+
+    def _matching(self, collection: str, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+        return [each for each in self.collections.get(collection, []) if _matches(each, wanted)]
+
+    def _createIndexes(self, command: dict[str, Any]) -> dict[str, Any]:  # noqa: N802  # named as the command is
+        return {}
+
+    def _findAndModify(self, command: dict[str, Any]) -> dict[str, Any]:  # noqa: N802  # named as the command is
+        kept = self.collections.setdefault(command["findAndModify"], [])
+        found = self._matching(command["findAndModify"], command["query"])
+        if not found and command.get("upsert"):
+            found = [dict(command["query"])]
+            kept += found
+        _change(found[0], command["update"])
+        return {"value": found[0]}
+
+    def _update(self, command: dict[str, Any]) -> dict[str, Any]:
+        (how,) = command["updates"]
+        found = self._matching(command["update"], how["q"])[:1]
+        for each in found:
+            _change(each, how["u"])
+        return {"n": len(found), "nModified": len(found)}
+
+    def _delete(self, command: dict[str, Any]) -> dict[str, Any]:
+        (how,) = command["deletes"]
+        gone = self._matching(command["delete"], how["q"])
+        kept = self.collections.get(command["delete"], [])
+        self.collections[command["delete"]] = [each for each in kept if each not in gone]
+        return {"n": len(gone)}
 
     def _count(self, command: dict[str, Any]) -> dict[str, Any]:
         return {"n": len(self.collections.get(command["count"], []))}
@@ -136,23 +169,49 @@ def _cursor(collection: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _matches(document: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    for name, value in wanted.items():
-        least = value.get("$gte") if isinstance(value, dict) else None
-        if name not in document or (document[name] < least if least is not None else document[name] != value):
-            return False
-    return True
+    return all(name in document and _fits(document[name], value) for name, value in wanted.items())
+
+
+def _fits(found: Any, wanted: Any) -> bool:
+    if not isinstance(wanted, dict):
+        return bool(found == wanted)
+    if "$regex" in wanted:
+        return re.search(wanted["$regex"], found, re.IGNORECASE if "i" in wanted.get("$options", "") else 0) is not None
+    compare = {"$gte": operator.ge, "$gt": operator.gt, "$lt": operator.lt, "$lte": operator.le}
+    return all(compare[how](found, limit) for how, limit in wanted.items())
+
+
+def _change(document: dict[str, Any], how: dict[str, Any]) -> None:
+    document.update(how.get("$set", {}))
+    for name, amount in how.get("$inc", {}).items():
+        document[name] = document.get(name, 0) + amount
 
 
 def _staged(rows: list[dict[str, Any]], name: str, how: Any) -> list[dict[str, Any]]:
     if name == "$match":
         return [row for row in rows if _matches(row, how)]
     if name == "$group":
-        field = how["_id"]
-        counts = Counter(row.get(field[1:]) if isinstance(field, str) else field for row in rows)
-        (total,) = (each for each in how if each != "_id")
-        return [{"_id": value, total: count} for value, count in counts.items()]
+        return _grouped(rows, how)
     if name == "$sort":
-        ((field, order),) = how.items()
-        return sorted(rows, key=lambda row: row[field], reverse=order < 0)
+        for field, order in reversed(list(how.items())):
+            rows = sorted(rows, key=lambda row: row[field], reverse=order < 0)
+        return rows
     assert name == "$limit", f"the fake knows no {name}"
     return rows[:how]
+
+
+def _grouped(rows: list[dict[str, Any]], how: dict[str, Any]) -> list[dict[str, Any]]:
+    field = how["_id"]
+    groups: dict[Any, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row.get(field[1:]) if isinstance(field, str) else field, []).append(row)
+    return [
+        {"_id": value, **{name: _summed(found, rule) for name, rule in how.items() if name != "_id"}}
+        for value, found in groups.items()
+    ]
+
+
+def _summed(rows: list[dict[str, Any]], rule: dict[str, Any]) -> Any:
+    if rule == {"$sum": 1}:
+        return len(rows)
+    return max(row[rule["$max"][1:]] for row in rows)

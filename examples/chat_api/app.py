@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 
 from fanlight import Fanlight
 
@@ -14,4 +15,6 @@ __all__ = ["app", "create_app", "dashboard"]
 logging.getLogger("chat").setLevel(logging.INFO)
 
 dashboard = Fanlight("chat-api", release="1.4.2", exclude=("/healthz",))
+if os.environ.get("CHAT_STORE"):
+    dashboard.watch("pymongo")
 app = create_app(dashboard)

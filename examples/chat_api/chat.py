@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import Depends
 from starlette.concurrency import run_in_threadpool
@@ -13,6 +13,9 @@ from .behaviour import Simulation
 from .hub import Hub
 from .observer import Observer
 from .storage import Group, Message, Storage
+
+if TYPE_CHECKING:
+    from .mongo import MongoStorage
 
 CACHED_GROUPS: Final = 64
 
@@ -53,7 +56,7 @@ class GroupCache:
 class Chat:
     """One running chat service: its storage, its members, its cache, what watches it, and its made-up trouble."""
 
-    def __init__(self, storage: Storage, simulation: Simulation, observer: Observer) -> None:
+    def __init__(self, storage: Storage | MongoStorage, simulation: Simulation, observer: Observer) -> None:
         self.storage = storage
         self.simulation = simulation
         self.observer = observer

@@ -104,7 +104,7 @@ async def _say(chat: Chat, member: Member, text: str) -> str:
         await chat.say(member.group_id, member.user, text)
     except UnicodeEncodeError:
         return "text must be characters that UTF-8 can write"
-    except sqlite3.Error as error:
+    except (sqlite3.Error, chat.storage.failure) as error:
         log.error("message lost group=%s user=%s error=%s", member.group_id, member.user, error)
         return "the storage failed; try again"
     return ""

@@ -72,6 +72,8 @@ class Message:
 class Storage:
     """One SQLite file; without a path, a temporary one that `close` removes. At most about `keep` messages are kept."""
 
+    failure: type[Exception] = sqlite3.Error
+
     def __init__(self, path: str = "", clock: Callable[[], float] = time.time, keep: int = KEPT_MESSAGES) -> None:
         self.path = path
         self._clock = clock
@@ -213,12 +215,15 @@ def _seed(connection: sqlite3.Connection, now: float) -> None:
         ages = [(30 - 4.2 * rank) * DAY for rank in range(len(GROUPS))]
         groups = [(slug(name), name, random.choice(PEOPLE), now - age) for name, age in zip(GROUPS, ages, strict=True)]
         connection.executemany("INSERT INTO groups VALUES (?, ?, ?, ?)", groups)
-        connection.executemany(ADD_MESSAGE, _sample_messages(random, now, ages))
+        connection.executemany(ADD_MESSAGE, sample_messages(random, now, ages))
     connection.execute("COMMIT")
 
 
-def _sample_messages(random: Random, now: float, ages: Sequence[float]) -> list[tuple[str, str, str, float, bool]]:
-    """Three days of talk, most of it in the first groups, a few messages deleted; none is older than its group."""
+def sample_messages(random: Random, now: float, ages: Sequence[float]) -> list[tuple[str, str, str, float, bool]]:
+    """Three days of talk, most of it in the first groups, a few messages deleted; none is older than its group.
+
+    Each is (group, author, text, when, whether it is deleted), the oldest first.
+    """
     weights = [1 / (rank + 1) for rank in range(len(GROUPS))]
     ranks = random.choices(range(len(GROUPS)), weights, k=SEEDED_MESSAGES)
     talk = sorted((now - random.uniform(0, min(3 * DAY, ages[rank])), rank) for rank in ranks)

@@ -1,10 +1,14 @@
-"""The launcher: `python -m orchestrator --host 127.0.0.1 --port 5000 --debug --sample-data`."""
+"""The launcher: `python examples/orchestrator --host 127.0.0.1 --port 5000 --debug --sample-data`."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run by its path, only its own folder is there
 
 from launching import serve
 

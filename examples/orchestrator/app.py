@@ -1,4 +1,4 @@
-"""The orchestrator with its dashboard: `python -m orchestrator`, or `uvicorn orchestrator.app:app --port 5000`."""
+"""The orchestrator with its dashboard: `python examples/orchestrator`, or `uvicorn orchestrator.app:app`."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ log.setLevel(logging.INFO)
 
 
 class Orchestrator(Starlette):
-    """An application whose dashboard answers `/health` and `/api/...` too, beside its own place below the prefix."""
+    """An application whose dashboard answers `/health...` and `/api/...` too, beside its own place below the prefix."""
 
     prefix = "/dashboard"
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Serve; the dashboard's addresses are led to where it is."""
         path = scope.get("path", "")
-        if path == "/health" or path.startswith("/api/"):
+        if path == "/health" or path.startswith(("/health/", "/api/")):
             path = self.prefix + path
             scope = {**scope, "path": path, "raw_path": path.encode("utf-8", "replace")}
         await super().__call__(scope, receive, send)

@@ -1,14 +1,17 @@
-"""The launcher: `python -m uploads`, with a redis-server of its own where there is one."""
+"""The launcher: `python examples/uploads`, with a redis-server of its own where there is one."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 from contextlib import nullcontext
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run by its path, only its own folder is there
 
 from launching import serve
-
-from .redis_server import private_redis
+from uploads.redis_server import private_redis
 
 
 def main() -> None:

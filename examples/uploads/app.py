@@ -1,4 +1,4 @@
-"""The upload service with its dashboard: `python -m uploads`, or `uvicorn uploads.app:app --port 8002`.
+"""The upload service with its dashboard: `python examples/uploads`, or `uvicorn uploads.app:app --port 8002`.
 
 UPLOADS_REDIS is the URL of a Redis; without it uploads are kept in memory.
 """

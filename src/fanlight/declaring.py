@@ -21,7 +21,7 @@ from fanlight.core.recorder import Recorder
 from fanlight.declared import Declared, Making
 from fanlight.engine import Engine
 from fanlight.faces.errors import shown
-from fanlight.panels import Slot
+from fanlight.panels import Slot, View
 from fanlight.services.actions import TIMEOUT_SECONDS, Action, UnknownAction
 from fanlight.services.actions import Runs as WhereItRuns
 from fanlight.services.breaker import BREAKERS, Breaker, Breakers
@@ -77,14 +77,19 @@ class Declaring(ABC):
         self._declared.actions.register(self._restart_action())
 
     def _breaker_action(self) -> Action:
-        """Trips or resets a breaker on every worker; one that a worker has not used yet is made first, to be open
-        there, too."""
+        """Trips or resets a breaker on every worker, those that start later too; one that a worker has not used yet is
+        made first, to be open there, too."""
 
         def change(name: str, change: Literal["trip", "reset"]) -> str:
-            return self._breakers.get(name).change(change, "an operator")
+            said = self._breakers.get(name).change(change, "an operator")
+            keep = self.engine.commands.stand if change == "trip" else self.engine.commands.withdraw
+            keep(BREAKERS, {"name": name})
+            return said
 
         def check(values: Mapping[str, Any]) -> None:
-            if not self.engine.has_breaker(values["name"]):
+            known = {breaker.name for breaker in self._breakers.all()}
+            known |= {breaker.name for breaker in self.engine.query.snapshot(View()).breakers}
+            if values["name"] not in known:
                 raise UnknownAction(f"There is no breaker {shown(values['name'])}.")
 
         path = f"{BREAKERS}/{{name}}/{{change}}"

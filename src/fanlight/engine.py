@@ -28,7 +28,7 @@ from fanlight.errors import FanlightError
 from fanlight.faces.prometheus import expose
 from fanlight.panels import ActionButton, View
 from fanlight.presence import announce
-from fanlight.services.breaker import Breakers
+from fanlight.services.breaker import BREAKERS, Breakers
 from fanlight.services.budgets import Auditor
 from fanlight.services.cache import Cache
 from fanlight.services.execution import NAME as ACTION
@@ -118,6 +118,7 @@ class Engine:
         self._exposition: dict[str, tuple[int, str]] = {}
         self._lock = threading.Lock()
         self._running = False
+        self._obeyed = observes
         self._store_turn = threading.Event()
         self._store_thread: threading.Thread | None = None
         self._uninstall_logging: Callable[[], object] = lambda: None
@@ -175,6 +176,7 @@ class Engine:
             self._store_thread = threading.Thread(
                 target=_follow, args=(weakref.ref(self), self._store_turn), name="fanlight-follow", daemon=True
             )
+            self._store_turn.set()  # what stands from before is obeyed at once
             self._store_thread.start()
 
     def _feed(self) -> None:
@@ -306,6 +308,9 @@ class Engine:
     def work_with_store(self) -> None:
         """Do what was commanded, follow the others while watched, compact when it is this instance's to do."""
         try:
+            if not self._obeyed:
+                self.breakers.obey(self.commands.standing(BREAKERS))
+                self._obeyed = True
             self.commands.poll()
             if self.fleet is not None and self.pulse.watchers:
                 self.fleet.follow()
@@ -319,11 +324,6 @@ class Engine:
         source: Source = self.fleet or self.local
         source.refresh()
         return [instance.id for instance in source.instances() if instance.live]
-
-    def has_breaker(self, name: str) -> bool:
-        """Whether any instance has a breaker of that name; not on the serving loop."""
-        known = any(breaker.name == name for breaker in self.breakers.all())
-        return known or any(breaker.name == name for breaker in self.query.snapshot(View()).breakers)
 
     def watch_redis(self, address: Address) -> None:
         """Watch this Redis from now on, instead of the one before."""

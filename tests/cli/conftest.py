@@ -57,7 +57,7 @@ class Running:
         before: Sequence[str] = (),
     ) -> None:
         self.popen = subprocess.Popen(
-            [*before, sys.executable, "-m", module, *words],
+            [*before, sys.executable, *(("-m", module) if module else ()), *words],
             cwd=folder,
             env=environ,
             stdin=subprocess.DEVNULL,

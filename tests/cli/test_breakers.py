@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,7 +53,8 @@ def post(address: str, path: str) -> dict[str, Any]:
 def test_a_tripped_breaker_is_open_in_every_worker(
     command: Command, eventually: Callable[[Callable[[], bool]], None], folder: Path
 ) -> None:
-    """HUB-3, X-2: four workers refuse after one trip, and call again after one reset; every worker tells the same."""
+    """HUB-3, X-2: four workers refuse after one trip, one that starts after it too, and call again after one reset;
+    every worker tells the same."""
     (folder / "guarded.py").write_text(APPLICATION)
     running = command("run", "guarded:app", "--port", "0", "--workers", str(WORKERS))
     address = running.served()
@@ -78,7 +81,12 @@ def test_a_tripped_breaker_is_open_in_every_worker(
     for _ in range(WORKERS):
         eventually(lambda: len(_breaker(running.get(address, "/dashboard/health/ollama")[1])["open_on"]) == WORKERS)
     assert _breaker(running.get(address, "/dashboard/health/ollama")[1])["by_hand"]
-    assert post(address, "/dashboard/actions/breakers/ollama/reset")["status"] == "success"
+    old = next(iter(said))
+    os.kill(int(old), signal.SIGKILL)
+    said.clear()
+    eventually(all_say("refused"))
+    assert old not in said
+    eventually(lambda: post(address, "/dashboard/actions/breakers/ollama/reset")["status"] == "success")
     said.clear()
     eventually(all_say("called"))
     assert running.stop() == 0

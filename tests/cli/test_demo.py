@@ -93,6 +93,7 @@ def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     where each example is."""
     monkeypatch.setattr("shutil.which", lambda program: None)
     monkeypatch.delenv("UPLOADS_REDIS", raising=False)
+    monkeypatch.delenv("CHAT_STORE", raising=False)
     places = {each.name: f"http://127.0.0.1:{each.port}" for each in NEIGHBOURS}
     lines = said(NEIGHBOURS, places, "/dashboard").splitlines()
     assert lines[0].startswith("fanlight: hub at http://127.0.0.1:9090/dashboard (")
@@ -100,6 +101,8 @@ def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[2].startswith("fanlight: uploads at http://127.0.0.1:8002/dashboard (")
     assert lines[3] == "fanlight: left out: mcp-server-git, as there is no git (Debian: apt install git)"
     assert lines[4].startswith("fanlight: left out: Redis; without redis-server")
+    assert lines[5].startswith("fanlight: left out: MongoDB; with CHAT_STORE=mongodb://")
+    monkeypatch.setenv("CHAT_STORE", "mongodb://db/chat")
     monkeypatch.setattr("shutil.which", lambda program: "/usr/bin/redis-server")
     assert "left out" not in said(NEIGHBOURS, places, "/dashboard")
     monkeypatch.setattr("fanlight.cli.neighbours.find_spec", lambda name: None if name == "ollama" else name)

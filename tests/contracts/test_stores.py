@@ -305,6 +305,19 @@ def test_a_command_reaches_its_targets_until_they_answer(store: Store) -> None:
     assert store.acknowledgements("chat", "c1") == [ack("a"), ack("b", "error", "locked")]
 
 
+def test_a_forgotten_command_is_gone(store: Store) -> None:
+    """HUB-7: with its answers, for all its targets; another one stays, and it may be issued again."""
+    store.send("chat", command())
+    store.send("chat", command("c2"))
+    store.acknowledge("chat", ack("a"))
+    for id in ("c1", "c1", "unknown"):
+        store.forget("chat", id)
+    assert store.acknowledgements("chat", "c1") == []
+    assert [each.id for each in store.commands("chat", "b", NOW)] == ["c2"]
+    store.send("chat", command())
+    assert {each.id for each in store.commands("chat", "a", NOW)} == {"c1", "c2"}
+
+
 def test_sending_and_answering_again_change_nothing(store: Store) -> None:
     """HUB-7: a command sent twice is done once, and an answer repeated is one answer."""
     for _ in range(2):

@@ -128,7 +128,7 @@ def test_a_wrapper_that_slows_down_is_degraded(url: str) -> None:
 
 ROUTES = (
     "/health", "/api/system/health", "/api/wrappers/health", "/api/wrappers/routellm/metrics?hours=24",
-    "/api/metrics/export", "/api/charts/performance", "/api/charts/health",
+    "/api/metrics/export", "/api/charts/performance", "/api/charts/health", "/health/routellm",
 )  # fmt: skip
 
 

@@ -54,6 +54,30 @@ def test_the_worst_is_listed_first_with_its_cause() -> None:
     assert [row.values[0] for row in ordered.rows] == ["mcp", "ollama", "postgres"]
 
 
+def test_a_service_nobody_calls_any_more_leaves_the_list() -> None:
+    """Issue 5: after 15 minutes one that is not declared stands apart, and comes back with its next call."""
+    made = troubled()
+    declared = [level for level in made.levels if level.name == "service.declared"]
+    for _ in range(16):
+        made.clock.advance(60.0)
+        made.request()
+        made.levels = declared
+        made.tick()
+    snapshot = made.snapshot()
+    assert [slot.name for slot in services.page(snapshot, View()).slots][-1] == "quiet-services"
+    table, listed = services.quiet_services(snapshot, View()), services.service_list(snapshot, View())
+    assert isinstance(table, Table)
+    assert isinstance(listed, Table)
+    assert [row.values for row in table.rows] == [("postgres", "database", 1, 0)]
+    assert [row.values[0] for row in listed.rows] == ["mcp", "ollama"]
+    status = services.health(snapshot, View())
+    assert isinstance(status, Status)
+    assert "postgres" not in [item.name for item in status.items]
+    made.call("postgres", "select", 0.01)
+    made.tick()
+    assert "quiet-services" not in [slot.name for slot in services.page(made.snapshot(), View()).slots]
+
+
 def test_open_breakers_are_status_items_and_can_be_reset() -> None:
     """HUB-3: those of no service stand for themselves; the badge counts what wants attention."""
     snapshot = troubled().snapshot()

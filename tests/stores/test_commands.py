@@ -52,6 +52,21 @@ def polling(commands: Commands) -> threading.Thread:
     return thread
 
 
+def test_an_order_stands_until_it_is_withdrawn(site: Site) -> None:
+    """HUB-3: given by several it stands once, for who asks later; another's stands on."""
+    for commands in (site.one, site.two):
+        commands.stand("breakers", {"name": "ollama"})
+    site.one.stand("breakers", {"name": "redis"})
+    site.one.stand("clear", {})
+    assert site.two.standing("breakers") == [{"name": "ollama"}, {"name": "redis"}]
+    site.two.withdraw("breakers", {"name": "ollama"})
+    site.two.withdraw("breakers", {"name": "nobody"})
+    assert site.one.standing("breakers") == [{"name": "redis"}]
+    site.one.stand("breakers", {"name": "ollama"})
+    assert len(site.one.standing("breakers")) == 2
+    assert site.two.poll() == 0
+
+
 def test_success_means_every_instance_did_it(site: Site) -> None:
     """HUB-7: an action that must run everywhere has succeeded when every live instance has acknowledged it."""
     thread = polling(site.two)

@@ -122,6 +122,8 @@ def left_out(served: Collection[str]) -> list[str]:
             "Redis; without redis-server (Debian: apt install redis-server) and pip install 'fanlight[redis]' "
             "uploads are kept in memory"
         )
+    if not os.environ.get("CHAT_STORE"):
+        lines.append("MongoDB; with CHAT_STORE=mongodb://host:27017/chat the chat service uses one in place of SQLite")
     return lines
 
 

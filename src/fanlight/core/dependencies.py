@@ -70,6 +70,11 @@ def unwell(services: Iterable[Service]) -> tuple[Service, ...]:
     return tuple(service for service in services if service.health.status in ("degraded", "down"))
 
 
+def quiet(service: Service) -> bool:
+    """Whether nothing is heard of it any more: not declared, and not called in the time that is held."""
+    return not service.declared and not service.figures.count and not service.in_flight and service.breaker is None
+
+
 def health_state(status: str) -> State:
     """The colour of a service's status."""
     return _STATES.get(status, "idle")

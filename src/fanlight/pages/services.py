@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from fanlight import formats
 from fanlight.core import rules
-from fanlight.core.dependencies import breaker_state, cause, health_state, service_href, unwell, worst
+from fanlight.core.dependencies import breaker_state, cause, health_state, quiet, service_href, unwell, worst
 from fanlight.core.health import DOWN, HEALTHY
 from fanlight.core.sections import BreakerFigures, Service
 from fanlight.core.snapshot import Snapshot
@@ -45,10 +45,11 @@ def health(snapshot: Snapshot, view: View) -> Status:
         state = rules.database_state(snapshot)
         text = "connected" if state == "ok" else snapshot.database.error[:80]
         items.append(StatusItem(name="database", state=state, text=text, kind="database", href="data"))
-    items += [_item(row) for row in snapshot.services[:HEALTH_ITEMS]]
+    heard = [row for row in snapshot.services if not quiet(row)]
+    items += [_item(row) for row in heard[:HEALTH_ITEMS]]
     named = {row.name for row in snapshot.services}
     items += [_broken(row) for row in snapshot.breakers if row.state != "closed" and row.name not in named]
-    left = len(snapshot.services) - HEALTH_ITEMS
+    left = len(heard) - HEALTH_ITEMS
     note = f"and {left} more services" if left > 0 else "service and what it depends on"
     return Status(title="Health", note=note, items=tuple(items), href="services")
 
@@ -136,8 +137,8 @@ COLUMNS = (
 
 
 def service_list(snapshot: Snapshot, view: View) -> Table:
-    """Declared and discovered services, the worst first unless the view says otherwise."""
-    rows = [_row(row) for row in snapshot.services]
+    """Declared services and those that are called, the worst first unless the view says otherwise."""
+    rows = [_row(row) for row in snapshot.services if not quiet(row)]
     wanted = view.sort.lstrip("-") in {column.name for column in COLUMNS}
     ordered, applied = sort_rows(rows, COLUMNS, view.sort, "name") if wanted else (tuple(rows), "")
     return Table(
@@ -170,6 +171,34 @@ def _row(row: Service) -> Row:
         state=health_state(status),
         href=service_href(row.name),
         detail=" · ".join(filter(None, ("required" if row.required else "", cause(row) if status != "idle" else ""))),
+    )
+
+
+QUIET_COLUMNS = (
+    Column(name="name", title="Service", wide=True, sort=False),
+    Column(name="kind", title="Kind", sort=False),
+    Column(name="calls", title="Calls in all", unit="integer", sort=False),
+    Column(name="errors", title="Errors in all", unit="integer", sort=False),
+)
+
+
+def quiet_services(snapshot: Snapshot, view: View) -> Table:
+    """Services that were called once and are not any more; most called first."""
+    rows = sorted((row for row in snapshot.services if quiet(row)), key=lambda row: (-row.total.count, row.name))
+    return Table(
+        title="Not called lately",
+        note="not in the last 15 min, and not declared",
+        columns=QUIET_COLUMNS,
+        rows=tuple(
+            Row(
+                key=row.name,
+                values=(row.name, row.kind, row.total.count, row.total.errors),
+                href=service_href(row.name),
+            )
+            for row in rows[:LISTED]
+        ),
+        more=max(len(rows) - LISTED, 0),
+        empty="Every service is declared or called.",
     )
 
 
@@ -231,7 +260,9 @@ LIST = (
     Slot(name="failed-calls", build=failed_calls),
 )
 
-SLOTS = (*LIST, *service.SLOTS)
+QUIET = Slot(name="quiet-services", build=quiet_services)
+
+SLOTS = (*LIST, QUIET, *service.SLOTS)
 
 
 def page(snapshot: Snapshot, view: View) -> Page:
@@ -239,4 +270,5 @@ def page(snapshot: Snapshot, view: View) -> Page:
     name = dict(view.path).get("name", "")
     if name:
         return Page(name="services", title=name, slots=service.SLOTS)
-    return Page(name="services", title="Services", slots=LIST)
+    slots = (*LIST, QUIET) if any(map(quiet, snapshot.services)) else LIST
+    return Page(name="services", title="Services", slots=slots)

@@ -5,7 +5,7 @@ Each instance has its own breakers and judges by its own calls; what operators d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from threading import Lock
 from types import TracebackType
@@ -256,6 +256,11 @@ class Breakers:
     def all(self) -> tuple[Breaker, ...]:
         """Every breaker, in the order they were made."""
         return tuple(self._known.values())
+
+    def obey(self, orders: Iterable[Mapping[str, Any]]) -> None:
+        """Open those that an operator had opened before this instance started."""
+        for order in orders:
+            self.get(str(order["name"])).change("trip", "an operator")
 
     def samples(self) -> Iterator[Sample]:
         """All of them as gauges."""

@@ -172,6 +172,9 @@ class Store(Protocol):
     def commands(self, service: str, instance: str, now: float) -> list[Command]:
         """What this instance has still to do, oldest first: for it, not acknowledged by it, not expired."""
 
+    def forget(self, service: str, command_id: str) -> None:
+        """Remove a command with its answers; forgetting an unknown one is nothing."""
+
     def acknowledge(self, service: str, ack: Acknowledgement) -> None:
         """Say what became of a command here; the last word stands, one nobody asked this instance is ignored."""
 

@@ -10,10 +10,16 @@ from typing import Any, Final, Literal, NamedTuple
 
 from fanlight.clock import Clock
 from fanlight.errors import FanlightError, StoreError
-from fanlight.stores.base import Acknowledgement, Command, Store
+from fanlight.stores.base import TIERS, Acknowledgement, Command, Store
 
 EXPIRY_SECONDS: Final = 30.0
 """How long an instance may take to notice a command; after that it no longer runs it."""
+
+STANDING: Final = "(standing)"
+"""Whom a standing order is for: every instance that starts while it holds."""
+
+STANDING_SECONDS: Final = float(max(TIERS.values()))
+"""How long a standing order holds at most: as long as anything is kept."""
 
 POLL_SECONDS: Final = 0.1
 """How often the sender looks for answers."""
@@ -95,6 +101,28 @@ class Commands:
             self._store.send(self._service, command)
         if self.instance in targets:
             self.poll()
+
+    def stand(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """Have an order hold for instances that start later, until it is withdrawn; giving it again changes nothing."""
+        now = self._now()
+        if dict(arguments) not in self.standing(name):
+            id, ends = secrets.token_hex(8), now + STANDING_SECONDS
+            command = Command(id, name, dict(arguments), (STANDING,), now, ends, self.instance)
+            self._store.send(self._service, command)
+
+    def withdraw(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """Have an order hold no longer."""
+        for command in self._orders(name):
+            if command.arguments == arguments:
+                self._store.forget(self._service, command.id)
+
+    def standing(self, name: str) -> list[dict[str, Any]]:
+        """The orders of that name that hold, the oldest first."""
+        return [command.arguments for command in self._orders(name)]
+
+    def _orders(self, name: str) -> list[Command]:
+        held = self._store.commands(self._service, STANDING, self._now())
+        return [command for command in held if command.name == name]
 
     def answers(self, id: str) -> Sequence[Acknowledgement]:
         """What the targets of a command said so far."""

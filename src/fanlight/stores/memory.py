@@ -168,6 +168,10 @@ class MemoryStore:
             )
         return [unpack_command(data) for _, _, data in waiting]
 
+    def forget(self, service: str, command_id: str) -> None:
+        with self._lock:
+            self._read_service(service).commands.pop(command_id, None)
+
     def acknowledge(self, service: str, ack: Acknowledgement) -> None:
         ack = check_ack(ack)
         with self._lock:

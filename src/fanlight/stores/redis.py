@@ -208,6 +208,12 @@ class RedisStore:
         waiting = [unpack_command(blob) for blob in blobs if blob is not None]
         return [command for command in waiting if command.expires > now]
 
+    def forget(self, service: str, command_id: str) -> None:
+        targets = self.call(service, "HKEYS", f"answers:{command_id}")
+        waiting = (f"waiting:{target.decode()}" for target in targets)
+        keys = _keys(service, "commands", f"command:{command_id}", f"answers:{command_id}", *waiting)
+        self._client.run(scripts.FORGET, keys, command_id)
+
     def acknowledge(self, service: str, ack: Acknowledgement) -> None:
         ack = check_ack(ack)
         keys = _keys(service, f"answers:{ack.command}", f"waiting:{ack.instance}")
@@ -271,15 +277,12 @@ class RedisStore:
         return removed
 
     def _prune_commands(self, service: str, now: float) -> int:
-        removed = 0
         ids = self.call(
             service, "ZRANGEBYSCORE", "commands", "-inf", repr(now - COMMAND_KEPT), "LIMIT", 0, COMMAND_LIMIT
         )
-        for name in (id.decode() for id in ids):
-            targets = self.call(service, "HKEYS", f"answers:{name}")
-            held = (f"command:{name}", f"answers:{name}", *(f"waiting:{target.decode()}" for target in targets))
-            removed += self._client.run(scripts.FORGET, _keys(service, "commands", *held), name)
-        return removed
+        for id in ids:
+            self.forget(service, id.decode())
+        return len(ids)
 
     def _retire(self, info: InstanceInfo) -> int:
         """Sum up what a gone instance counted, in one script, so that it counts once whatever happens."""

@@ -130,7 +130,7 @@ return 1
 """)
 
 FORGET: Final = script("""
--- KEYS commands, command, answers, then waiting lists; ARGV the command's id. Returns how many were there.
+-- KEYS commands, command, answers, then waiting lists; ARGV the command's id
 for at = 4, #KEYS do redis.call('ZREM', KEYS[at], ARGV[1]) end
 redis.call('UNLINK', KEYS[2], KEYS[3])
 return redis.call('ZREM', KEYS[1], ARGV[1])

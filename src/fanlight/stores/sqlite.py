@@ -192,6 +192,12 @@ class SqliteStore:
     def commands(self, service: str, instance: str, now: float) -> list[Command]:
         return [unpack_command(data) for (data,) in self._read(_COMMANDS, service, instance, now)]
 
+    def forget(self, service: str, command_id: str) -> None:
+        check_name("service", service)
+        with self._writer.writing() as database:
+            for table, column in (("targets", "command"), ("commands", "id")):
+                database.execute(f"DELETE FROM {table} WHERE service = ? AND {column} = ?", (service, command_id))  # noqa: S608 - names of our own
+
     def acknowledge(self, service: str, ack: Acknowledgement) -> None:
         check_name("service", service)
         ack = check_ack(ack)
