@@ -1,8 +1,9 @@
-"""A serving command in a terminal: its cost while plain lines are shown, how soon d shows the dashboard and an event is
-on the screen, and what a terminal nobody reads does to the service's p99.
+"""A serving command in a terminal: its cost while plain lines or the dashboard are shown, how soon d shows it and an
+event is on the screen, and what a terminal nobody reads does to the service's p99.
 
 Run: python bench/console.py [--seconds 20]. The service is `fanlight run` on a pseudo-terminal of 200 x 60; it prints
-five lines a second, 500 where the terminal stalls. Exits 1 above a budget.
+five lines a second, 500 where the terminal stalls. The dashboard's own cost is that of the process that draws
+`fanlight demo`. Exits 1 above a budget.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ import psutil
 
 WIDTH, HEIGHT = 200, 60
 OFF_PERCENT = 1.0
+ON_PERCENT = 5.0
 FIRST_FRAME_MS = 300.0
 P99_RATIO = 1.10
 TOGGLES = 10
 SCREEN_MS = 250.0
 REQUESTS = 40
 QUIET_LINES = 5
+FRAME_SECONDS = 0.05
+"""What comes after a longer silence is a new frame."""
 
 SERVICE = """
 import os, threading, time
@@ -59,14 +63,17 @@ async def app(scope, receive, send):
 """
 
 
+RUN = ("run", "talking:app", "--no-access-log")
+
+
 class Served:
     """The service on a terminal of its own, which is read unless `reading` is cleared."""
 
-    def __init__(self, folder: Path, rate: float, *words: str) -> None:
+    def __init__(self, folder: Path, rate: float, *words: str, command: tuple[str, ...] = RUN) -> None:
         (folder / "talking.py").write_text(SERVICE)
         self._terminal, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
-        line = [sys.executable, "-m", "fanlight", "run", "talking:app", "--port", "0", "--no-access-log", *words]
+        line = [sys.executable, "-m", "fanlight", *command, "--port", "0", *words]
         environ = {**os.environ, "TERM": "xterm-256color", "RATE": str(rate)}
         self.popen = subprocess.Popen(
             line, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, env=environ, start_new_session=True,
@@ -77,17 +84,21 @@ class Served:
         self.reading.set()
         self._came = threading.Condition()
         self._text = ""
+        self.frames = 0
         threading.Thread(target=self._read, daemon=True).start()
         self.place = self.until(r"dashboard at http://([\d.:]+)/").group(1)
         self.until("d shows the dashboard")
 
     def _read(self) -> None:
+        now = 0.0
         while self.reading.wait():
             try:
                 data = os.read(self._terminal, 65_536)
             except OSError:
                 return
+            now, last = time.perf_counter(), now
             with self._came:
+                self.frames += now - last > FRAME_SECONDS
                 self._text = (self._text + data.decode("utf-8", "replace"))[-200_000:]
                 self._came.notify_all()
 
@@ -134,6 +145,20 @@ def off_percent(folder: Path, seconds: float) -> float:
     share = 100 * (cpu(own) - before) / (time.perf_counter() - began)
     served.stop()
     return share
+
+
+def on_percent(folder: Path, seconds: float) -> tuple[float, float]:
+    """CPU of the process that draws the demo in percent of a core, and its frames a second."""
+    served = Served(folder, 0, "--dashboard", command=("demo",))
+    served.until("In flight")
+    time.sleep(5)
+    drawing = [psutil.Process(served.popen.pid)]
+    before, frames, began = cpu(drawing), served.frames, time.perf_counter()
+    time.sleep(seconds)
+    passed = time.perf_counter() - began
+    found = 100 * (cpu(drawing) - before) / passed, (served.frames - frames) / passed
+    served.stop()
+    return found
 
 
 def first_frames(folder: Path) -> list[float]:
@@ -208,12 +233,14 @@ def main() -> int:
     seconds = parser.parse_args().seconds
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        off, frames, events = off_percent(folder, seconds), first_frames(folder), to_screen(folder)
+        off, on = off_percent(folder, seconds), on_percent(folder, seconds)
+        frames, events = first_frames(folder), to_screen(folder)
         ratio, p99, requests = stalled_ratio(folder, seconds)
     first, seen = statistics.median(frames), statistics.quantiles(events, n=20)
     frame = f"{first:.0f} ms, worst {max(frames):.0f}"
     results = (
         (off <= OFF_PERCENT, f"plain lines shown: {off:.2f} % of a core (budget {OFF_PERCENT:g} %)"),
+        (on[0] <= ON_PERCENT, f"demo drawn: {on[0]:.1f} % of a core, {on[1]:.1f} frames/s (budget {ON_PERCENT:g} %)"),
         (first <= FIRST_FRAME_MS, f"d to figures: {frame} (budget {FIRST_FRAME_MS:g} ms)"),
         (seen[18] <= SCREEN_MS, f"event to screen: p50 {seen[9]:.0f} ms, p95 {seen[18]:.0f} (budget {SCREEN_MS:g} ms)"),
         (

@@ -111,6 +111,23 @@ class Terminal:
         """Everything it has printed so far."""
         return self._output.decode("utf-8", "replace")
 
+    def screen(self) -> list[str]:
+        """What a person sees of the dashboard now: its rows. Knows as much of terminals as the drawing library uses."""
+        rows = [[" "] * self.size[0] for _ in range(self.size[1])]
+        x = y = 0
+        drawn = self.text[self.text.rindex(DRAWN.replace("\\", "")) :]
+        for place, other, text in re.findall(r"\x1b\[([\d;]*)H|(\x1b\[[\d;?<>=$]*[ -/]*[@-~]|\x1b.)|([^\x1b]+)", drawn):
+            if text:
+                for character in text:
+                    if character == "\n":
+                        x, y = 0, y + 1
+                    elif character.isprintable() and y < len(rows) and x < len(rows[0]):
+                        rows[y][x] = character
+                        x += 1
+            elif not other:
+                y, x = (int(part or 1) - 1 for part in (f"{place};").split(";")[:2])
+        return ["".join(row) for row in rows]
+
     def until(self, pattern: str, start: int = 0) -> re.Match[str]:
         """Wait for a match in what has been printed from character `start` on."""
         last = time.monotonic() + PATIENCE
@@ -134,6 +151,7 @@ class Terminal:
 
     def resize(self, columns: int, rows: int) -> None:
         """Give it another size."""
+        self.size = columns, rows
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def modes(self) -> list[Any]:

@@ -28,7 +28,7 @@ class ManualTicks:
 
     def __init__(self) -> None:
         self.pacer = Pacer(sleep=lambda seconds: None)
-        self.watchers = 0
+        self.watchers = self.hurries = 0
         self.callbacks: list[Callable[[int], None]] = []
 
     def watch(self) -> Callable[[], None]:
@@ -41,6 +41,7 @@ class ManualTicks:
 
     def hurry(self) -> None:
         """Nothing comes but by `fire`."""
+        self.hurries += 1
 
     def listen(self, callback: Callable[[int], None], /) -> Callable[[], None]:
         self.callbacks.append(callback)

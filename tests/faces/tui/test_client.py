@@ -106,6 +106,22 @@ def test_news_is_merged_into_the_page_and_told() -> None:
         looking(root, script)
 
 
+def test_what_has_to_wait_takes_along_what_came_since() -> None:
+    """TTY-4: where news comes faster than frames, the pulse is asked for the newest before each."""
+    service, ticks = busy_service(), ManualTicks()
+    with served(context_of(service, ticks)) as (_, root):
+
+        async def script(source: HttpSource) -> None:
+            await source.page(View(), 0.0)
+            while not ticks.hurries:
+                service.request()
+                service.tick()
+                ticks.fire()
+                await asyncio.sleep(0)
+
+        looking(root, script)
+
+
 def test_another_page_is_another_stream() -> None:
     """TTY-2: with each page the old stream is left, so that one reader takes one place."""
     ticks = ManualTicks()

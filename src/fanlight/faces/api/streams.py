@@ -27,13 +27,16 @@ from fanlight.faces.threads import in_thread
 from fanlight.faces.tui.document import PageDocument, PageUpdate, SlotDocument
 from fanlight.faces.web.live import HEADERS as LIVE_HEADERS
 from fanlight.faces.web.live import HEARTBEAT_SECONDS, RETRY_SECONDS, STALL_SECONDS, WATCH_SECONDS
-from fanlight.faces.web.rooms import COALESCE_SECONDS, PACE_SECONDS, SLOW_SECONDS
+from fanlight.faces.web.rooms import COALESCE_SECONDS, HURRY_SECONDS, SLOW_SECONDS
 from fanlight.faces.web.shutdown import watch_server
 from fanlight.panels import View
 
 NO_STORE: Final[Mapping[str, str]] = {"cache-control": "no-store"}
 
 CONTENT_TYPE: Final = "application/x-ndjson"
+
+FRAME_SECONDS: Final = 0.25
+"""Between two lines with news in the long run: four a second."""
 
 HEADERS: Final = ((b"content-type", CONTENT_TYPE.encode()), *LIVE_HEADERS[1:])
 
@@ -66,6 +69,26 @@ class Reader:
         self._after = max((line.at for line in page.lines), default=self._after)
         update = PageUpdate(whole=whole, page=msgspec.structs.replace(page, slots=slots, lines=lines))
         return encode(update) + b"\n", bool(slots or lines)
+
+
+class Pace:
+    """When the next line may go: four with news a second, two close together after a quiet moment. Times are seconds.
+
+    The generic cell rate algorithm (ITU-T I.371): `_due` is when lines at an even pace would be used up.
+    """
+
+    def __init__(self) -> None:
+        self._due = self._last = float("-inf")
+
+    def pushed(self, now: float, moved: bool) -> None:
+        """A line was sent; `moved` when it had news."""
+        self._last = now
+        if moved:
+            self._due = max(self._due, now) + FRAME_SECONDS
+
+    def next_at(self) -> float:
+        """The earliest moment of the next line."""
+        return max(self._last + COALESCE_SECONDS, self._due - FRAME_SECONDS)
 
 
 class Streams:
@@ -128,22 +151,35 @@ class Streams:
     async def _write(self, reader: Reader, line: bytes, send: Send) -> None:
         loop, ticked, stopping = asyncio.get_running_loop(), asyncio.Event(), watch_server()
         unlisten = self._context.pulse.listen(lambda version: _set(loop, ticked))
+        pace = Pace()
         try:
             moved = True
             while True:
                 async with asyncio.timeout(STALL_SECONDS):
                     await send({"type": "http.response.body", "body": line, "more_body": True})
                 self._count_push()
+                pace.pushed(loop.time(), moved)
                 ticked.clear()
-                await asyncio.sleep(PACE_SECONDS if moved else COALESCE_SECONDS)
                 if await self._over(ticked, stopping):
                     break
+                await self._turn(pace.next_at() - loop.time(), ticked)
                 line, moved = await in_thread(self._context.pulse.pacer, reader.update, self.pages)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:
             return  # a socket that does not drain is let go
         finally:
             unlisten()
+
+    async def _turn(self, seconds: float, ticked: asyncio.Event) -> None:
+        """Wait until a line may go, and then for what has come meanwhile: it shall not wait for the line after."""
+        if seconds <= 0:
+            return
+        await asyncio.sleep(seconds)
+        ticked.clear()
+        self._context.pulse.hurry()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HURRY_SECONDS):
+                await ticked.wait()
 
     def _count_push(self) -> None:
         """One fact a second for many pushes: a fact each would wake the pulse, which would push again."""

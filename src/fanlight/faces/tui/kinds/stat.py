@@ -31,7 +31,8 @@ def value_line(panel: Stat, look: Look) -> Line:
 
 
 def full(panel: Stat, cells: int, height: int, look: Look) -> list[Line]:
-    """Value, spark line, detail; with more room the spark line is a small chart."""
+    """Value, spark line, detail; with more room the spark line is a small chart. Where there is no course to draw
+    its room stays empty: the details of boxes side by side are level."""
     failed = message(panel, cells, height, look, empty=False)
     if failed is not None:
         return failed
@@ -39,9 +40,8 @@ def full(panel: Stat, cells: int, height: int, look: Look) -> list[Line]:
     detail = ((cut(clean(panel.detail), cells), "muted"),)
     if height == 1:
         return [spread(value, detail, cells) if line_width(value) + line_width(detail) < cells else value]
-    return (
-        [value, *_course(panel, cells, height - 2, look), detail][:height] if panel.spark else [value, detail][:height]
-    )
+    course: list[Line] = _course(panel, cells, height - 2, look) if panel.spark else [()] * (height - 2)
+    return [value, *course, detail][:height]
 
 
 def _course(panel: Stat, cells: int, height: int, look: Look) -> list[Line]:
