@@ -9,6 +9,14 @@ import pytest
 
 from fanlight.gateway.llm.departure import Departure
 from fanlight.gateway.llm.patience import Patience
+from fanlight.gateway.llm.rounds import Rounds
+
+
+def patience(seconds: float) -> Patience:
+    """A limit of the current task."""
+    task = asyncio.current_task()
+    assert task is not None
+    return Patience(Rounds(), task, seconds)
 
 
 def test_patience_ends_when_its_limit_has_passed() -> None:
@@ -20,13 +28,13 @@ def test_patience_ends_when_its_limit_has_passed() -> None:
 
     async def wait() -> list[str]:
         said = []
-        with pytest.raises(TimeoutError), Patience(0.01):
+        with pytest.raises(TimeoutError), patience(0.01):
             await asyncio.Event().wait()
         said.append("over")
-        with pytest.raises(TimeoutError), Patience(60) as limit:
+        with pytest.raises(TimeoutError), patience(60) as limit:
             await shortened(limit)
         said.append("sooner")
-        with Patience(0.01) as limit:
+        with patience(0.01) as limit:
             limit.extend(60)
             await asyncio.sleep(0.05)
         said.append("later")
@@ -42,7 +50,7 @@ def test_patience_leaves_other_ends_alone() -> None:
     """TTY-5: a cancellation from outside is no time-out."""
 
     async def cancelled() -> None:
-        with Patience(60):
+        with patience(60):
             await asyncio.Event().wait()
 
     async def both() -> None:

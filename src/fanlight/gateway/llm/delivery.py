@@ -41,7 +41,7 @@ class Delivery:
         self.first_token: float | None = None
         self._protocol = endpoint.protocol
         self._send = send
-        self._departure = departure
+        self.departure = departure
         self._call = call
         self._idle_seconds = idle_seconds
         self._strips_usage = strips_usage
@@ -53,7 +53,6 @@ class Delivery:
         self.status = reply.status
         cut, encoded = None, False
         for name, value in reply.headers:
-            name = name.lower()
             if name == b"content-type":
                 cut = STREAMS.get(value.partition(b";")[0].strip().lower())
             elif name == b"content-encoding":
@@ -126,7 +125,7 @@ class Delivery:
         self.sending = False
 
     async def _end(self, data: bytes) -> None:
-        self._departure.over()
+        self.departure.over()
         if not self.begun:
             self.begun = True
             await self._send(self._head)
