@@ -127,7 +127,7 @@ def call(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> Rec
 def attributes(given: Mapping[str, Any]) -> dict[str, Any]:
     """The first few attributes as every encoder takes them, secrets masked by name and by shape."""
     return {
-        _label(name): value if type(value) is int and -(2**63) <= value < 2**63 else _masked(name, value)
+        _label(name): value if type(value) is int and -(2**63) <= value < 2**63 else _masked(str(name), value)
         for name, value in islice(given.items(), FIELD_COUNT)
     }
 
