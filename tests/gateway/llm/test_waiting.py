@@ -87,3 +87,43 @@ def test_departure_ends_the_work_of_a_client_that_left(leaves: bool) -> None:
         return departure.gone, finished, task.cancelling()
 
     assert asyncio.run(work()) == (leaves, not leaves, 0)
+
+
+def test_all_that_waits_has_one_timer() -> None:
+    """TTY-6: a hundred that wait are looked at in one round, those that left are not, and nothing ticks for nobody."""
+
+    class One:
+        def __init__(self, rounds: Rounds) -> None:
+            self.rounds = rounds
+            self.looks = 0
+
+        def look(self, now: float) -> None:
+            self.looks += 1
+            if self.looks == 2:
+                self.rounds.leave(self)
+                ended.append(self)
+                if len(ended) == 100:
+                    done.set()
+
+    ended: list[One] = []
+    done = asyncio.Event()
+
+    async def wait() -> tuple[list[int], int, bool]:
+        loop = asyncio.get_running_loop()
+        rounds, planned, plan = Rounds.of(loop), 0, loop.call_later
+
+        def counted(*given: Any, **more: Any) -> asyncio.TimerHandle:
+            nonlocal planned
+            planned += 1
+            return plan(*given, **more)
+
+        loop.call_later = counted  # type: ignore[method-assign, assignment]
+        waiting = [One(rounds) for _ in range(101)]
+        for each in waiting:
+            rounds.join(each)
+        rounds.leave(waiting[100])
+        await done.wait()
+        return [each.looks for each in waiting], planned, rounds.idle
+
+    looks, planned, idle = asyncio.run(wait())
+    assert (looks, planned, idle) == ([2] * 100 + [0], 2, True)

@@ -31,6 +31,11 @@ class Rounds:
         self._waiting: dict[Waiting, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def idle(self) -> bool:
+        """Whether no timer runs."""
+        return self._timer is None
+
     def join(self, waiting: Waiting) -> None:
         """Have it looked at from the next tick on."""
         self._waiting[waiting] = None
