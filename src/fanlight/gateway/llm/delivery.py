@@ -21,6 +21,9 @@ READ_LIMIT: Final = 1 << 20
 
 READ_TAIL: Final = 16 << 10
 
+BODILESS: Final = (204, 304)
+"""Statuses whose answers have no body, whatever length they name."""
+
 STREAMS: Final = {b"text/event-stream": Events, b"application/x-ndjson": Lines, b"application/ndjson": Lines}
 
 
@@ -58,7 +61,7 @@ class Delivery:
             elif name == b"content-encoding":
                 encoded = value.lower() != b"identity"
         strips = self._strips_usage and cut is Events and not encoded
-        headers = to_client(reply.headers, sized=not strips)
+        headers = to_client(reply.headers, sized=not strips and reply.status not in BODILESS)
         self._head = {"type": "http.response.start", "status": reply.status, "headers": headers}
         if encoded:
             await self._pass(reply, limit, lambda chunk: None)
