@@ -67,7 +67,14 @@ def running(workers: int = 1) -> Iterator[Service]:
     folder = Path(__file__).resolve().parent
     command = [sys.executable, "-m", "fanlight", "run", "service:app", "--app-dir", str(folder), "--port", "0"]
     options = ["--workers", str(workers), "--no-access-log", "--log-level", "warning", "--name", "bench"]
-    process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
+    with serving([*command, *options]) as service:
+        yield service
+
+
+@contextmanager
+def serving(command: Sequence[str]) -> Iterator[Service]:
+    """A command of ours that serves, once it says where."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         yield Service(_port(process.stdout), process)
     finally:
@@ -82,7 +89,7 @@ def _port(lines: IO[str] | None) -> int:
     for line in lines:
         if "dashboard at http://" in line:
             return int(line.partition("dashboard at http://")[2].partition("/")[0].rpartition(":")[2])
-    raise RuntimeError("fanlight run ended before it served; run it by hand to see why")
+    raise RuntimeError("the command ended before it served; run it by hand to see why")
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -173,6 +173,11 @@ class Hostile:
         writer.write(plain("400 Bad Request", b'{"error":{"message":"no such parameter"}}', b"x-request-id: r1"))
         return True
 
+    async def not_modified(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """The length of a body that does not come, as it should not."""
+        writer.write(plain("304 Not Modified", WHOLE)[: -len(WHOLE)])
+        return True
+
     async def echoes(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """A refusal that repeats the key it was given."""
         key = re.search(r"authorization: (.*?)\r\n", self.heads[-1], re.IGNORECASE)

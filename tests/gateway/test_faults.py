@@ -147,7 +147,8 @@ def test_a_document_passes_unchanged(watched: Open) -> None:
     assert not {"x-hop", "keep-alive", "set-cookie"} & set(headers)
     status, headers, body, whole = gateway.post("refused")
     assert (status, body) == (400, b'{"error":{"message":"no such parameter"}}')
-    fine, refused = gateway.calls(2)
+    assert gateway.post("not_modified")[:1] + gateway.post("not_modified")[2:] == (304, b"", True)
+    fine, refused, *_ = gateway.calls(4)
     assert (said(fine)["usage"], said(fine)["output_tokens"]) == ("exact", 7)
     assert (outcome(refused), "no such parameter" in refused.data["error"]) == ("validation", True)
 

@@ -126,7 +126,15 @@ def call(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> Rec
 
 def attributes(given: Mapping[str, Any]) -> dict[str, Any]:
     """The first few attributes as every encoder takes them, secrets masked by name and by shape."""
-    return {text(name, LABEL_LIMIT): _masked(str(name), value) for name, value in islice(given.items(), FIELD_COUNT)}
+    return {
+        _label(name): value if type(value) is int and -(2**63) <= value < 2**63 else _masked(str(name), value)
+        for name, value in islice(given.items(), FIELD_COUNT)
+    }
+
+
+@lru_cache(maxsize=MASKED_REMEMBERED)
+def _label(name: str) -> str:
+    return text(name, LABEL_LIMIT)
 
 
 def _masked(name: str, value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -16,6 +17,10 @@ from fanlight.hosts import host_name, is_loopback_name
 
 HEADERS: Final = frozenset((b"host", b"origin", b"authorization", b"x-api-key", b"api-key", b"content-length"))
 """Those that may come once only."""
+
+
+HOSTS_REMEMBERED: Final = 64
+"""Values of Host whose judgement is remembered: most clients send one and the same."""
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -37,6 +42,7 @@ class Doorkeeper:
     """Decides from a request's headers; holds the keys, and never shows them."""
 
     def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
+        self._host_allowed = lru_cache(maxsize=HOSTS_REMEMBERED)(self._judged)
         self._hosts = frozenset(host.lower() for host in config.gateway.hosts)
         self._origins = frozenset(config.gateway.origins)
         self._keys = [
@@ -52,12 +58,12 @@ class Doorkeeper:
                 if name in seen:
                     raise Refused(400, "header_repeated", f"the header {name.decode()} came more than once")
                 seen[name] = value
-        host = seen.get(b"host", b"").decode("latin-1")
+        host = seen.get(b"host", b"")
         if not self._host_allowed(host):
             said = "this Host is no name of the gateway; add it to `hosts` in [gateway]"
             raise Refused(403, "host_not_allowed", said)
-        origin = seen.get(b"origin", b"").decode("latin-1")
-        if origin and not self.origin_allowed(origin, host):
+        origin = seen[b"origin"].decode("latin-1") if b"origin" in seen else ""
+        if origin and not self.origin_allowed(origin, host.decode("latin-1")):
             said = "pages of this Origin may not use the gateway; see `origins` in [gateway]"
             raise Refused(403, "origin_not_allowed", said)
         caller = self._keyed(seen) if self._keys and not preflight else LOCAL
@@ -68,9 +74,9 @@ class Doorkeeper:
         """Whether pages of an origin may use the API."""
         return origin in self._origins or origin.partition("://")[2] == host
 
-    def _host_allowed(self, host: str) -> bool:
+    def _judged(self, host: bytes) -> bool:
         """A foreign name on a loopback address is DNS rebinding; with keys, and no `hosts`, the keys decide."""
-        name = host_name(host)
+        name = host_name(host.decode("latin-1"))
         if not name:
             return False
         return is_loopback_name(name) or name in self._hosts or (bool(self._keys) and not self._hosts)

@@ -28,13 +28,20 @@ async def body_of(scope: Scope, receive: Receive, limit: int) -> bytes | None:
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit() and int(value[:20]) > limit:
             raise TooLong(limit)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):  # as most come
+        whole: bytes = message.get("body", b"")
+        if len(whole) > limit:
+            raise TooLong(limit)
+        return whole
     body = bytearray()
-    while (message := await receive())["type"] == "http.request":
+    while message["type"] == "http.request":
         body += message.get("body", b"")
         if len(body) > limit:
             raise TooLong(limit)
         if not message.get("more_body"):
             return bytes(body)
+        message = await receive()
     return None
 
 

@@ -69,6 +69,7 @@ ANSWERS = {
     "sized": (FINE, b"fine"),
     "empty": (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", b""),
     "no content": (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+    "a length without a body": (b"HTTP/1.1 304 Not Modified\r\ncontent-length: 4\r\n\r\n", b""),
     "chunked": (CHUNKED + b"2;a=b\r\nfi\r\n2\r\nne\r\n0\r\nx-t: trailer\r\n\r\n", b"fine"),
     "until the end": (b"HTTP/1.1 200 OK\r\n\r\nfine", b"fine"),
     "old": (b"HTTP/1.0 200 OK\r\ncontent-length: 4\r\n\r\nfine", b"fine"),

@@ -9,6 +9,14 @@ import pytest
 
 from fanlight.gateway.llm.departure import Departure
 from fanlight.gateway.llm.patience import Patience
+from fanlight.gateway.llm.rounds import Rounds
+
+
+def patience(seconds: float) -> Patience:
+    """A limit of the current task."""
+    task = asyncio.current_task()
+    assert task is not None
+    return Patience(Rounds(), task, seconds)
 
 
 def test_patience_ends_when_its_limit_has_passed() -> None:
@@ -20,13 +28,13 @@ def test_patience_ends_when_its_limit_has_passed() -> None:
 
     async def wait() -> list[str]:
         said = []
-        with pytest.raises(TimeoutError), Patience(0.01):
+        with pytest.raises(TimeoutError), patience(0.01):
             await asyncio.Event().wait()
         said.append("over")
-        with pytest.raises(TimeoutError), Patience(60) as limit:
+        with pytest.raises(TimeoutError), patience(60) as limit:
             await shortened(limit)
         said.append("sooner")
-        with Patience(0.01) as limit:
+        with patience(0.01) as limit:
             limit.extend(60)
             await asyncio.sleep(0.05)
         said.append("later")
@@ -42,7 +50,7 @@ def test_patience_leaves_other_ends_alone() -> None:
     """TTY-5: a cancellation from outside is no time-out."""
 
     async def cancelled() -> None:
-        with Patience(60):
+        with patience(60):
             await asyncio.Event().wait()
 
     async def both() -> None:
@@ -79,3 +87,43 @@ def test_departure_ends_the_work_of_a_client_that_left(leaves: bool) -> None:
         return departure.gone, finished, task.cancelling()
 
     assert asyncio.run(work()) == (leaves, not leaves, 0)
+
+
+def test_all_that_waits_has_one_timer() -> None:
+    """TTY-6: a hundred that wait are looked at in one round, those that left are not, and nothing ticks for nobody."""
+
+    class One:
+        def __init__(self, rounds: Rounds) -> None:
+            self.rounds = rounds
+            self.looks = 0
+
+        def look(self, now: float) -> None:
+            self.looks += 1
+            if self.looks == 2:
+                self.rounds.leave(self)
+                ended.append(self)
+                if len(ended) == 100:
+                    done.set()
+
+    ended: list[One] = []
+    done = asyncio.Event()
+
+    async def wait() -> tuple[list[int], int, bool]:
+        loop = asyncio.get_running_loop()
+        rounds, planned, plan = Rounds.of(loop), 0, loop.call_later
+
+        def counted(*given: Any, **more: Any) -> asyncio.TimerHandle:
+            nonlocal planned
+            planned += 1
+            return plan(*given, **more)
+
+        loop.call_later = counted  # type: ignore[method-assign, assignment]
+        waiting = [One(rounds) for _ in range(101)]
+        for each in waiting:
+            rounds.join(each)
+        rounds.leave(waiting[100])
+        await done.wait()
+        return [each.looks for each in waiting], planned, rounds.idle
+
+    looks, planned, idle = asyncio.run(wait())
+    assert (looks, planned, idle) == ([2] * 100 + [0], 2, True)

@@ -34,7 +34,7 @@ class Attempt:
         """Ask; None when the answer went to the client, else how it failed before its first byte."""
         lane = self._lane
         try:
-            with Patience(lane.settings.first_byte_seconds) as limit:
+            with self._delivery.departure.patience(lane.settings.first_byte_seconds) as limit:
                 reply = await lane.upstream.ask("POST", path, headers, body)
                 try:
                     return await self._judge(reply, limit)
@@ -101,7 +101,7 @@ class Attempt:
 
 async def _held(reply: Reply) -> Failure | None:
     """An error of a provider, whole; None, and nothing read, when it says that it is too long to be held."""
-    sizes = [int(value) for name, value in reply.headers if name.lower() == b"content-length" and value.isdigit()]
+    sizes = [int(value) for name, value in reply.headers if name == b"content-length" and value.isdigit()]
     if sizes and sizes[0] > HELD_LIMIT:
         return None
     body = b""

@@ -21,6 +21,9 @@ READ_LIMIT: Final = 1 << 20
 
 READ_TAIL: Final = 16 << 10
 
+BODILESS: Final = (204, 304)
+"""Statuses whose answers have no body, whatever length they name."""
+
 STREAMS: Final = {b"text/event-stream": Events, b"application/x-ndjson": Lines, b"application/ndjson": Lines}
 
 
@@ -41,7 +44,7 @@ class Delivery:
         self.first_token: float | None = None
         self._protocol = endpoint.protocol
         self._send = send
-        self._departure = departure
+        self.departure = departure
         self._call = call
         self._idle_seconds = idle_seconds
         self._strips_usage = strips_usage
@@ -53,13 +56,12 @@ class Delivery:
         self.status = reply.status
         cut, encoded = None, False
         for name, value in reply.headers:
-            name = name.lower()
             if name == b"content-type":
                 cut = STREAMS.get(value.partition(b";")[0].strip().lower())
             elif name == b"content-encoding":
                 encoded = value.lower() != b"identity"
         strips = self._strips_usage and cut is Events and not encoded
-        headers = to_client(reply.headers, sized=not strips)
+        headers = to_client(reply.headers, sized=not strips and reply.status not in BODILESS)
         self._head = {"type": "http.response.start", "status": reply.status, "headers": headers}
         if encoded:
             await self._pass(reply, limit, lambda chunk: None)
@@ -126,7 +128,7 @@ class Delivery:
         self.sending = False
 
     async def _end(self, data: bytes) -> None:
-        self._departure.over()
+        self.departure.over()
         if not self.begun:
             self.begun = True
             await self._send(self._head)

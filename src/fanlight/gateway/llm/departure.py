@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from fanlight.gateway.asgi import Receive
-
-WAIT_SECONDS: Final = 0.02
+from fanlight.gateway.llm.patience import Patience
+from fanlight.gateway.llm.rounds import Rounds
 
 
 class Departure:
     """A context in which the current task is cancelled once its client leaves; the cancellation ends at its exit.
 
-    Enter it when the request's body has been read whole. `gone` is whether the client left. It begins to watch after
-    WAIT_SECONDS: an answer that is there sooner is not worth a task.
+    Enter it when the request's body has been read whole. `gone` is whether the client left. It begins to watch with the
+    next round: an answer that is there sooner is not worth a task.
     """
 
-    __slots__ = ("_before", "_receive", "_task", "_timer", "_watch", "gone")
+    __slots__ = ("_before", "_receive", "_rounds", "_task", "_watch", "gone")
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -29,11 +29,18 @@ class Departure:
         assert task is not None
         self._task: asyncio.Task[object] = task
         self._before = task.cancelling()
+        self._rounds = Rounds.of(task.get_loop())
         self._watch: asyncio.Task[None] | None = None
-        self._timer = task.get_loop().call_later(WAIT_SECONDS, self._begin)
+        self._rounds.join(self)
         return self
 
-    def _begin(self) -> None:
+    def patience(self, seconds: float) -> Patience:
+        """A time limit of the same task."""
+        return Patience(self._rounds, self._task, seconds)
+
+    def look(self, now: float) -> None:
+        """Begin to watch."""
+        self._rounds.leave(self)
         self._watch = self._task.get_loop().create_task(self._wait())
 
     async def _wait(self) -> None:
@@ -44,7 +51,7 @@ class Departure:
 
     def over(self) -> None:
         """Watch no longer: the last bytes are about to be sent."""
-        self._timer.cancel()
+        self._rounds.leave(self)
         if self._watch is not None:
             self._watch.cancel()
 

@@ -43,10 +43,10 @@ def to_upstream(headers: Iterable[Pair], own: dict[bytes, bytes]) -> list[Pair]:
 def to_client(headers: Iterable[Pair], *, sized: bool) -> list[Pair]:
     """What the client gets: the provider's headers without its cookies and what names the hop.
 
-    `sized` is whether the body stays as long as it was.
+    `sized` is whether the body stays as long as it was. Names come in lower case, as Reply has them.
     """
-    pairs = [(lower, value) for name, value in headers if (lower := name.lower()) not in _KEPT_FROM_CLIENT]
-    dropped = _named_by_connection((name.lower(), value) for name, value in headers)
+    pairs = [pair for pair in headers if pair[0] not in _KEPT_FROM_CLIENT]
+    dropped = _named_by_connection(headers)
     if not sized:
         dropped = dropped | {b"content-length"}
     return [pair for pair in pairs if pair[0] not in dropped] if dropped else pairs
@@ -63,7 +63,7 @@ def _named_by_connection(headers: Iterable[Pair]) -> frozenset[bytes]:
 
 def retry_after(headers: Iterable[Pair]) -> float | None:
     """The seconds of a Retry-After (or of `retry-after-ms`), None where there is none or it is a date."""
-    found = {name.lower(): value for name, value in headers if name.lower() in (b"retry-after", b"retry-after-ms")}
+    found = {name: value for name, value in headers if name in (b"retry-after", b"retry-after-ms")}
     for name, unit in ((b"retry-after-ms", 1e-3), (b"retry-after", 1.0)):
         try:
             seconds = float(found[name]) * unit

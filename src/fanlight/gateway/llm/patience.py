@@ -6,52 +6,44 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
+from fanlight.gateway.llm.rounds import Rounds
+
 
 class Patience:
-    """A context that ends with TimeoutError once its limit has passed; `extend` moves the limit.
+    """A context of this task that ends with TimeoutError once its limit has passed; `extend` moves the limit.
 
-    As asyncio.timeout, but that moving the limit only notes a time: the timer looks at it when it fires, instead of
-    being set anew with every piece of a stream.
+    As asyncio.timeout, but that moving the limit only notes a time, which is looked at in rounds: it may pass by a
+    tick.
     """
 
-    __slots__ = ("_before", "_due", "_fired", "_loop", "_now", "_planned", "_task", "_timer")
+    __slots__ = ("_before", "_due", "_fired", "_now", "_rounds", "_task")
 
-    def __init__(self, seconds: float) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._now = self._loop.time
-        self._due = self._planned = self._now() + seconds
+    def __init__(self, rounds: Rounds, task: asyncio.Task[object], seconds: float) -> None:
+        self._rounds = rounds
+        self._task = task
+        self._now = task.get_loop().time
+        self._due = self._now() + seconds
         self._fired = False
-        self._timer: asyncio.TimerHandle
 
     def extend(self, seconds: float) -> None:
         """The limit is that many seconds from now."""
-        self._due = due = self._now() + seconds
-        if due < self._planned:
-            self._timer.cancel()
-            self._plan()
-
-    def _plan(self) -> None:
-        self._planned = self._due
-        self._timer = self._loop.call_at(self._due, self._fire)
+        self._due = self._now() + seconds
 
     def __enter__(self) -> Self:
-        task = asyncio.current_task()
-        assert task is not None
-        self._task: asyncio.Task[object] = task
-        self._before = task.cancelling()
-        self._plan()
+        self._before = self._task.cancelling()
+        self._rounds.join(self)
         return self
 
-    def _fire(self) -> None:
-        if self._now() < self._due:
-            self._plan()
-            return
-        self._fired = True
-        self._task.cancel()
+    def look(self, now: float) -> None:
+        """End it when it is due."""
+        if now >= self._due:
+            self._rounds.leave(self)
+            self._fired = True
+            self._task.cancel()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._timer.cancel()
+        self._rounds.leave(self)
         if self._fired and self._task.uncancel() <= self._before and kind is asyncio.CancelledError:
             raise TimeoutError from error

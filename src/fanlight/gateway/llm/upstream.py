@@ -23,7 +23,8 @@ class Reply(Protocol):
     def status(self) -> int: ...
 
     @property
-    def headers(self) -> Sequence[tuple[bytes, bytes]]: ...
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """Names in lower case."""
 
     @property
     def ended(self) -> bool:
