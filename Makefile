@@ -1,6 +1,6 @@
 # Everything here makes its own environment; nothing is needed but Python 3.11 (with venv) and make.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all bench lint types clean dev lowest system base
+.PHONY: help run test test-all bench lint types clean dev lowest system npm base
 
 VENV := .venv
 LOWEST := .venv-lowest
@@ -20,11 +20,11 @@ run: ## The examples with traffic and their dashboards, the first on http://127.
 	@sh scripts/venv.sh $(VENV) -e '.[demo]'
 	@exec $(BIN)/fanlight demo
 
-test: dev lowest system lint types ## Lint, types, and all tests but the slow ones
+test: dev lowest system npm lint types ## Lint, types, and all tests but the slow ones
 	$(OLD) -q tests/capture/test_transparency.py
 	$(BIN)/python -m pytest -n 2 -m "not slow" || $(AGAIN)
 
-test-all: dev lowest base system lint types ## Also the soaks, the oldest supported releases, and an install without extras
+test-all: dev lowest base system npm lint types ## Also the soaks, the oldest supported releases, and an install without extras
 	$(BASE)/bin/python -c 'import fanlight; fanlight.Fanlight("base")'
 	$(BASE)/bin/fanlight --help >/dev/null
 	$(OLD) -n 2 -m "not slow and not browser" --ignore=tests/e2e
@@ -52,6 +52,9 @@ base:
 
 system:
 	@sh scripts/system.sh
+
+npm: system
+	@sh scripts/npm.sh build/npm tests/gateway/mcp/package.json
 
 clean: ## Remove what these commands made
 	rm -rf $(VENV) $(LOWEST) $(BASE) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

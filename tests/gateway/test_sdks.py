@@ -15,6 +15,7 @@ import pytest
 TOOL_SCHEMA: Any = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 OPENAI_TOOL: Any = {"type": "function", "function": {"name": "weather", "description": "", "parameters": TOOL_SCHEMA}}
 ASK: Any = {"role": "user", "content": "What is a fanlight?"}
+MESSAGE: Any = {"model": "claude-sim", "max_tokens": 900, "messages": [ASK]}
 
 
 @pytest.fixture(params=["simulated", "gateway", "gateway_alone"])
@@ -213,3 +214,98 @@ def test_async_clients(address: str) -> None:
             return counts[0], counts[1], counts[2]
 
     assert min(asyncio.run(talk())) > 5
+
+
+def test_openai_async(address: str) -> None:
+    """TTY-7: the asynchronous client has the other routes too: whole, responses with a tool, embeddings, models."""
+
+    async def talk() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0) as gpt:
+            chat = await gpt.chat.completions.create(model="gpt-sim", messages=[ASK], tools=[OPENAI_TOOL])
+            assert chat.choices[0].finish_reason == "tool_calls"
+            async with gpt.chat.completions.stream(model="gpt-sim", messages=[ASK], tools=[OPENAI_TOOL]) as stream:
+                final: Any = await stream.get_final_completion()
+            assert json.loads(final.choices[0].message.tool_calls[0].function.arguments) == {"city": "sample"}
+            tool: Any = {"type": "function", "name": "weather", "parameters": TOOL_SCHEMA, "strict": False}
+            async with gpt.responses.stream(model="gpt-sim", input="Weather?", tools=[tool]) as events:
+                assert (await events.get_final_response()).output[0].type == "function_call"
+            assert (await gpt.responses.create(model="gpt-sim", input="What?")).output_text
+            made = await gpt.embeddings.create(model="embed-sim", input="one")
+            assert len(made.data[0].embedding) > 100
+            text: Any = await gpt.completions.create(model="gpt-sim", prompt="Once", max_tokens=3, stream=True)
+            assert len([part async for part in text]) >= 3
+            assert "gpt-sim" in [model.id async for model in gpt.models.list()]
+
+    asyncio.run(talk())
+
+
+def test_anthropic_and_ollama_async(address: str) -> None:
+    """TTY-7, X-7: the asynchronous clients of the others: whole, tools, generate, embed, list, show and ps."""
+
+    async def talk() -> None:
+        async with anthropic.AsyncAnthropic(base_url=address, api_key="none", max_retries=0) as claude:
+            assert (await claude.messages.create(**MESSAGE)).stop_reason == "end_turn"
+            tool: Any = {"name": "weather", "input_schema": TOOL_SCHEMA}
+            async with claude.messages.stream(**MESSAGE, tools=[tool]) as stream:
+                blocks: Any = (await stream.get_final_message()).content
+            assert blocks[0].input == {"city": "sample"}
+            assert (await claude.messages.count_tokens(model="claude-sim", messages=[ASK])).input_tokens > 2
+        llama = ollama.AsyncClient(host=address)
+        assert (await llama.generate(model="llama-sim", prompt="Once")).response
+        parts = [part async for part in await llama.generate(model="llama-sim", prompt="Once", stream=True)]
+        assert parts[-1].done
+        assert len((await llama.embed(model="llama-sim", input=["one", "two"])).embeddings) == 2
+        assert "llama-sim" in [model.model for model in (await llama.list()).models]
+        assert (await llama.show("llama-sim")).capabilities
+        assert await llama.ps() is not None
+        offered: Any = {"type": "function", "function": {"name": "weather", "parameters": TOOL_SCHEMA}}
+        calls = [
+            call
+            async for part in await llama.chat(model="llama-sim", messages=[ASK], tools=[offered], stream=True)
+            for call in part.message.tool_calls or ()
+        ]
+        assert calls[0].function.arguments == {"city": "sample"}
+        await llama._client.aclose()
+
+    asyncio.run(talk())
+
+
+def test_a_stream_may_be_left_by_any_client(address: str) -> None:
+    """TTY-5, X-7: sync and async, between two events or by cancelling the task; the next request is answered."""
+    slow: dict[str, str] = {"x-simulate": "slow"}
+
+    async def cancelled(wait: Any) -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(wait, 0.3)
+
+    async def leave() -> None:
+        async with (
+            openai.AsyncOpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0) as gpt,
+            anthropic.AsyncAnthropic(base_url=address, api_key="none", max_retries=0) as claude,
+        ):
+            hang: Any = {"x-simulate": "hang"}
+            await cancelled(gpt.chat.completions.create(model="gpt-sim", messages=[ASK], extra_headers=hang))
+            await cancelled(claude.messages.create(**MESSAGE, extra_headers=hang))
+            async with claude.messages.stream(**MESSAGE, extra_headers=slow) as stream:
+                async for _ in stream.text_stream:
+                    break
+        llama = ollama.AsyncClient(host=address, headers={"x-simulate": "hang"})
+        await cancelled(llama.generate(model="llama-sim", prompt="Once"))
+        await llama._client.aclose()
+
+    asyncio.run(leave())
+    with openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0) as gpt:
+        parts: Any = gpt.chat.completions.create(model="gpt-sim", messages=[ASK], stream=True, extra_headers=slow)
+        next(iter(parts))
+        parts.close()
+        assert gpt.chat.completions.create(model="gpt-sim", messages=[ASK]).choices[0].finish_reason == "stop"
+    with anthropic.Anthropic(base_url=address, api_key="none", max_retries=0) as claude:
+        with claude.messages.stream(**MESSAGE, extra_headers=slow) as stream:
+            next(iter(stream.text_stream))
+        assert claude.messages.create(**MESSAGE).usage.output_tokens > 0
+    llama = ollama.Client(host=address)
+    lines = llama.chat(model="llama-sim", messages=[ASK], stream=True)
+    next(iter(lines))
+    del lines
+    assert llama.chat(model="llama-sim", messages=[ASK]).done
+    llama._client.close()

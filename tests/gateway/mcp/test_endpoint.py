@@ -87,6 +87,25 @@ def test_progress_reaches_the_client(address: str, mode: Any) -> None:
     assert told == [0, 1, 2]
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_call_that_its_client_leaves(tmp_path: Path, mode: Any) -> None:
+    """HUB-9, TTY-5: a cancelled call ends nothing but itself: the client goes on; in the new era, where leaving is
+    cancelling, the server is told and nothing stays in flight."""
+
+    async def use(address: str) -> None:
+        async with mcp.Client(f"{address}/mcp/old", mode=mode) as client:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client.call_tool("hang", {}), 0.3)
+            assert not (await client.call_tool("echo", {})).is_error
+
+    with gateway(tmp_path / "hub.toml", OLD_ERA) as (address, made):
+        asyncio.run(use(address))
+        if mode != "legacy":
+            until(lambda: made.runtime.in_flight == 0)
+            until(lambda: "was told notifications/cancelled" in str(asked("GET", f"{address}/dashboard/api/logs")))
+            until(lambda: "hang" in recorded(made))
+
+
 def test_plain_http(address: str) -> None:
     """HUB-9: tools are listed and called by plain HTTP; what is wrong is said with a status of its own."""
     for path in ("tools", "tools/list"):

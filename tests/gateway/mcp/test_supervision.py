@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import psutil
 import pytest
 from tests.gateway.mcp.servers import ASK, OLD, OLD_ERA, QUICK, TIME, gateway, is_gone, until
@@ -162,34 +164,65 @@ def test_restart_from_the_dashboard(tmp_path: Path) -> None:
     until(lambda: is_gone(after))
 
 
-HUB = TIME + OLD_ERA
-
-
-def test_no_orphans_when_the_gateway_is_killed(tmp_path: Path) -> None:
-    """HUB-9: kill -9 of the gateway, with two workers, takes every server and whatever it started with it; before,
-    one worker owns them all and the other reaches them."""
-    path = tmp_path / "hub.toml"
-    path.write_text(HUB)
-    command = [sys.executable, "-m", "fanlight", "gateway", "--config", str(path), "--port", "0", "--workers", "2"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as served:
+@contextmanager
+def command(path: Path, workers: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`fanlight gateway` before both servers, with its address; killed at the end."""
+    path.write_text(TIME + OLD_ERA)
+    words = [sys.executable, "-m", "fanlight", "gateway", "--config", str(path), "--port", "0", "--workers", workers]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True) as served:
         assert served.stdout is not None
-        address = ""
-        for line in served.stdout:
-            if "http://" in line:
-                address = "http://" + line.partition("http://")[2].split("/")[0].split()[0]
-                break
-        assert address
+        line = next(line for line in served.stdout if "http://" in line)
+        yield served, "http://" + line.partition("http://")[2].split("/")[0].split()[0]
+        served.kill()
+        served.wait()
+        served.stdout.close()
+
+
+def servers_of(served: subprocess.Popen[str], program: str) -> list[psutil.Process]:
+    """The processes of a server: each one's keeper apart."""
+    family = psutil.Process(served.pid).children(recursive=True)
+    lines = {each: " ".join(each.cmdline()) for each in family if each.is_running()}
+    return [each for each, line in lines.items() if program in line and "keeper.py" not in line]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_no_orphans_when_the_gateway_is_killed(tmp_path: Path, workers: str) -> None:
+    """HUB-9: kill -9 of the gateway takes every server and whatever it started with it; before, with two workers,
+    one owns them all and the other reaches them."""
+    with command(tmp_path / "hub.toml", workers) as (served, address):
         pids = set()
         for _ in range(12):  # connections of their own: both workers are met
             status, result = asked("POST", f"{address}/mcp/old/tools/call", {"name": "spawn"})
             assert status == 200, result
             pids.add(int(result["content"][0]["text"]))
             assert asked("POST", f"{address}/mcp/time/tools/call", ASK)[0] == 200
-        family = psutil.Process(served.pid).children(recursive=True)
-        servers = [each for each in family if "old_server.py" in " ".join(each.cmdline())]
-        assert len([each for each in servers if "keeper.py" not in " ".join(each.cmdline())]) == 1
+        assert len(servers_of(served, "old_server.py")) == 1
+        pids |= {each.pid for each in psutil.Process(served.pid).children(recursive=True)}
         served.kill()
         served.wait()
-        pids |= {each.pid for each in family}
         until(lambda: all(map(is_gone, pids)))
-        served.stdout.close()
+
+
+def test_another_worker_takes_over(tmp_path: Path) -> None:
+    """HUB-9: when the worker that owns the servers is killed they end with it, the other starts them anew, and
+    every call meanwhile has an answer: a result, a reason, or a connection that ended with its worker."""
+    with command(tmp_path / "hub.toml", "2") as (served, address):
+        until(lambda: asked("POST", f"{address}/mcp/old/tools/call", {"name": "echo"})[0] == 200)
+        [before] = servers_of(served, "old_server.py")
+        keeper = before.parent()
+        assert keeper is not None
+        owner = keeper.ppid()
+        os.kill(owner, signal.SIGKILL)
+        until(lambda: is_gone(before.pid))
+
+        def again() -> bool:
+            try:
+                status, said = asked("POST", f"{address}/mcp/old/tools/call", {"name": "echo"})
+            except aiohttp.ClientError:
+                return False
+            assert status in (200, 502, 503), said
+            return status == 200
+
+        until(again)
+        [after] = servers_of(served, "old_server.py")
+        assert after.pid != before.pid

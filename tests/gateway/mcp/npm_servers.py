@@ -1,0 +1,57 @@
+"""The MCP servers of npm that `make npm` installs, as a gateway's configuration; and what one of them asks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from tests.gateway.serving import served
+
+FOLDER = Path(__file__).resolve().parents[3] / "build/npm/node_modules"
+PACKAGES = {
+    "everything": "@modelcontextprotocol/server-everything",
+    "thinking": "@modelcontextprotocol/server-sequential-thinking",
+    "context7": "@upstash/context7-mcp",
+}
+LEAST_NODE = (20, 18)
+"""What the newest of them needs; Debian 12 has an older one."""
+
+
+def missing() -> str:
+    """What is missing to run them; empty when nothing is."""
+    node = shutil.which("node")
+    if node is None:
+        return "there is no node; `make system` installs it, as root on Debian"
+    version = subprocess.check_output([node, "--version"], text=True).strip()
+    if tuple(map(int, version.removeprefix("v").split(".")[:2])) < LEAST_NODE:
+        return f"node is {version}; context7 needs {'.'.join(map(str, LEAST_NODE))}"
+    absent = [name for name in PACKAGES.values() if not (FOLDER / name / "package.json").is_file()]
+    return f"not installed: {', '.join(absent)}; `make npm` installs them" if absent else ""
+
+
+def configured(name: str, *args: str, **environ: str) -> str:
+    """The section of one of them."""
+    package = FOLDER / PACKAGES[name]
+    [program] = json.loads((package / "package.json").read_text())["bin"].values()
+    words = json.dumps([str(package / program), *args])
+    variables = ", ".join(f"{key} = {json.dumps(value)}" for key, value in environ.items())
+    return f'[mcp.{name}]\ncommand = "{shutil.which("node")}"\nargs = {words}\nenv = {{ {variables} }}\n'
+
+
+@contextmanager
+def library() -> Iterator[str]:
+    """The address of what context7 asks, here on loopback; it answers what it was asked."""
+
+    async def context(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(f"About {request.query_params['query']} of {request.query_params['libraryId']}")
+
+    with served(Starlette(routes=[Route("/v2/context", context)])) as address:
+        yield address
