@@ -67,18 +67,18 @@ def test_spent_warned_and_stopped(tmp_path: Path) -> None:
             panel = asked("GET", f"{address}/dashboard/api/panels/budgets")[1]["panel"]
             return {meter["name"]: (meter["value"], meter["state"]) for meter in panel["meters"]}
 
-        until(lambda: meters() == {"sim, a day": (0.0, "ok"), "total, a month": (0.0, "ok")})
+        until(lambda: meters() == {"sim": (0.0, "ok"), "total": (0.0, "ok")})
         usage = chat(address, "gpt")[1]["usage"]
         cost = (usage["prompt_tokens"] + usage["completion_tokens"]) / 1000
-        until(lambda: round(meters()["total, a month"][0], 9) == round(cost, 9))
-        assert meters()["sim, a day"] == (pytest.approx(cost), "error")
+        until(lambda: round(meters()["total"][0], 9) == round(cost, 9))
+        assert meters()["sim"] == (pytest.approx(cost), "error")
         until(lambda: chat(address, "gpt")[0] == 429)
         for path, protocol in PATHS.items():
             status, said = chat(address, "gpt", path=path)
             error = said["error"]
             message = error if protocol == "ollama" else error["message"]
             assert status == 429, path
-            assert message.startswith("the budget 'sim' of $0.0010 a day is spent; it begins anew at 20"), path
+            assert message.startswith("the budget 'sim' of $0.001 a day is spent; it begins anew at 20"), path
         assert chat(address, "gpt")[1]["error"]["code"] == "budget_exceeded"
         assert chat(address, "gpt", "TEAM_B")[0] == 200
         assert chat(address, "saved")[0] == 200
