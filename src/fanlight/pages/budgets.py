@@ -20,10 +20,10 @@ def budgets(snapshot: Snapshot, view: View) -> Gauge:
 def _meter(each: BudgetFigures) -> Meter:
     share = "<1 %" if 0 < each.share < 0.01 else f"{each.share * 100:.0f} %"
     return Meter(
-        name=each.name,
+        name=f"{each.name}, a {each.per}",
         value=each.spent,
         maximum=each.amount,
-        text=f"{formats.dollars(each.spent)} of {formats.dollars(each.amount)} a {each.per} · {share}",
+        text=f"{formats.dollars(each.spent)} of {formats.dollars(each.amount)} · {share}",
         state=budget_state(each),
     )
 

@@ -11,7 +11,7 @@ from fanlight.core.snapshot import Snapshot
 from fanlight.gateway.pipelines import Pipelines, does
 from fanlight.gateway.runbook import Run
 from fanlight.gateway.schema import Pipeline, action_name
-from fanlight.panels import Actions, Column, Panel, Row, Slot, Span, State, Table, View, Waterfall
+from fanlight.panels import Actions, Column, Panel, Row, Slot, Span, State, Table, Text, View, Waterfall
 
 if TYPE_CHECKING:
     from fanlight import Fanlight
@@ -34,12 +34,11 @@ COLUMNS: Final = (
 )
 RUN_COLUMNS: Final = (
     Column(name="began", title="Began", unit="time", sort=False),
-    Column(name="pipeline", title="Pipeline", sort=False),
+    Column(name="pipeline", title="Pipeline", wide=True, sort=False),
     Column(name="status", title="Status", unit="state", sort=False),
     Column(name="cause", title="By", sort=False),
     Column(name="took", title="Took", unit="bar", sort=False),
-    Column(name="step", title="Step", sort=False),
-    Column(name="result", title="Result", wide=True, sort=False),
+    Column(name="step", title="Steps done", sort=False),
 )
 
 
@@ -65,6 +64,7 @@ def declare(dashboard: Fanlight, pipelines: Pipelines) -> None:
             Slot(name="pipelines", build=lambda snapshot, view: table, span=12),
             Slot(name="pipelines-run", build=actions, span=4),
             Slot(name="pipelines-steps", build=lambda snapshot, view: steps(last, snapshot.at), span=8),
+            Slot(name="pipelines-result", build=lambda snapshot, view: result(last), span=12),
             Slot(name="pipelines-runs", build=lambda snapshot, view: runs_table(runs, snapshot.at), span=12),
         ]
 
@@ -110,10 +110,10 @@ def _run(run: Run, now: float) -> Row:
         run.cause,
         (run.ended or now) - run.began,
         _step(run),
-        run.result[:SAID_SHOWN] or None,
     )
-    told = ", ".join(f"{name}: {value[:60]}" for name, value in run.input.items())
-    return Row(key=run.run, values=values, state=STATES[run.status], detail=told)
+    told = ", ".join(f"{name} {value[:60]}" for name, value in run.input.items())
+    said = " · ".join(filter(None, (" ".join(run.result[:SAID_SHOWN].split()), told)))
+    return Row(key=run.run, values=values, state=STATES[run.status], detail=said)
 
 
 def _step(run: Run) -> str:
@@ -140,3 +140,12 @@ def steps(run: Run | None, now: float) -> Waterfall:
     return Waterfall(
         title="Last run", note=f"{run.pipeline}, {status}", spans=tuple(spans), duration=max(whole, 1e-6), empty=NO_RUN
     )
+
+
+def result(run: Run | None) -> Text:
+    """What the last run gave, or why it failed."""
+    if run is None:
+        return Text(title="Result", empty=NO_RUN)
+    told = ", ".join(f"{name} {value}" for name, value in run.input.items())
+    note = f"of {run.pipeline}" + (f" with {told[:SAID_SHOWN]}" if told else "")
+    return Text(title="Result", note=note, text=run.result, empty="It is running.")
