@@ -27,7 +27,7 @@ STATES: Final[Mapping[str, State]] = {"ready": "ok", "starting": "warn", "backof
 NONE: Final = "The configuration has no MCP server."
 
 COLUMNS: Final = (
-    Column(name="server", title="Server", wide=True, sort=False),
+    Column(name="server", title="Server", sort=False),
     Column(name="state", title="State", unit="state", sort=False),
     Column(name="pid", title="pid", sort=False),
     Column(name="uptime", title="Up for", unit="seconds", sort=False),
@@ -37,6 +37,7 @@ COLUMNS: Final = (
     Column(name="version", title="MCP", sort=False),
     Column(name="retry", title="Starts again", unit="time", sort=False),
     Column(name="failed", title="Last failed", unit="time", sort=False),
+    Column(name="error", title="Last error", wide=True, sort=False),
 )
 TOOL_COLUMNS: Final = (
     Column(name="server", title="Server", sort=False),
@@ -100,9 +101,9 @@ def _server(status: ServerStatus, memory: Mapping[int, int], now: float) -> Row:
         status.version or None,
         status.retry_at,
         status.last_error_at,
+        status.last_error or None,
     )
-    state = STATES.get(status.state, "error")
-    return Row(key=status.name, values=values, href=_href(status.name), state=state, detail=status.last_error)
+    return Row(key=status.name, values=values, href=_href(status.name), state=STATES.get(status.state, "error"))
 
 
 def _href(server: str) -> str:
