@@ -138,3 +138,11 @@ def test_moments() -> None:
     """X-1: times are RFC 3339 in UTC; times nobody can have are a dash."""
     assert formats.moment(0) == "1970-01-01T00:00:00.000Z"
     assert formats.time_of_day(1e18) == "–"
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"), [(0, "$0.00"), (0.5, "$0.50"), (0.00049, "$0.0005"), (1234.5, "$1,234.50"), (0.01, "$0.01")]
+)
+def test_dollars(amount: float, said: str) -> None:
+    """ORC-9: to the cent, small amounts to a hundredth of one where that says more."""
+    assert formats.dollars(amount) == said

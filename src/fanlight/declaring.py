@@ -296,6 +296,10 @@ class Declaring(ABC):
 
         return declare
 
+    def withdraw_action(self, name: str) -> None:
+        """Have the action of that path name no more; what runs goes on."""
+        self._declared.actions.withdraw(name)
+
     def panel(
         self,
         title: str,

@@ -179,5 +179,6 @@ _BY_UNIT: Final[Mapping[str, Callable[[Any], tuple[str, str]]]] = {
 
 
 def dollars(amount: float) -> str:
-    """US dollars to the cent, less than one to a hundredth of it."""
-    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.4f}"
+    """US dollars to the cent, less than one to a hundredth of it where that says more."""
+    whole, _, rest = f"{amount:,.2f}".partition(".") if amount >= 1 else f"{amount:.4f}".partition(".")
+    return f"${whole}.{rest[:2]}{rest[2:].rstrip('0')}"

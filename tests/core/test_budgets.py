@@ -67,4 +67,4 @@ def test_the_warning_is_of_the_one_nearest_its_end() -> None:
     near, over = BudgetFigures("near", "day", 10, 0.8, 8, 0), BudgetFigures("over", "month", 0.5, 0.8, 0.75, 0)
     assert warning([calm]) is None
     assert warning([calm, near]) == ("Near budget.", "$8.00 of the $10.00 a day of near are spent (80 %).")
-    assert warning([near, over]) == ("Over budget.", "$0.7500 of the $0.5000 a month of over are spent (150 %).")
+    assert warning([near, over]) == ("Over budget.", "$0.75 of the $0.50 a month of over are spent (150 %).")

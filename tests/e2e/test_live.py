@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 
 import pytest
 from tests.e2e.browsing import Page, Visit, expect
-from tests.e2e.service import Shop
+from tests.e2e.service import Shop, shop
+
+from fanlight.panels import Stat
 
 pytestmark = pytest.mark.browser
 
@@ -227,3 +230,25 @@ def test_a_range_of_ones_own_is_chosen_in_a_form(service: Shop, visit: Visit) ->
     end.fill("2026-01-02T04:04:05")
     page.locator("#range-form > button").click()
     expect(page).to_have_url(re.compile(r"/requests\?kind=slow&from=17\d{8}&to=17\d{8}$"))
+
+
+def test_a_page_that_gets_other_panels_shows_them(stage: ExitStack, visit: Visit) -> None:
+    """HUB-1, X-5: what a page gains or loses while it is open appears and goes, without a reload of the document."""
+    shown = ["first"]
+    with_page = stage.enter_context(shop(local_role="operator"))
+
+    @with_page.dashboard.page("Changing", every=1)
+    def changing() -> list[object]:
+        return [Stat(title=name, value=1) for name in shown]
+
+    visitor = visit(with_page.page)
+    page = visitor.go("/pages/changing")
+    expect(page.locator("#main .panel")).to_have_count(1)
+    counted(page)
+    shown.append("second")
+    expect(page.locator("#main")).to_contain_text("second")
+    shown.clear()
+    shown.append("third")
+    expect(page.locator("#main .panel")).to_have_count(1)
+    expect(page.locator("#main")).to_contain_text("third")
+    assert page.evaluate("window.sameDocument")

@@ -37,8 +37,12 @@ class Panels:
             Slot(name="slow", build=self._build("slow"), pace="slow"),
             Slot(name="still", build=self._build("still"), pace="still"),
         )
-        page = Page(name="overview", title="Overview", slots=slots)
-        return {"overview": PageSpec(name="overview", title="Overview", build=lambda snapshot, view: page)}
+
+        def page(snapshot: Snapshot, view: View) -> Page:
+            fourth = (Slot(name="fourth", build=self._build("fourth")),) if "fourth" in self.values else ()
+            return Page(name="overview", title="Overview", slots=(*slots, *fourth))
+
+        return {"overview": PageSpec(name="overview", title="Overview", build=page)}
 
     def _build(self, name: str) -> Callable[[Snapshot, View], Panel]:
         def build(snapshot: Snapshot, view: View) -> Panel:
@@ -115,6 +119,23 @@ def play(scene: Callable[[Scene], Awaitable[None]]) -> None:
         await scene(Scene())
 
     asyncio.run(run())
+
+
+def test_a_viewer_is_told_when_its_page_has_other_panels() -> None:
+    """HUB-11, X-5: the names of the panels come with the first status, and again when there are others."""
+
+    async def scene(scene: Scene) -> None:
+        tab = Tab(scene.hub())
+        assert (await tab.push()).status["panels"] == ["fast", "slow", "still"]
+        scene.panels.values["fast"] = 2
+        scene.tick()
+        assert "panels" not in (await tab.push()).status
+        scene.panels.values["fourth"] = 4
+        scene.tick()
+        assert (await tab.push()).status["panels"] == ["fast", "slow", "still", "fourth"]
+        await tab.end()
+
+    play(scene)
 
 
 def test_a_new_viewer_gets_the_status_and_every_panel() -> None:

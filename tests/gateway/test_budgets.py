@@ -78,7 +78,7 @@ def test_spent_warned_and_stopped(tmp_path: Path) -> None:
             error = said["error"]
             message = error if protocol == "ollama" else error["message"]
             assert status == 429, path
-            assert message.startswith("the budget 'sim' of $0.0010 a day is spent; it begins anew at 20"), path
+            assert message.startswith("the budget 'sim' of $0.001 a day is spent; it begins anew at 20"), path
         assert chat(address, "gpt")[1]["error"]["code"] == "budget_exceeded"
         assert chat(address, "gpt", "TEAM_B")[0] == 200
         assert chat(address, "saved")[0] == 200

@@ -268,3 +268,45 @@ def _read_until(answer: http.client.HTTPResponse, text: str) -> None:
         answer.begin()
     while text.encode() not in (line := answer.readline()):
         assert line, f"the stream ended before {text}"
+
+
+def test_tty_7_tokens_of_the_real_responses(hub: Hub) -> None:
+    """TTY-7, X-7: chat completions and messages, whole and streamed, count the tokens that their responses told; so do
+    their cost's page, the hub and the API."""
+
+    def counted() -> dict[str, tuple[int, int]]:
+        tokens = {row["name"]: row["tokens"] for row in hub.get("/api/models")[1]["models"]}
+        none = {"total": 0}
+        return {
+            model: (kinds.get("input", none)["total"], kinds.get("output", none)["total"])
+            for model, kinds in tokens.items()
+        }
+
+    before = counted()
+    told: dict[str, list[tuple[int, int]]] = {"gpt-sim": [], "claude-sim": []}
+    for stream in (False, True):
+        chat = CHAT | {"stream": stream} | ({"stream_options": {"include_usage": True}} if stream else {})
+        for usage in _usages(hub, "/v1/chat/completions", chat):
+            told["gpt-sim"].append((usage["prompt_tokens"], usage["completion_tokens"]))
+        message = CHAT | {"model": "claude-sim", "max_tokens": 200, "stream": stream}
+        usages = _usages(hub, "/v1/messages", message)
+        told["claude-sim"].append((usages[0]["input_tokens"], usages[-1]["output_tokens"]))
+    assert [len(each) for each in told.values()] == [2, 2]
+    expected = {
+        model: tuple(before.get(model, (0, 0))[place] + sum(pair[place] for pair in pairs) for place in (0, 1))
+        for model, pairs in told.items()
+    }
+    until(lambda: expected.items() <= counted().items())
+    rows = hub.rows("hub-models")
+    assert {model: (rows[model]["input"], rows[model]["output"]) for model in told} == expected
+
+
+def _usages(hub: Hub, path: str, body: Any) -> list[dict[str, Any]]:
+    """Every usage an answer told, streamed or not."""
+    with _asking(hub, "POST", path, json.dumps(body)) as answer:
+        answer.begin()
+        text = answer.read().decode()
+    events = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: {")] or [text]
+    documents = [json.loads(event) for event in events]
+    found = [each.get("usage") or each.get("message", {}).get("usage") for each in documents]
+    return [usage for usage in found if usage]

@@ -40,6 +40,17 @@ def test_errors_usage_and_slowest_operations_are_listed() -> None:
     assert [row["operation"] for row in rows(models.slow_calls(snapshot, View()))] == ["chat", "route"]
 
 
+def test_what_caches_spared_is_shown() -> None:
+    """X-7: tokens read from a provider's cache and their share, and the hits of the application's own caches."""
+    snapshot = busy_service().snapshot()
+    facts = {fact.name: fact.value for fact in models.model_cache(snapshot, View()).facts}
+    assert (facts["Tokens in from a cache"], facts["Share of tokens in"]) == (300, 300 / 900)
+    total = snapshot.cache_total
+    assert (facts["Cache hits"], facts["Cache misses"], facts["Hit rate"]) == (
+        total.hits, total.misses, total.hit_ratio,
+    )  # fmt: skip
+
+
 def test_tokens_per_second_are_shown_in_and_out() -> None:
     """TTY-3: tokens in and out per second, in all and per call."""
     service = busy_service()

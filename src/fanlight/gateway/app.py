@@ -14,7 +14,7 @@ import msgspec
 
 from fanlight import Fanlight
 from fanlight.errors import FanlightError
-from fanlight.gateway import config, enhancement, refusals, servers
+from fanlight.gateway import config, enhancement, pipeline_routes, refusals, servers
 from fanlight.gateway.access import Caller
 from fanlight.gateway.asgi import Pair, Receive, Scope, Send, TooLong, answer, body_of
 from fanlight.gateway.budgets import Purse
@@ -30,6 +30,7 @@ from fanlight.gateway.llm.runtime import Runtime
 from fanlight.gateway.mcp import plain
 from fanlight.gateway.mcp.states import USUAL, Policy
 from fanlight.gateway.pages import overview
+from fanlight.gateway.pages import pipelines as pipelines_page
 from fanlight.gateway.pages import servers as servers_page
 from fanlight.gateway.pipelines import Pipelines
 from fanlight.gateway.refusals import OLLAMA
@@ -103,6 +104,8 @@ class Gateway:
         self.pipelines = Pipelines(dashboard, self)
         overview.declare(dashboard, lambda: self.runtime.config)
         servers_page.declare(dashboard, self.servers)
+        pipelines_page.declare(dashboard, self.pipelines)
+        self._pipeline_routes = pipeline_routes.Routes(self.pipelines)
         again = dashboard.action(
             "Reload the configuration", name="reload", runs="everywhere", confirm="Read the configuration again?"
         )
@@ -146,7 +149,7 @@ class Gateway:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         runtime = self.runtime
         path: str = scope["path"].removeprefix(scope.get("root_path") or "")
-        if servers.is_below(path) or path == enhancement.PATH:
+        if servers.is_below(path) or pipeline_routes.is_below(path) or path == enhancement.PATH:
             await self._serve_own(runtime, path, scope, receive, send)
             return
         endpoint, provider, local = ENDPOINTS.get(path), "", path
@@ -177,7 +180,7 @@ class Gateway:
 
     async def _serve_own(self, runtime: Runtime, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is not passed through to a provider."""
-        scope["path_template"] = path if path == enhancement.PATH else servers.template(path)
+        scope["path_template"] = _own_template(path)
         try:
             caller = runtime.doorkeeper.admit(scope["headers"], preflight=scope["method"] == "OPTIONS")
             if runtime.in_flight >= runtime.config.gateway.max_in_flight:
@@ -195,6 +198,8 @@ class Gateway:
         try:
             if path == enhancement.PATH:
                 await self._enhance(runtime, caller, limit, scope, receive, send)
+            elif pipeline_routes.is_below(path):
+                await self._pipeline_routes.serve(path, caller, scope, receive, send)
             else:
                 await self.servers.serve(path, limit, scope, receive, send)
         finally:
@@ -279,7 +284,7 @@ class Gateway:
                 hears = self._hears_hangup and _listen(loop, self)
                 await self.servers.apply()
                 await self.enhancement.begin(lambda: self.servers.board.owns)
-                self.pipelines.begin()
+                await self.pipelines.begin()
             else:
                 if hears:
                     loop.remove_signal_handler(signal.SIGHUP)
@@ -318,6 +323,12 @@ def _below(path: str, runtime: Runtime) -> tuple[str, str]:
     """The provider a path is below, and the rest; ("", path) when it is below none."""
     head, slash, rest = path[1:].partition("/")
     return (head, f"/{rest}") if slash and head in runtime.lanes else ("", path)
+
+
+def _own_template(path: str) -> str:
+    if path == enhancement.PATH:
+        return path
+    return servers.template(path) if servers.is_below(path) else pipeline_routes.template(path)
 
 
 def _is_list(local: str) -> bool:

@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -15,12 +16,12 @@ import msgspec
 
 from fanlight.errors import FanlightError
 from fanlight.gateway.places import line_of
-from fanlight.gateway.schema import KEY_ENV, NAMED, SINGLE, Config, Provider, Section
+from fanlight.gateway.schema import KEY_ENV, NAMED, SINGLE, Config, Provider, Section, action_name
 
 MAX_BYTES: Final = 1 << 20
 """The largest configuration file that is read."""
 
-RESERVED: Final = frozenset({"v1", "api", "mcp", "ollama", "health", "metrics", "dashboard"})
+RESERVED: Final = frozenset({"v1", "api", "mcp", "ollama", "health", "metrics", "dashboard", "pipelines"})
 """Names a provider cannot have, as `/{provider}/...` would hide the gateway's own paths; `ollama` may be one of kind
 ollama."""
 
@@ -40,6 +41,7 @@ SPEAKS: Final[Mapping[str, tuple[str, ...]]] = {
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MODEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_INPUT: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\[\]:-]{1,250}")
 _SECRET_FIELDS: Final = ("key", "api_key", "apikey", "token", "secret", "password")
 _RANGES: Final[Mapping[str, tuple[float, float]]] = {
@@ -313,9 +315,18 @@ def _check_mcp(config: Config, environ: Mapping[str, str]) -> None:
 
 
 def _check_pipelines(config: Config) -> None:
+    taken: dict[str, str] = {}
     for name, pipeline in config.pipelines.items():
+        other = taken.setdefault(action_name(name), name)
+        if other != name:
+            raise Problem(("pipelines", name), f"is too like {other}; expected another: both are {action_name(name)}")
         if not pipeline.steps:
             raise Problem(("pipelines", name, "steps"), "is empty; expected at least one step")
+        for each in pipeline.input:
+            if not _INPUT.fullmatch(each) or iskeyword(each):
+                raise Problem(
+                    ("pipelines", name, "input", each), "is no usable name; expected small letters, digits and _"
+                )
         for index, step in enumerate(pipeline.steps):
             path = ("pipelines", name, "steps", str(index))
             if sum(map(bool, (step.tool, step.enhance, step.complete))) != 1:

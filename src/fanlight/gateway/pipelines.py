@@ -1,22 +1,32 @@
-"""Pipelines: steps that run one after the other, by the dashboard's button or on a schedule."""
+"""Pipelines: steps that run one after the other, by a button, by a request or on a schedule."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import logging
 import re
+import secrets
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import msgspec
+
 from fanlight import progress
+from fanlight.clock import SystemClock
 from fanlight.errors import FanlightError
 from fanlight.gateway.access import LOCAL
 from fanlight.gateway.enhancement import Enhancement, Wish
 from fanlight.gateway.llm.inside import complete
 from fanlight.gateway.llm.runtime import Runtime
 from fanlight.gateway.mcp.failure import Failure
-from fanlight.gateway.schema import Pipeline, Step
+from fanlight.gateway.runbook import Run, Runbook, StepRun
+from fanlight.gateway.schema import Pipeline, Step, action_name
 from fanlight.gateway.servers import Servers
+from fanlight.gateway.shelf import place
 
 if TYPE_CHECKING:
     from fanlight import Fanlight
@@ -26,6 +36,15 @@ LONGEST_SECONDS: Final = 600.0
 
 RESULT_LIMIT: Final = 100_000
 """Characters of a step's result that later steps are given."""
+
+SAID_LIMIT: Final = 2_000
+"""Characters of a result that are kept of each step and each run."""
+
+INPUT_LIMIT: Final = 2_000
+"""Characters of one input."""
+
+BEAT_SECONDS: Final = 5.0
+"""How often a run says that it still runs."""
 
 TICK_SECONDS: Final = 1.0
 _BLANK: Final = re.compile(r"\{([A-Za-z0-9_-]{1,64})\}")
@@ -44,77 +63,215 @@ class PipelineError(FanlightError):
     """A step that failed, and with it the run."""
 
 
+class WrongInput(PipelineError):
+    """A run that did not begin, as it was told what it does not take."""
+
+
+class Busy(PipelineError):
+    """A run that did not begin, as another one runs."""
+
+
 class Pipelines:
     """The pipelines of the configuration as it is. Belongs to one event loop.
 
-    The schedule is kept by the worker that owns the MCP servers, so there is one, however many workers.
+    The schedule is kept by the worker that owns the MCP servers, so there is one, however many workers. Whoever begins
+    a run, another one of the same pipeline does not begin before it has ended.
     """
 
     def __init__(self, dashboard: Fanlight, parts: Parts) -> None:
         self._dashboard = dashboard
         self._parts = parts
-        self._declared: set[str] = set()
+        self._declared: dict[str, Pipeline] = {}
         self._task: asyncio.Task[None] | None = None
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._running: set[asyncio.Task[Any]] = set()
+        self._clock = SystemClock()
+        self._since = self.now()
+        self._book: Runbook | None = None
         self.declare()
 
+    def now(self) -> float:
+        """Unix seconds."""
+        return self._clock.time_ns() / 1e9
+
+    @property
+    def wanted(self) -> Mapping[str, Pipeline]:
+        """The pipelines there are."""
+        return self._parts.runtime.config.pipelines
+
+    @property
+    def book(self) -> Runbook:
+        """Where runs are kept."""
+        if self._book is None:
+            raise PipelineError("the gateway is starting or stopping; ask again")
+        return self._book
+
     def declare(self) -> None:
-        """Make an action of each pipeline that is none yet."""
-        for name, pipeline in self._parts.runtime.config.pipelines.items():
+        """Have an action for each pipeline, and none for those that are gone."""
+        for name in [name for name, known in self._declared.items() if self.wanted.get(name) != known]:
+            del self._declared[name]
+            self._dashboard.withdraw_action(action_name(name))
+        for name, pipeline in self.wanted.items():
             if name not in self._declared:
-                self._declared.add(name)
+                self._declared[name] = pipeline
                 self._declare(name, pipeline)
 
     def _declare(self, name: str, pipeline: Pipeline) -> None:
-        path = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+        async def run(**given: str) -> str:
+            done = await self.follow(await self.start(name, given, "dashboard"))
+            return f"{name} ran {len(done.steps)} steps in {_seconds(done):.1f} s: {done.result[:500]}"
 
-        async def run() -> str:
-            return await self.run(name)
-
+        run.__signature__ = _signature(pipeline)  # type: ignore[attr-defined]  # what `inspect` goes by
+        run.__annotations__ = {}
         action = self._dashboard.action(
-            f"Run {name}", name=f"pipelines/{path}", confirm=pipeline.confirm, timeout=LONGEST_SECONDS
+            f"Run {name}", name=action_name(name), confirm=pipeline.confirm, timeout=LONGEST_SECONDS
         )
         action(run)
 
-    def begin(self) -> None:
-        """Keep the schedule."""
+    async def begin(self) -> None:
+        """Open the book and keep the schedule."""
+        path = place(self._dashboard.settings.store, "runs")
+        self._book = await asyncio.to_thread(Runbook, path, self.now)
         self._task = asyncio.get_running_loop().create_task(self._schedule())
 
     async def close(self) -> None:
-        """Leave the schedule; what runs by it ends."""
-        tasks = [task for task in (self._task, *self._running.values()) if task is not None]
+        """Leave the schedule; what runs here ends."""
+        tasks = [task for task in (self._task, *self._running) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._book is not None:
+            await asyncio.to_thread(self._book.close)
+            self._book = None
 
-    async def run(self, name: str) -> str:
-        """Run it; its last result. Raises PipelineError, which names the step; the run is an event of the dashboard."""
-        pipeline = self._parts.runtime.config.pipelines.get(name)
+    async def start(self, name: str, given: Mapping[str, str], cause: str) -> asyncio.Task[Run]:
+        """Begin a run; raises PipelineError, which is Busy while one runs. Cancelling the task ends it."""
+        pipeline = self.wanted.get(name)
         if pipeline is None:
-            raise PipelineError(f"the configuration has no pipeline {name!r} any more")
-        loop = asyncio.get_running_loop()
-        began, told = loop.time(), list[str]()
-        results: dict[str, str] = {}
+            raise PipelineError(f"the configuration has no pipeline {name!r}")
+        told = _told(name, pipeline, given)
+        steps = tuple(StepRun(name=_label(n, step), does=does(step)) for n, step in enumerate(pipeline.steps, 1))
+        run = Run(
+            run=secrets.token_hex(8), pipeline=name, cause=cause, status="running", began=self.now(),
+            input=told, steps=steps,
+        )  # fmt: skip
+        if not await asyncio.to_thread(self.book.begin, run):
+            raise Busy(f"{name} is running already; wait until it has ended")
+        task = asyncio.get_running_loop().create_task(_Course(self, self._parts, self._dashboard, run, pipeline).run())
+        task.set_name(run.run)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def follow(self, task: asyncio.Task[Run]) -> Run:
+        """How a run ended; raises PipelineError where it failed. Who stops waiting ends it."""
+        done = await task
+        if done.status == "error":
+            raise PipelineError(done.result)
+        return done
+
+    def next_run(self, name: str, last: float | None) -> float | None:
+        """When the schedule runs it next, `last` being when it did last; None without a schedule."""
+        every = self.wanted[name].every_seconds
+        return ((self._since if last is None else last) + every) if every else None
+
+    async def _schedule(self) -> None:
+        """Start what is due; a pipeline that still runs is not started a second time."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            if not self._parts.servers.board.owns:
+                continue
+            for name, pipeline in self.wanted.items():
+                with contextlib.suppress(sqlite3.Error):
+                    if pipeline.every_seconds and await self._is_due(name):
+                        await self._start_due(name)
+
+    async def _is_due(self, name: str) -> bool:
+        due = self.next_run(name, await asyncio.to_thread(self.book.scheduled, name))
+        return due is not None and self.now() >= due
+
+    async def _start_due(self, name: str) -> None:
+        with contextlib.suppress(Busy):
+            await self.start(name, {}, "schedule")
+
+
+class _Course:
+    """One run under way."""
+
+    def __init__(
+        self, pipelines: Pipelines, parts: Parts, dashboard: Fanlight, run: Run, pipeline: Pipeline
+    ) -> None:  # fmt: skip
+        self._pipelines = pipelines
+        self._book = pipelines.book
+        self._parts = parts
+        self._dashboard = dashboard
+        self._run = run
+        self._pipeline = pipeline
+
+    async def run(self) -> Run:
+        """Run every step; the run as it ended. Raises nothing of theirs."""
+        status, result = "error", "it was stopped in the middle"
         try:
-            for number, step in enumerate(pipeline.steps, 1):
-                label = step.name or str(number)
-                progress(number - 1, len(pipeline.steps), f"step {label}")
-                since = loop.time()
-                results[label] = await self._step(name, label, step, results)
-                told.append(f"{label}: {loop.time() - since:.2f} s")
+            async with asyncio.timeout(LONGEST_SECONDS), self._beating():
+                status, result = "success", await self._steps()
+        except TimeoutError:
+            result = f"it took longer than {LONGEST_SECONDS:g} s"
         except PipelineError as error:
-            self._record(name, "error", loop.time() - began, told, str(error))
-            raise
-        result = results[label]
-        self._record(name, "success", loop.time() - began, told, result)
-        return f"{name} ran {len(told)} steps in {loop.time() - began:.1f} s: {result[:500]}"
+            result = str(error)
+        finally:  # also when it is cancelled
+            await asyncio.shield(self._keep(status=status, ended=self._pipelines.now(), result=result[:SAID_LIMIT]))
+            self._tell()
+        return self._run
 
-    def _record(self, name: str, result: str, seconds: float, steps: list[str], said: str) -> None:
-        self._dashboard.event(
-            "pipeline", name=name, result=result, seconds=round(seconds, 3), steps=", ".join(steps), said=said[:250]
-        )
+    async def _steps(self) -> str:
+        results, said = dict(self._run.input), ""
+        for place_, step in enumerate(self._pipeline.steps):
+            label = self._run.steps[place_].name
+            progress(place_, len(self._pipeline.steps), f"step {label}")
+            await self._keep_step(place_, status="running")
+            began = self._pipelines.now()
+            try:
+                said = results[label] = await self._step(label, step, results)
+            except BaseException as error:
+                why = str(error) if isinstance(error, FanlightError) else "stopped"
+                await self._keep_step(place_, status="error", seconds=self._pipelines.now() - began, said=why[:500])
+                raise
+            await self._keep_step(
+                place_, status="success", seconds=self._pipelines.now() - began, said=said[:SAID_LIMIT]
+            )
+        return said
 
-    async def _step(self, name: str, label: str, step: Step, results: dict[str, str]) -> str:
+    async def _keep_step(self, number: int, **changes: Any) -> None:
+        steps = list(self._run.steps)
+        steps[number] = msgspec.structs.replace(steps[number], **changes)
+        await self._keep(steps=tuple(steps))
+
+    async def _keep(self, **changes: Any) -> None:
+        self._run = msgspec.structs.replace(self._run, **changes)
+        with contextlib.suppress(sqlite3.Error):  # a book that takes nothing: the run goes on
+            await asyncio.to_thread(self._book.keep, self._run)
+
+    @asynccontextmanager
+    async def _beating(self) -> AsyncIterator[None]:
+        async def beat() -> None:
+            while True:
+                await asyncio.sleep(BEAT_SECONDS)
+                await self._keep()
+
+        task = asyncio.get_running_loop().create_task(beat())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def _tell(self) -> None:
+        """The run as an event of the dashboard, and in the log."""
+        run, ok = self._run, self._run.status == "success"
+        said = {} if ok else {"reason": run.result[:250], "level": "error"}
+        self._dashboard.event("pipeline", name=run.pipeline, result=run.status, seconds=round(_seconds(run), 3), **said)
+        logger.log(logging.INFO if ok else logging.ERROR, "%s: %s", run.pipeline, run.result[:500])
+
+    async def _step(self, label: str, step: Step, results: dict[str, str]) -> str:
         runtime = self._parts.runtime
         try:
             if step.tool:
@@ -125,7 +282,7 @@ class Pipelines:
             prompt = filled(step.complete, results)
             return (await complete(self._dashboard, runtime, LOCAL, step.model, prompt))[:RESULT_LIMIT]
         except FanlightError as error:
-            raise PipelineError(f"step {label} of {name} failed: {error}") from error
+            raise PipelineError(f"step {label} of {self._run.pipeline} failed: {error}") from error
 
     async def _call(self, step: Step, results: dict[str, str]) -> str:
         server, _, tool = step.tool.partition("/")
@@ -138,34 +295,44 @@ class Pipelines:
             raise Failure("refused", f"{step.tool}: {text[:300]}")
         return text
 
-    async def _schedule(self) -> None:
-        """Start what is due; a pipeline that still runs is not started a second time."""
-        loop = asyncio.get_running_loop()
-        due: dict[str, float] = {}
-        while True:
-            await asyncio.sleep(TICK_SECONDS)
-            for name, pipeline in self._parts.runtime.config.pipelines.items():
-                if not pipeline.every_seconds or not self._parts.servers.board.owns:
-                    continue
-                if loop.time() >= due.setdefault(name, loop.time() + pipeline.every_seconds):
-                    due[name] = loop.time() + pipeline.every_seconds
-                    if name not in self._running:
-                        self._start(name)
 
-    def _start(self, name: str) -> None:
-        task = asyncio.get_running_loop().create_task(self._run_logged(name))
-        self._running[name] = task
-        task.add_done_callback(lambda done: self._running.pop(name, None))
+def _told(name: str, pipeline: Pipeline, given: Mapping[str, str]) -> dict[str, str]:
+    """What a run is told; raises WrongInput."""
+    takes = ", ".join(pipeline.input) or "no input"
+    unknown = ", ".join(sorted(given.keys() - pipeline.input.keys()))
+    if unknown:
+        raise WrongInput(f"{name} takes no {unknown[:200]}; it takes {takes}")
+    told = {**pipeline.input, **given}
+    for each, value in told.items():
+        if not value or len(value) > INPUT_LIMIT:
+            raise WrongInput(f"{name} was given {len(value)} characters as {each}; expected 1 to {INPUT_LIMIT}")
+    return told
 
-    async def _run_logged(self, name: str) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST_SECONDS):
-                try:
-                    logger.info("%s", await self.run(name))
-                except FanlightError as error:
-                    logger.error("%s", error)
-                return
-        logger.error("the pipeline %s took longer than %g s", name, LONGEST_SECONDS)
+
+def does(step: Step) -> str:
+    """What a step does, in words."""
+    if step.tool:
+        return f"tool {step.tool}"
+    return f"{'enhance' if step.enhance else 'complete'} {step.model}".strip()
+
+
+def _label(number: int, step: Step) -> str:
+    return step.name or str(number)
+
+
+def _seconds(run: Run) -> float:
+    return (run.ended or run.began) - run.began
+
+
+def _signature(pipeline: Pipeline) -> inspect.Signature:
+    """What its action takes: a text for each input, one without a usual value required."""
+    empty: Callable[[str], Any] = lambda usual: usual or inspect.Parameter.empty  # noqa: E731 - typed once
+    return inspect.Signature(
+        [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=empty(usual), annotation=str)
+            for name, usual in pipeline.input.items()
+        ]
+    )
 
 
 def filled(value: Any, results: dict[str, str]) -> Any:

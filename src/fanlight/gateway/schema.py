@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -102,6 +103,7 @@ class Pipeline(Section, frozen=True, kw_only=True):
     """Steps that run one after the other."""
 
     steps: tuple[Step, ...]
+    input: Mapping[str, str] = {}
     every_seconds: float = 0.0
     confirm: str = ""
 
@@ -213,6 +215,7 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "pipelines.NAME": {
         "steps": "The steps: a list of tables.",
+        "input": "What a run is told: names, and what each is unless told; steps use them as `{name}`.",
         "every_seconds": "How often it runs by itself; 0 is never.",
         "confirm": "The question the dashboard asks before it runs.",
     },
@@ -251,3 +254,8 @@ def sections() -> dict[str, type[Section]]:
     """Every table of the schema by its heading in the documentation."""
     named = {f"{name}.NAME": struct for name, struct in NAMED.items()}
     return {**named, "models.NAME.prices": Prices, "pipelines.NAME.steps": Step, **SINGLE}
+
+
+def action_name(pipeline: str) -> str:
+    """The path name of a pipeline's action."""
+    return "pipelines/" + re.sub(r"[^a-z0-9]+", "-", pipeline.lower()).strip("-")

@@ -69,7 +69,7 @@ class Shelf:
             self._rows.close()
 
 
-def place(store: str) -> str:
+def place(store: str, what: str = "prompts") -> str:
     """The file beside a store; in memory where the store is no file."""
     scheme, _, rest = store.partition("://")
-    return f"{rest.removeprefix('/')}.prompts" if scheme == "sqlite" and rest.startswith("/") else ":memory:"
+    return f"{rest.removeprefix('/')}.{what}" if scheme == "sqlite" and rest.startswith("/") else ":memory:"

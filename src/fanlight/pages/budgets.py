@@ -18,12 +18,13 @@ def budgets(snapshot: Snapshot, view: View) -> Gauge:
 
 
 def _meter(each: BudgetFigures) -> Meter:
-    share = formats.phrase(each.share, "ratio")
+    spent = f"${each.spent:,.2f}" if each.amount >= 1 else formats.dollars(each.spent)
+    share = "<1 %" if 0 < each.share < 0.01 else f"{each.share * 100:.0f} %"
     return Meter(
         name=f"{each.name}, a {each.per}",
         value=each.spent,
         maximum=each.amount,
-        text=f"{formats.dollars(each.spent)} of {formats.dollars(each.amount)} · {share}",
+        text=f"{spent} of {formats.dollars(each.amount)} · {share}",
         state=budget_state(each),
     )
 

@@ -12,7 +12,7 @@ from fanlight.core.snapshot import Snapshot
 from fanlight.pages import budgets, charts
 from fanlight.pages.calls import CALL_COLUMNS, OPERATION_COLUMNS, call_row, operation_row
 from fanlight.pages.listing import sort_rows
-from fanlight.panels import Bar, Bars, Column, Line, Page, Row, Slot, Stat, State, Table, TimeSeries, View
+from fanlight.panels import Bar, Bars, Column, Fact, Line, Page, Row, Slot, Stat, State, Table, Text, TimeSeries, View
 
 NONE = 'No model has been called yet. with dashboard.call("openai", "chat", kind="llm", model=...) records one.'
 SLOWEST = 20
@@ -215,6 +215,21 @@ def usage(snapshot: Snapshot, view: View) -> Bars:
     return Bars(title="Usage", note=note, bars=bars if any(counts.values()) else (), empty=NONE)
 
 
+def model_cache(snapshot: Snapshot, view: View) -> Text:
+    """How much of what models were sent came from a cache of theirs, and what the application's own caches spared."""
+    told = [model.tokens.get(kind) for model in snapshot.models for kind in ("input", "cached")]
+    given, cached = (sum(round(tally.amount) for tally in told[place::2] if tally) for place in (0, 1))
+    total = snapshot.cache_total
+    facts = (
+        Fact(name="Tokens in from a cache", value=cached, unit="integer"),
+        Fact(name="Share of tokens in", value=cached / given if given else None, unit="ratio"),
+        Fact(name="Cache hits", value=total.hits, unit="integer", href="data"),
+        Fact(name="Cache misses", value=total.misses, unit="integer", href="data"),
+        Fact(name="Hit rate", value=total.hit_ratio, unit="ratio", href="data"),
+    )
+    return Text(title="Cache", note="since the first start", facts=facts)
+
+
 def slowest_operations(snapshot: Snapshot, view: View) -> Table:
     """The operations that take longest, of services of every kind."""
     found = sorted((row for row in snapshot.operations if row.figures.count), key=lambda row: -row.figures.p95)
@@ -250,8 +265,9 @@ SLOTS = (
     Slot(name="model-tokens", build=token_table),
     Slot(name="token-chart", build=token_chart, span=6),
     Slot(name="model-latency", build=model_latency, span=6),
-    Slot(name="model-errors", build=model_errors, span=6),
-    Slot(name="model-usage", build=usage, span=6),
+    Slot(name="model-errors", build=model_errors, span=4),
+    Slot(name="model-usage", build=usage, span=4),
+    Slot(name="model-cache", build=model_cache, span=4),
     Slot(name="slowest-operations", build=slowest_operations, span=6),
     Slot(name="slow-calls", build=slow_calls, span=6),
 )

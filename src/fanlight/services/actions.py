@@ -101,6 +101,10 @@ class Actions:
             raise FanlightError(f"{ACTION_LIMIT} actions are declared; expected no more")
         self._actions[action.path] = action
 
+    def withdraw(self, path: str) -> None:
+        """Have it no more; what runs goes on."""
+        self._actions.pop(path, None)
+
     def __contains__(self, path: str) -> bool:
         return path in self._actions
 

@@ -285,6 +285,7 @@ class Hub:
         viewer.last = self._now()
         interval = viewer.interval or WATCH_SECONDS
         status = {**room.status, "next": interval, "interval": interval, "dropped": viewer.dropped}
+        status |= room.arrangement(viewer)
         chunks = room.owed(viewer)
         body = b"".join((named_event("status", status), *chunks, b"\n" if chunks else b""))
         viewer.moved = bool(chunks)

@@ -14,7 +14,8 @@ the browser's side is htmx with its SSE extension, and `live.js`, which does all
   else is touched.
 - `event: status`, data `{"at": 1763683441.2, "next": 1.0, "dropped": 0, "instances": 4}` with every refresh, also
   one in which no panel has changed: `at` is the snapshot's time in Unix seconds, `next` the seconds until the next
-  refresh, `dropped` what this viewer was not sent, `instances` how many report. Optional: `uptime` in seconds,
+  refresh, `dropped` what this viewer was not sent, `instances` how many report. Optional: `panels`, the names of those
+  the page has, whenever they are others than before (the browser then gets the page anew), `uptime` in seconds,
   `badges` as {nav href: count}, `notices`, the newest
   events to be told of as [{key, at, type, text, state}].
 - `event: heartbeat` (any data, not empty) whenever nothing else was sent for the interval, and at least every 2 s

@@ -52,6 +52,7 @@ class Viewer:
 
     interval: float = 0.0
     sent: dict[str, int] = field(default_factory=dict)
+    arrangement: tuple[str, ...] = ()
     last: float = float("-inf")
     moved: bool = False
     fresh: bool = True
@@ -118,6 +119,14 @@ class Room:
         changed = [name for name, edition in self.editions.items() if viewer.sent.get(name) != edition.number]
         viewer.sent.update((name, self.editions[name].number) for name in changed)
         return [self.editions[name].chunk for name in changed]
+
+    def arrangement(self, viewer: Viewer) -> Mapping[str, Any]:
+        """Which panels the page has, where the viewer was told otherwise; one it lacks it cannot be sent."""
+        names = tuple(self.editions)
+        if names == viewer.arrangement:
+            return {}
+        viewer.arrangement = names
+        return {"panels": names}
 
     def turns(self, now: float) -> tuple[list[Viewer], int]:
         """Whose time has come, and how many missed theirs because their sockets are full."""

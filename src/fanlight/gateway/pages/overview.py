@@ -30,6 +30,7 @@ def declare(dashboard: Fanlight, config: Callable[[], Config]) -> None:
 
     def hub() -> Sequence[Any]:
         place = dashboard.slot
+        budgets = [place("budgets", span=4)] if config().budgets else []
         return [
             place("verdict"),
             *(place(name, span=2) for name in FIGURES),
@@ -37,13 +38,12 @@ def declare(dashboard: Fanlight, config: Callable[[], Config]) -> None:
             Slot(name="breakers", build=breakers, span=8),
             Slot(name="hub-models", build=model_usage, span=8),
             Slot(name="stats", build=enhancement, span=4),
-            msgspec.structs.replace(place("activity", span=8, rows=3), pace="slow"),
+            msgspec.structs.replace(place("activity", span=8, rows=2 + len(budgets)), pace="slow"),
             place("actions", span=4),
-            *((place("budgets", span=4),) if config().budgets else ()),
+            *budgets,
             place("system", span=4),
+            place("slowest-operations", span=8),
             place("errors-by-type", span=4),
-            place("slowest-operations", span=6),
-            place("slow-calls", span=6),
             place("throughput", span=6),
             place("percentiles", span=6),
             place("events"),
@@ -110,7 +110,7 @@ def model_usage(snapshot: Snapshot, view: View) -> Table:
     found = sorted(snapshot.models, key=lambda model: (-model.total.count, model.model))
     return Table(
         title="Model usage",
-        note="since the first start; errors, first token and speed of the last 15 min",
+        note="calls, tokens and cost since the first start",
         href="models",
         columns=MODEL_COLUMNS,
         rows=tuple(map(_model, found[:MODELS_SHOWN])),

@@ -65,10 +65,11 @@
     timer = setTimeout(open, pollTimer ? LIVE_AGAIN_AFTER : wait());
   };
 
+  const renew = () => htmx.ajax("GET", location.href, { source: "#main", target: "#main", select: "#main", swap: "outerMorph" });
   const poll = () => {
     pollTimer = setTimeout(poll, Math.max(pace(), 5) * 1000);
     if (away()) return;
-    htmx.ajax("GET", location.href, { source: "#main", target: "#main", select: "#main", swap: "outerMorph" });
+    renew();
   };
   const stopPolling = () => {
     clearTimeout(pollTimer);
@@ -133,5 +134,5 @@
 
   // Runs before htmx starts, which then connects the element the page came with.
   pattern.setAttribute("hx-sse:connect", url());
-  fanlight.live = { pace, chosen, toggle, watch, restart: () => !paused && resume(), isPaused: () => paused };
+  fanlight.live = { pace, chosen, toggle, watch, renew, restart: () => !paused && resume(), isPaused: () => paused };
 })();

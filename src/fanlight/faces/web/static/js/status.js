@@ -34,11 +34,18 @@
       put(badge, String(count));
     }
   };
+  // The stream changes panels in their places; a page that has other panels now is fetched anew.
+  const arranged = (names) => {
+    const wanted = new Set(names.map((name) => `panel-${name}`));
+    const shown = [...document.querySelectorAll("#main .panel[id^=panel-]")].map((panel) => panel.id);
+    if (shown.length !== wanted.size || shown.some((id) => !wanted.has(id))) fanlight.live.renew();
+  };
   const said = (status) => {
     updated(status.at ?? Date.now() / 1000);
     due = Date.now() + (status.next ?? fanlight.live.pace()) * 1000;
     if (status.instances) put(at("instances"), String(status.instances));
     if (status.uptime) put(at("uptime"), fanlight.span(status.uptime));
+    if (status.panels) arranged(status.panels);
     if (status.badges) badges(status.badges);
     if (status.notices) fanlight.notices(status.notices);
     if (status.dropped) {
