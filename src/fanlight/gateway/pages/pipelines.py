@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from fanlight import formats
-from fanlight.core.snapshot import Snapshot
 from fanlight.gateway.pipelines import Pipelines, does
 from fanlight.gateway.runbook import Run
 from fanlight.gateway.schema import Pipeline, action_name
 from fanlight.panels import Actions, Column, Panel, Row, Slot, Span, State, Table, Text, View, Waterfall
+from fanlight.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from fanlight import Fanlight
