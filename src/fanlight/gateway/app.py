@@ -54,7 +54,9 @@ PATIENCE_SECONDS: Final = 30.0
 """How long an answer may take before its request is slow; how models and servers are is judged by their calls."""
 
 _MODELS: Final = (*ENDPOINTS, *(PROVIDER + path for path in ENDPOINTS))
-SLOW_ROUTES: Final = dict.fromkeys((*_MODELS, enhancement.PATH, *servers.TEMPLATES), PATIENCE_SECONDS)
+SLOW_ROUTES: Final = dict.fromkeys(
+    (*_MODELS, enhancement.PATH, *servers.TEMPLATES, pipeline_routes.ONE), PATIENCE_SECONDS
+)
 
 logger = logging.getLogger("fanlight.gateway")
 

@@ -15,6 +15,7 @@ from fanlight.gateway.pipelines import Busy, PipelineError, Pipelines, WrongInpu
 from fanlight.gateway.runbook import Run
 
 ROOT: Final = "/pipelines"
+ONE: Final = f"{ROOT}/{{pipeline}}"
 ANSWER_SECONDS: Final = 2.0
 """How long an answer waits for its run; later it says that it runs."""
 
@@ -111,9 +112,9 @@ def template(path: str) -> str:
     """The path as it is counted."""
     name, rest = _split(path)
     if not name or not rest:
-        return f"{ROOT}/{{pipeline}}" if name else ROOT
+        return ONE if name else ROOT
     below = "runs" if rest == [RUNS] else "runs/{run}" if rest[0] == RUNS and len(rest) == 2 else "{path}"
-    return f"{ROOT}/{{pipeline}}/{below}"
+    return f"{ONE}/{below}"
 
 
 def _split(path: str) -> tuple[str, list[str]]:
