@@ -189,3 +189,40 @@ def test_a_snapshot_carries_the_chosen_range(make: Make, clock: ManualClock) -> 
     chosen = dashboard.query.snapshot(View(start=NOW, end=NOW + 60, scope="this")).range.view
     assert chosen.totals["requests"].count == 30
     assert "all instances" in chosen.note
+
+
+def test_nothing_is_read_back_while_nobody_watches(
+    make: Make, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X-2: of the others' seconds and totals an instance reads nothing until somebody looks; it writes its own, looks
+    for commands, and asks whether compaction is its to do. The one that compacts reads only what it makes coarser."""
+    holder, other = make(), make()
+    tick(holder, clock)
+    asked: dict[str, list[str]] = {"holder": [], "other": []}
+
+    def counted(call: Callable[..., Any], calls: list[str]) -> Callable[..., Any]:
+        def counting(*given: Any, **named: Any) -> Any:
+            calls.append(call.__name__)
+            return call(*given, **named)
+
+        return counting
+
+    for name, dashboard in (("holder", holder), ("other", other)):
+        store = dashboard.engine.store
+        for method in ("write", "instances", "totals", "frames", "changes", "commands", "acquire_lease", "prune"):
+            monkeypatch.setattr(store, method, counted(getattr(store, method), asked[name]))
+    for _ in range(70):
+        serve(holder)
+        serve(other)
+        tick(holder, clock)
+        other.pulse.tick(second_closed=True)
+        other.engine._writer.flush()
+        other.engine.work_with_store()
+    assert set(asked["other"]) == {"write", "commands", "acquire_lease"}
+    assert "changes" not in asked["holder"]
+    assert "totals" not in asked["holder"]
+    leave = other.pulse.watch()
+    tick(other, clock)
+    leave()
+    assert {"instances", "changes"} <= set(asked["other"])
+    assert other.query.snapshot(View(scope="all")).requests.total.count == 140

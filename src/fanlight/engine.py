@@ -58,7 +58,7 @@ EXPOSITION_SECONDS: Final = 10.0
 """How long the Prometheus text on a page is shown before it is made anew."""
 
 ANALYTICS_KEY: Final = "analytics_snapshot_cache"
-"""What the shared analytics are called in a Redis, behind the service's own prefix."""
+"""What the shared analytics are called in a Redis, behind the service's prefix unless a setting says otherwise."""
 
 
 class Engine:
@@ -135,7 +135,8 @@ class Engine:
             lambda: analyse(self.query.cumulative("all"), self.clock.time_ns() / 1e9, self.pulse.pacer.breathe),
             Cache("analytics", self.recorder.count),
             self.clock,
-            shared=open_shared(self.store, self.settings.name),
+            shared=open_shared(self.store, self.settings.name, {ANALYTICS_KEY: self.settings.analytics_key}),
+            service=self.settings.name,
             failed=self.recorder.failed,
         )
 
@@ -343,7 +344,6 @@ class Engine:
         return self._redis.samples() if self._redis is not None else iter(())
 
     def redis(self) -> Supplied:
-        """The last reading of the watched Redis."""
         return self._redis.latest() if self._redis is not None else Supplied()
 
     def _sample_services(self) -> Iterator[Sample]:
@@ -371,11 +371,11 @@ class Engine:
     def exposition(self, snapshot: Snapshot) -> str:
         """The Prometheus text, made anew every few seconds however many look."""
         turn = int(snapshot.at / EXPOSITION_SECONDS)
-        known = self._exposition.get(snapshot.scope)
+        known, breathe = self._exposition.get(snapshot.scope), self.pulse.pacer.breathe
         if known is None or known[0] != turn:
             cumulative = self.query.cumulative(snapshot.scope)
-            text = expose(snapshot, cumulative, breathe=self.pulse.pacer.breathe).decode()
-            cumulative.release(self.pulse.pacer.breathe)
+            text = expose(snapshot, cumulative, breathe=breathe).decode()
+            cumulative.release(breathe)
             known = self._exposition[snapshot.scope] = (turn, text)
         return known[1]
 

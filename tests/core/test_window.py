@@ -298,6 +298,30 @@ def test_what_came_and_went_takes_no_room() -> None:
         cell.record_all([int(chance.lognormvariate(17, 1)) for _ in range(10)], "200", False)
         series.add(bucket, cell)
         series.expire(bucket - SPAN)
-    buckets = series.running.buckets
+    buckets, packed = series.running.buckets, series.packed
     assert len(buckets) > 150
     assert sys.getsizeof(buckets) <= sys.getsizeof(dict(buckets))
+    assert sys.getsizeof(packed) <= sys.getsizeof(dict(packed))
+
+
+def test_seconds_that_are_packed_are_still_added_to_and_shown() -> None:
+    """X-2, TTY-6: totals by the second are packed when ten seconds are over; a late frame still goes into its own."""
+    window = Window(0.0)
+    for second in range(60):
+        window.add(cell_frame(second))
+    seconds = window._families["requests"].seconds
+    assert [second for second, held in seconds.items() if isinstance(held, bytes)] == list(range(50))
+    window.add(cell_frame(7))
+    points = window.view(59.5).points["requests"]
+    assert sum(point.count for point in points) == 61
+    assert window.frame(0).totals["requests"].count == 11
+    assert window.view(59.5).recent["requests"][0] == 10
+
+
+def cell_frame(second: int) -> Frame:
+    """A request in a second."""
+    frame = Frame(second, second + 1)
+    cell = frame.totals["requests"] = Cell()
+    cell.record(5_000_000, "200", False)
+    frame.series["requests"] = {("GET", "/a"): cell.copy()}
+    return frame

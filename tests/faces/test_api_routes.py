@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import threading
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -426,3 +427,25 @@ def test_the_export_in_pieces_is_the_export() -> None:
     pieces = list(EXPORT.pieces(asked))
     assert "".join(pieces).encode() == encode(charts.export(asked))
     assert len(pieces) > len(snapshot.routes) + 10
+
+
+def test_the_export_is_never_held_as_a_whole() -> None:
+    """ORC-3, TTY-6: with 400 routes and 180 steps the pieces are small, and making them takes a fraction of the
+    document's room."""
+    service = busy_service()
+    for number in range(400):
+        service.request(path=f"/things/{number}", route=f"/things/{number}/{{id}}")
+    service.tick()
+    context = service.context
+    view, values = parameters.read(EXPORT.parameters, EXPORT.name, {"range": "15m"})
+    snapshot = service.query.snapshot(view)
+    asked = Asked(snapshot, view, values, {}, context.panels, lambda: None, context.actions.follow, Pages(context), "")
+    assert EXPORT.pieces is not None
+    assert len(snapshot.routes) > 400
+    tracemalloc.start()
+    sizes = [len(piece) for piece in EXPORT.pieces(asked)]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(sizes) > 100_000
+    assert max(sizes) < 5_000
+    assert peak < sum(sizes) / 2

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 from tests.servers.conftest import (
     close,
@@ -101,3 +102,34 @@ def test_a_reload_keeps_the_totals(server: str, launch: Launch, eventually: Even
     close(connections)
     running.stop()
     assert stored_requests(folder) == sent
+
+
+def test_a_killed_worker_takes_nothing_along_that_was_a_second_old(
+    launch: Launch, eventually: Eventually, folder: Path
+) -> None:
+    """X-3, X-2: kill -9 of a worker whose last request is seconds ago loses none of them: the other one, the one that
+    comes in its place and the store tell the exact total."""
+    running = launch("fanlight", "run", "stall:app", "--workers", "2", "--port", "0", "--no-access-log")
+    place = listening(running)
+    close(each_worker(place, 2, eventually))
+    sent = drive(place, 200, 200)
+    before = each_worker(place, 2, eventually)
+    eventually(lambda: [total for total, _ in told(before)] == [sent] * 2)
+    close(before)
+    killed = min(before)
+    psutil.Process(killed).kill()
+
+    def renewed() -> bool:
+        try:
+            found = each_worker(place, 2, eventually)
+            close(found)
+        except OSError:  # what the killed one had accepted
+            return False
+        return killed not in found
+
+    eventually(renewed)
+    sent += drive(place, 40, 40)
+    after = each_worker(place, 2, eventually)
+    eventually(lambda: [total for total, _ in told(after)] == [sent] * 2)
+    close(after)
+    running.stop()

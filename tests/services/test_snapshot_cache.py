@@ -86,6 +86,17 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
+def test_what_another_service_put_there_is_not_read(clock: ManualClock) -> None:
+    """OBS-4: two services that were given one key never show each other's figures."""
+    place = Place()
+    shop, bank = Worker(clock, place, service="shop"), Worker(clock, place, service="bank")
+    assert shop.cache.get() == {"made": 1}
+    shop.computed = bank.computed = 7
+    place.claimed.clear()
+    assert bank.cache.get() == {"made": 8}
+    assert Worker(clock, place, service="bank").cache.get() == {"made": 8}
+
+
 def test_it_is_computed_once_per_time_to_live(clock: ManualClock) -> None:
     """OBS-4: within 30 s every further lookup is a hit; then it is computed again."""
     worker = Worker(clock)

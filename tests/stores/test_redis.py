@@ -365,6 +365,11 @@ def test_values_and_claims_are_shared_and_expire(store: RedisStore, server: Redi
     assert theirs.claim("report", 5.0)
     assert 0 < server.send("PTTL", "fanlight:{chat}:report:claim") <= 5_000
     assert 0 < server.send("TTL", "fanlight:{chat}:report") <= 30
+    named = open_shared(other, "chat", {"report": "the_report"})
+    assert named is not None
+    named.put("report", b"[]", 30.0)
+    assert (named.get("report"), mine.get("report")) == (b"[]", b"{}")
+    assert 0 < server.send("TTL", "the_report") <= 30
     other.close()
 
 

@@ -62,10 +62,22 @@ class _Family:
 
     def __init__(self) -> None:
         self.shares: dict[tuple[Key, int], Share | None] = {}
-        self.seconds: dict[int, Cell] = {}
+        self.seconds: dict[int, Cell | bytes] = {}  # packed when nothing is added to them any more
         self.running = Series()
         self.series: dict[Key, Series] = {}
         self.points: dict[int, Point] = {}
+
+    def second(self, moment: int) -> Cell | None:
+        """The total of a second, not to be changed; None when there was nothing."""
+        known = self.seconds.get(moment)
+        return Cell.unpack(known) if isinstance(known, bytes) else known
+
+    def pack(self, before: int, breathe: Callable[[], None]) -> None:
+        """Pack the seconds before a moment: 900 histograms take ten times the room otherwise."""
+        for moment, cell in list(self.seconds.items()):
+            if moment < before and not isinstance(cell, bytes):
+                self.seconds[moment] = cell.pack()
+                breathe()
 
 
 class Window:
@@ -112,11 +124,12 @@ class Window:
         if family is None:
             family = self._families[name] = _Family()
         bucket = second // BUCKET * BUCKET
-        known = family.seconds.get(second)
+        known = family.second(second)
         if known is None:
-            family.seconds[second] = total.copy()
+            known = family.seconds[second] = total.copy()
         else:
             known.add(total)
+            family.seconds[second] = known
         family.points.pop(second // STEP * STEP, None)
         for key in cells:
             family.shares.pop((key, bucket), None)
@@ -185,6 +198,7 @@ class Window:
             for old in [moment for moment in mapping if moment < limit]:
                 del mapping[old]
             breathe()
+        family.pack(limit + SPAN, breathe)
         family.running.expire(limit)
         breathe()
         for key, series in list(family.series.items()):
@@ -218,8 +232,9 @@ class Window:
             for name, family in self._families.items():
                 total = Cell()
                 for second in range(bucket, bucket + BUCKET):
-                    if second in family.seconds:
-                        total.add(family.seconds[second])
+                    part = family.second(second)
+                    if part is not None:
+                        total.add(part)
                 if not total.count:
                     continue
                 made.totals[name] = total
@@ -291,8 +306,9 @@ class Window:
         first = max(last - RATE_SECONDS, self.since)
         if last - first < 1:
             last, first = int(now) + 1, self.since
+        moments = range(int(first), last)
         cells = {
-            name: [family.seconds[second] for second in range(int(first), last) if second in family.seconds]
+            name: [cell for cell in map(family.second, moments) if cell is not None]
             for name, family in self._families.items()
         }
         counts = {name: (sum(c.count for c in found), sum(c.errors for c in found)) for name, found in cells.items()}
@@ -306,11 +322,11 @@ class Window:
         return rows
 
     def _points(self, family: _Family, start: int, end: int, breathe: Callable[[], None]) -> tuple[Point, ...]:
-        points, seconds = family.points, family.seconds
+        points = family.points
         moments = range(start, end, STEP)
         for moment in moments:
             if moment not in points:
-                points[moment] = _point(seconds.get(second) for second in range(moment, moment + STEP))
+                points[moment] = _point(map(family.second, range(moment, moment + STEP)))
                 breathe()
         return tuple(map(points.__getitem__, moments))
 

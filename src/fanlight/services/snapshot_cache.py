@@ -46,17 +46,19 @@ class Counted(Protocol):
 
 
 class _Entry(msgspec.Struct, Generic[T]):
-    """What is shared: when it was computed (Unix seconds), and the value."""
+    """What is shared: when it was computed (Unix seconds), the value, and whose it is."""
 
     at: float
     value: T
+    service: str = ""
 
 
 class SnapshotCache(Generic[T]):
     """One value of a kind that msgspec can write as JSON. Thread-safe; `get` blocks, never on the serving loop.
 
     Within a process one thread computes and the others wait for it; across processes likewise, where there is a
-    `shared` place. While that cannot be reached each process computes for itself, and `failed` is told.
+    `shared` place. While that cannot be reached each process computes for itself, and `failed` is told. What another
+    `service` put there is not read.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class SnapshotCache(Generic[T]):
         clock: Clock,
         *,
         shared: Shared | None = None,
+        service: str = "",
         ttl: float = TTL_SECONDS,
         failed: Callable[[str, BaseException], None] = lambda where, error: None,
         pause: Callable[[float], object] = time.sleep,
@@ -77,6 +80,7 @@ class SnapshotCache(Generic[T]):
         self._counted = counted
         self._clock = clock
         self._shared = shared
+        self._service = service
         self._ttl = ttl
         self._failed = failed
         self._pause = pause
@@ -130,11 +134,11 @@ class SnapshotCache(Generic[T]):
             entry: _Entry[T] = self._decode(data)
         except msgspec.MsgspecError:  # of another version
             return None
-        return entry if self._is_fresh(entry) else None
+        return entry if self._is_fresh(entry) and entry.service == self._service else None
 
     def _computed(self) -> _Entry[T]:
         self._counted.miss()
-        return _Entry(self._clock.time_ns() / 1e9, self._compute())
+        return _Entry(self._clock.time_ns() / 1e9, self._compute(), self._service)
 
     def _give(self, entry: _Entry[T]) -> None:
         if self._shared is None:
