@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.faces.service import ScriptedService, busy_service
 
 from fanlight.core import rules
 from fanlight.core.recorder import Sample
+from fanlight.core.timeline import Course, Point
 from fanlight.pages import PAGES, alerts, service, services
 from fanlight.panels import Actions, Bars, Status, Table, Text, TimeSeries, View
 
@@ -76,6 +78,22 @@ def test_a_service_nobody_calls_any_more_leaves_the_list() -> None:
     made.call("postgres", "select", 0.01)
     made.tick()
     assert "quiet-services" not in [slot.name for slot in services.page(made.snapshot(), View()).slots]
+
+
+@pytest.mark.parametrize(
+    ("step", "watched", "drawn"), [(10, 4, False), (10, 5, True), (900, 59, False), (900, 60, True)]
+)
+def test_a_rate_is_drawn_of_what_was_watched_long_enough(step: int, watched: int, drawn: bool) -> None:
+    """ORC-5: the first step of a young service, and the open one, are told by the seconds they have; or it is said."""
+    snapshot = troubled().snapshot()
+    points = (Point(60, 0, 0.1, 0.1, 0.1, 0.1),) * 2
+    snapshot._courses["ollama"] = Course(0, step, (0, watched), points)
+    chart = service.rate(snapshot, OLLAMA)
+    assert isinstance(chart, TimeSeries)
+    if drawn:
+        assert chart.lines[0].values == (None, 60 / watched)
+    else:
+        assert (chart.lines, chart.empty) == ((), service.TOO_SOON)
 
 
 def test_open_breakers_are_status_items_and_can_be_reset() -> None:

@@ -14,7 +14,7 @@ from fanlight import BreakerOpen, Fanlight
 from fanlight.clock import ManualClock
 from fanlight.core.breaker import Policy
 from fanlight.core.frame import Frame
-from fanlight.services.breaker import BREAKER_LIMIT, Breaker
+from fanlight.services.breaker import ANSWERED, BREAKER_LIMIT, TRIES, Breaker
 
 
 class HttpError(Exception):
@@ -73,8 +73,9 @@ def test_it_recovers_by_one_call(bench: Bench) -> None:
     with bench.breaker, pytest.raises(BreakerOpen, match="another call is trying it"):
         bench.breaker.__enter__()
     assert bench.breaker.state == "closed"
-    events = [record.data["fields"]["state"] for record in bench.take().kept["events"]]
-    assert events == ["open", "half-open", "closed"]
+    events = [record.data["fields"] for record in bench.take().kept["events"]]
+    assert [event["state"] for event in events] == ["open", "half-open", "closed"]
+    assert [event["reason"] for event in events[1:]] == [TRIES, ANSWERED]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 451])

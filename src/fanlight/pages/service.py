@@ -32,7 +32,10 @@ from fanlight.panels import (
 
 GONE = "No service of that name is declared, or was called in the time that is kept."
 NO_CALL = "It was not called in this time."
+TOO_SOON = "It was called, but for too short a time to draw."
 LISTED = 30
+ENOUGH_SECONDS = 60
+"""Seconds of a long step after which a rate can be told."""
 
 
 def _found(snapshot: Snapshot, view: View) -> Service | None:
@@ -163,13 +166,15 @@ def _course(snapshot: Snapshot, view: View) -> Course:
 
 
 def _rates(course: Course, amounts: list[int]) -> tuple[float | None, ...]:
-    """Amounts per second; a step of which little was watched, such as the open one, would look like a drop."""
+    """Amounts per second; those of a step of which little was watched, such as the open one, would be by chance."""
+    enough = min(course.step / 2, ENOUGH_SECONDS)
     watched = zip(amounts, course.widths, strict=False)
-    return tuple(amount / width if 2 * width >= course.step else None for amount, width in watched)
+    return tuple(amount / width if width >= enough else None for amount, width in watched)
 
 
 def _chart(course: Course, title: str, note: str, unit: Unit, lines: tuple[Line, ...]) -> TimeSeries:
     """A chart over the service's own axis."""
+    called = any(point.count for point in course.points)
     return TimeSeries(
         title=title,
         note=" · ".join(filter(None, (note, course.note))),
@@ -177,7 +182,7 @@ def _chart(course: Course, title: str, note: str, unit: Unit, lines: tuple[Line,
         step=float(course.step),
         lines=tuple(line for line in lines if any(value is not None for value in line.values)),
         unit=unit,
-        empty=NO_CALL,
+        empty=TOO_SOON if called else NO_CALL,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from fanlight import formats
 from fanlight.core import rules
 from fanlight.core.dependencies import breaker_state, cause, health_state, quiet, service_href, unwell, worst
 from fanlight.core.health import DOWN, HEALTHY
@@ -78,6 +77,7 @@ BREAKER_COLUMNS = (
     Column(name="since", title="Open since", unit="time", sort=False),
     Column(name="retry", title="Tries again", unit="time", sort=False),
     Column(name="on", title="Open on", sort=False),
+    Column(name="failed", title="Last failed", unit="time", sort=False),
     Column(name="why", title="Why", wide=True, sort=False),
 )
 
@@ -96,7 +96,7 @@ def breakers(snapshot: Snapshot, view: View) -> Table:
 
 def breaker_row(row: BreakerFigures) -> Row:
     """A breaker: its state over all instances, why, since when, and when it tries again."""
-    last = f"last failure {formats.moment(row.last_failure_at)}: {row.last_failure}" if row.last_failure_at else ""
+    last = f"last failure: {row.last_failure}" if row.last_failure else ""
     return Row(
         key=row.name,
         values=(
@@ -106,6 +106,7 @@ def breaker_row(row: BreakerFigures) -> Row:
             row.opened_at,
             row.retry_at if row.state == "open" else None,
             _open_on(row),
+            row.last_failure_at,
             row.reason or None,
         ),
         state=breaker_state(row.state),
@@ -209,7 +210,7 @@ def scores(snapshot: Snapshot, view: View) -> Bars:
             name=row.name,
             value=round(row.health.score),
             tone=TONES.get(health_state(row.health.status), "muted"),
-            detail=row.health.status,
+            detail=f"{row.health.status}, recovering" if row.health.recovering else row.health.status,
             href=service_href(row.name),
         )
         for row in snapshot.services

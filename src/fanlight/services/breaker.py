@@ -36,6 +36,10 @@ REASON_LIMIT: Final = 180
 BREAKERS: Final = "breakers"
 """The command and the action that change breakers."""
 
+TRIES: Final = "one call tries it again"
+ANSWERED: Final = "the call that tried it again was answered"
+"""Why a breaker is half-open, and why it closed by itself."""
+
 CHANGES: Final = ("trip", "reset")
 """What operators can do to a breaker."""
 
@@ -150,6 +154,7 @@ class Breaker:
 
     def _tell(self, before: core.State, after: core.State, reason: str) -> None:
         if before != after:
+            reason = TRIES if after == "half_open" else reason or ANSWERED
             self._told().event("breaker", {"name": self.name, "state": after.replace("_", "-"), "reason": reason})
 
     def _now(self) -> float:
