@@ -412,6 +412,17 @@ def test_without_the_extra_the_key_says_how_to_get_it(start: Start, folder: Path
     assert re.fullmatch(r"fanlight: .*needs textual.*\r\n", refused.rest())
 
 
+@pytest.mark.parametrize("plain", [True, False], ids=["ascii", "braille"])
+def test_a_terminal_without_braille_is_drawn_in_ascii(start: Start, plain: bool) -> None:
+    """TTY-4: with --ascii every character on the screen is one that any terminal has; without there are others."""
+    terminal = start(*SERVE, "--dashboard", *(["--ascii"] if plain else []), LC_ALL="C.UTF-8")
+    served(terminal)
+    terminal.until("theme", terminal.until("In flight", terminal.until(DRAWN).end()).end())
+    assert "".join(terminal.screen()).isascii() is plain
+    terminal.type("q")
+    assert terminal.end() == 0
+
+
 def test_several_workers_have_one_terminal(start: Start, eventually: Eventually) -> None:
     """TTY-2, X-2: with two workers the dashboard shows both, one that dies is replaced, and q ends all."""
     terminal = start(*SERVE, "--workers", "2", "--dashboard")

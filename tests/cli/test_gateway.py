@@ -5,12 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.cli.terminal import DRAWN, Start
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command, Running
@@ -35,6 +37,22 @@ def completed(address: str, model: str) -> tuple[int, Any]:
         return answer.status, json.loads(answer.read())
     finally:
         connection.close()
+
+
+def test_it_has_a_dashboard_in_its_terminal(start: Start, eventually: Eventually) -> None:
+    """TTY-1, TTY-3, TTY-7: the models' page says what fills it, then has a row with the tokens of a real answer."""
+    terminal = start("gateway", "--config", EXAMPLE, "--port", "0", "--dashboard")
+    address = terminal.until(r"dashboard at (http://[\d.:]+)/").group(1)
+    terminal.until("In flight", terminal.until(DRAWN).end())
+    terminal.type("\t" * 3)
+    eventually(lambda: any("No model has been called yet" in line for line in terminal.screen()))
+    status, answer = completed(address, "gpt-sim")
+    assert status == 200
+    usage = answer["usage"]
+    row = re.compile(rf"gpt-sim\S* .* {usage['prompt_tokens']} .*{usage['completion_tokens']} ")
+    eventually(lambda: any(row.search(line) for line in terminal.screen()))
+    terminal.type("\x1b")
+    assert terminal.end() == 0
 
 
 def test_the_example_is_right(command: Command) -> None:

@@ -36,8 +36,16 @@ Screen = Literal["none", "keys", "dashboard"]
 RUN_KEY: Final = "FANLIGHT_RUN_KEY"
 """The variable that tells a worker the key with which the terminal comes in as operator; made anew for each run."""
 
+PLAIN: Final = "fanlight.ascii"
+"""Where a command's context says that its terminal has no braille."""
+
 LEVELS: Final = ("critical", "error", "warning", "info", "debug", "trace")
 MOST_WORKERS: Final = 64
+
+
+def _plainly(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    """Remember how the dashboard is to be drawn, should it be."""
+    context.meta[PLAIN] = wanted
 
 
 def listening_options(port: int, *, workers: bool = True) -> Callable[[Decorated], Decorated]:
@@ -50,6 +58,13 @@ def listening_options(port: int, *, workers: bool = True) -> Callable[[Decorated
         for option in (
             click.option("--debug", is_flag=True, help="Show tracebacks of refusals, and debug lines of the server."),
             click.option("--keys/--no-keys", default=True, help="In a terminal: d shows the dashboard, q stops."),
+            click.option(
+                "--ascii",
+                is_flag=True,
+                expose_value=False,
+                callback=_plainly,
+                help="Draw it without braille, boxes.",
+            ),
             click.option("--dashboard", is_flag=True, help="Show the dashboard in this terminal at once."),
             *((crew,) if workers else ()),
             click.option(
@@ -244,7 +259,8 @@ def _attended(
     supervisor_end.socket.close()
     for each in sockets:
         each.close()
-    show = Screening(address, key, theme=table.load("service", {}).theme, ascii=only_ascii())
+    plain = only_ascii() or click.get_current_context().meta.get(PLAIN, False)
+    show = Screening(address, key, theme=table.load("service", {}).theme, ascii=plain)
     return Console(console_end, supervisor, show, at_once=screen == "dashboard").run()
 
 

@@ -267,6 +267,18 @@ def test_help_lists_the_keys_and_any_key_closes_it(source: SampleSource) -> None
     drive(source, script, (60, 15))
 
 
+def test_rows_that_stay_the_same_are_drawn_anew_in_a_new_size(source: SampleSource) -> None:
+    """TTY-4: after a resize the terminal is sent what the dashboard has: no row keeps the old width's end."""
+
+    async def script(app: TerminalDashboard, pilot: Any, clock: ManualClock) -> None:
+        for width, height in ((60, 15), (80, 24), (200, 60), (80, 24), (120, 40)):
+            await pilot.resize_terminal(width, height)
+            await until(pilot, lambda width=width, height=height: _fills(app, width, height))  # type: ignore[misc]
+            await until(pilot, lambda: [strip.text for strip in app.screen._compositor.render_strips()] == app.text())
+
+    drive(source, script)
+
+
 def test_it_follows_the_terminal_through_resizes(source: SampleSource) -> None:
     """TTY-4: every size from tiny to huge is filled exactly; below 60 x 15 there is a message and the log."""
 

@@ -84,6 +84,28 @@ def test_sorting_goes_through_the_columns() -> None:
     assert made.view.sort == "-n"
 
 
+def test_only_what_is_seen_is_sorted() -> None:
+    """TTY-3: with another panel enlarged s changes no table behind it."""
+    table = Table(columns=(Column(name="n", title="N", unit="integer"),), rows=(), sortable=True, sorted="-n")
+    slots = (SlotDocument(name="t", panel=table), *every_kind().slots)
+    made = desk(msgspec.structs.replace(every_kind(), slots=slots))
+    made.enlarged = next(name for name in made.sheet.numbers if name != "t")
+    assert press(made, "s") is None
+    assert "can be sorted" in footer(made)
+    made.enlarged = "t"
+    assert press(made, "s") == Effect("fetch")
+
+
+def test_words_to_filter_by_are_seen_while_they_are_typed() -> None:
+    """TTY-2: where no log is in sight, on another page or behind an enlarged panel, it comes, and Esc lets it go."""
+    made = desk()
+    assert made.log_room == 0
+    press(made, "2", "slash", "m")
+    assert "filter: m" in "".join(text for row in frame(made, 120, 40, 0.0).log for text, _ in row)
+    press(made, "enter", "escape")
+    assert not made.log_alone
+
+
 def test_a_page_without_a_sortable_table_says_so() -> None:
     """TTY-3: a key never does nothing in silence."""
     made = desk(msgspec.structs.replace(every_kind(), slots=()))

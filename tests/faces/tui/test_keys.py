@@ -47,8 +47,11 @@ def test_the_keys_asked_for_are_there() -> None:
 
 def test_help_and_footer_are_made_of_the_table() -> None:
     """TTY-2: what help lists is what there is; without a log to leave for, d is not offered."""
-    assert len(Help(True).rows) == len(keys.KEYS)
-    assert len(Help(False).rows) == len(keys.KEYS) - 1
+    assert len(Help(True).keys) == len(keys.KEYS)
+    assert len(Help(False).keys) == len(keys.KEYS) - 1
+    for cells in (54, 74):
+        shown = "".join(text for line in Help(True).body(cells, Look()) for text, _ in line)
+        assert "…" not in shown, "at 60 and at 80 columns every word of it can be read"
     assert ("d", "logs") in keys.hints(toggles=True)
     assert ("d", "logs") not in keys.hints(toggles=False)
 

@@ -14,6 +14,7 @@ from fanlight import panels as vocabulary
 from fanlight.faces.tui.cells import line_width
 from fanlight.faces.tui.kinds import KINDS, LABEL, Label
 from fanlight.faces.tui.kinds.chart import nice
+from fanlight.faces.tui.kinds.listing import log_lines
 from fanlight.faces.tui.look import ASCII, UNICODE, Look
 from fanlight.panels import (
     ActionButton,
@@ -249,6 +250,16 @@ def test_log_lines_have_all_their_parts() -> None:
     log = Log(lines=(line,))
     assert full(log, 120) == ["00:04:01.000 WARNING  chat.storage         storage.py:17      nearly⏎full"]
     assert full(log, 60) == ["00:04:01 WARN  chat.storage storage.py:17  nearly⏎full"]
+
+
+@pytest.mark.parametrize("cells", [58, 80, 130])
+def test_no_letter_of_a_long_log_line_is_lost(cells: int) -> None:
+    """TTY-3: where lines are shown whole they are so at every width, the narrowest too, and fit in it."""
+    words = " ".join(f"word{number}" for number in range(30))
+    line = LogLine(key="1", at=NOW, level="INFO", logger="chat.api", message=f"{words}\nsecond", source="routes.py:128")
+    drawn = log_lines(line, cells, LOOK)
+    assert max(map(line_width, drawn)) <= cells
+    assert "".join(row[-1][0] for row in drawn) == f"{words}second"
 
 
 def test_spans_stand_at_their_times() -> None:

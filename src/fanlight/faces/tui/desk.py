@@ -307,6 +307,9 @@ class Desk:
         self.log_alone, self.enlarged = not self.log_alone, ""
 
     def do_filter(self) -> None:
+        """Type words; where no log is to be seen, it comes."""
+        if self.log_room <= 0:
+            self.log_alone, self.enlarged = True, ""
         self.prompt = self.backlog.words
 
     def do_pause(self) -> None:
@@ -316,7 +319,9 @@ class Desk:
             self.take(self.fresh, self.now)
 
     def _sortable(self) -> Table | None:
-        panels = [slot.panel for slot in self.document.slots] if self.document else []
+        """The page's table that is sorted; of an enlarged panel only that one."""
+        slots = self.document.slots if self.document else ()
+        panels = [slot.panel for slot in slots if self.enlarged in ("", slot.name)]
         return next((panel for panel in panels if isinstance(panel, Table) and panel.sortable), None)
 
     def do_sort(self) -> Effect | None:
@@ -324,7 +329,7 @@ class Desk:
         table = self._sortable()
         columns = [column for column in table.columns if column.sort and column.title] if table else []
         if not table or not columns:
-            self.say("No table of this page can be sorted.")
+            self.say("There is no table here that can be sorted.")
             return None
         names = [column.name for column in columns]
         sorted_by = (self.view.sort or table.sorted).lstrip("-")
@@ -336,7 +341,7 @@ class Desk:
         table = self._sortable()
         applied = self.view.sort or (table.sorted if table else "")
         if not table or not applied:
-            self.say("No table of this page can be sorted.")
+            self.say("There is no table here that can be sorted.")
             return None
         return self._changed(sort=applied[1:] if applied.startswith("-") else f"-{applied}")
 

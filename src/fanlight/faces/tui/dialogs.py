@@ -100,18 +100,21 @@ class Help(Dialog):
 
     def __init__(self, toggles: bool) -> None:
         super().__init__()
-        shown = [key for key in KEYS if toggles or not key.toggles]
-        names = max(width(key.shown) for key in shown)
-        self.rows: list[Line] = [((fit(key.shown, names), "accent"), (f"  {key.words}", "text")) for key in shown]
+        self.keys = [key for key in KEYS if toggles or not key.toggles]
 
     def press(self, key: str, character: str | None) -> Step:
         if key not in BACKWARD | FORWARD:
             return Step()
-        self.top = min(max(self.top + (1 if key in FORWARD else -1), 0), len(self.rows) - 1)
+        self.top = max(self.top + (1 if key in FORWARD else -1), 0)
         return Step(self)
 
     def body(self, cells: int, look: Look) -> list[Line]:
-        return self.rows
+        names = max(width(key.shown) for key in self.keys) + 2
+        lines: list[Line] = []
+        for key in self.keys:
+            for place, line in enumerate(wrapped(key.words, cells - names, "text", 3)):
+                lines.append(((fit("" if place else key.shown, names), "accent"), *line))
+        return lines
 
 
 class Told(Dialog):

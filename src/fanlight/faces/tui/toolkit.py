@@ -129,8 +129,9 @@ class Lines(Widget):
         return known
 
     def on_resize(self) -> None:
-        """Rows are as wide as the widget."""
+        """Rows are as wide as the widget; those that Textual has drawn meanwhile are as wide as it was before."""
         self._strips.clear()
+        self.refresh()
 
     def _safe(self, text: str) -> str:
         shown = text if text.isprintable() else clean(text)

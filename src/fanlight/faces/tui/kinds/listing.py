@@ -19,6 +19,7 @@ FOLDS: Final = 40
 """Lines that one log line takes at most."""
 
 LEAST_MESSAGE: Final = 20
+LEAST_INDENT: Final = 4
 DEPTH: Final = 8
 SHORT: Final = {"WARNING": "WARN", "CRITICAL": "CRIT"}
 
@@ -52,11 +53,15 @@ def log_line(line: LogLine, cells: int, look: Look) -> Line:
 
 
 def log_lines(line: LogLine, cells: int, look: Look) -> list[Line]:
-    """As `log_line` with all of the message, on as many lines as it takes, at most FOLDS."""
+    """As `log_line` with all of the message, on as many lines as it takes, at most FOLDS; they are indented less where
+    they would have next to no room."""
     head, taken, role = _log_head(line, cells, look)
-    room = max(cells - taken, LEAST_MESSAGE)
-    pieces = [piece for text in line.message.split("\n") for piece in folded(clean(text), room)][:FOLDS]
-    return [(*head, (pieces[0], role)), *(((" " * taken, "text"), (piece, role)) for piece in pieces[1:])]
+    indent = taken if cells - taken >= LEAST_MESSAGE else LEAST_INDENT
+    text, *more = map(clean, line.message.split("\n"))
+    first = next(folded(text, max(cells - taken, 1)))
+    texts = [*([text[len(first) :]] if len(first) < len(text) else []), *more]
+    pieces = [piece for text in texts for piece in folded(text, max(cells - indent, 1))]
+    return [(*head, (first, role)), *(((" " * indent, "text"), (piece, role)) for piece in pieces[: FOLDS - 1])]
 
 
 def _log_head(line: LogLine, cells: int, look: Look) -> tuple[Line, int, str]:
