@@ -122,6 +122,10 @@ def report(names: list[str], found: Found, *, judge: bool) -> int:
         if (name, 32, False) in found
     ]
     print()
+    for stream in (False, True):
+        used = paired(32, stream, "cpu", "bare pass-through", lambda ours, theirs: theirs / ours)
+        named = "streams" if stream else "requests"
+        print(f"{f'c32 {named} per CPU second against the bare':<48}{used:>8.2f}   whatever else the machine does")
     missed = 0
     for name, value, budget, least in budgets:
         kept = value >= budget if least else value <= budget

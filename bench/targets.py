@@ -144,7 +144,7 @@ def running(target: Target) -> Iterator[psutil.Process | None]:
         start_new_session=True,
     )  # fmt: skip
     try:
-        for _ in range(1_200):
+        for _ in range(2_400):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", target.port), 1):
                 break
             time.sleep(0.05)

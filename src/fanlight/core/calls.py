@@ -40,6 +40,8 @@ KIND_LIMIT: Final = 1_000
 TOKEN_TYPES: Final = ("input", "output", "cached", "reasoning")
 """What tokens of a model are counted by; input includes cached, output includes reasoning."""
 
+_TOKENS: Final = tuple((kind, f"{kind}_tokens", f"gen_ai.tokens.{kind}") for kind in TOKEN_TYPES)
+
 USAGES: Final = ("exact", "partial", "estimated", "unknown")
 """How well the tokens of a call are known."""
 
@@ -211,12 +213,13 @@ class CallFold:
             frame.series.setdefault(FAMILY, {}).setdefault(key, Cell(COST_UNIT)).record(cost)
 
     def _tokens(self, key: Key, said: dict[str, Any], frame: Frame) -> None:
-        found = {kind: _amount(said.get(f"{kind}_tokens"), 1.0) for kind in TOKEN_TYPES}
-        for kind, tokens in found.items():
+        known = False
+        for kind, attribute, counter in _TOKENS:
+            tokens = _amount(said.get(attribute), 1.0)
             if tokens is not None:
+                known = True
                 self._cell("model_tokens", (*key, kind), frame, 1.0).record(tokens)
-                _increase(frame, f"gen_ai.tokens.{kind}", tokens)
-        known = any(tokens is not None for tokens in found.values())
+                _increase(frame, counter, tokens)
         usage = said.get("usage") or ("exact" if known else "unknown")
         _increase(frame, f"gen_ai.usage.{usage if usage in USAGES else 'unknown'}", 1)
 
@@ -229,6 +232,8 @@ def _ids(kept: Any, kind: str, claims: str) -> dict[str, str]:
 
 def _amount(value: Any, unit: float) -> int | None:
     """A number of the application's as whole units; None for what is none."""
+    if value is None:
+        return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         return None
     amount = round(value / unit)

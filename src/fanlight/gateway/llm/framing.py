@@ -69,9 +69,10 @@ class Events(Lines):
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The data of the events that end in this chunk."""
-        if not self._size and chunk.startswith(b"data: {") and chunk.endswith(b"}\n\n"):
-            events = chunk[6:-2].split(b"\n\ndata: ")
-            if chunk.count(b"\n") == 2 * len(events) and b"[DONE]" not in events:
+        if not self._size and chunk.startswith(b"data: {"):
+            told = chunk.removesuffix(b"data: [DONE]\n\n")
+            events = told[6:-2].split(b"\n\ndata: ")
+            if told.endswith(b"}\n\n") and told.count(b"\n") == 2 * len(events) and DONE not in events:
                 return events  # whole events of one line each: what most packets are
         return [data for line in self.cut(chunk) if line.startswith(b"data:") and (data := line[5:].strip()) != DONE]
 
@@ -90,8 +91,8 @@ class UsageFilter:
 
     def feed(self, chunk: bytes) -> bytes:
         """What of the bytes so far may be passed on."""
-        if not self._held and not self._passing and b'"usage"' not in chunk and chunk.endswith(b"\n\n"):
-            return chunk
+        if not self._held and not self._passing and chunk.endswith(b"\n\n"):
+            return self._without(chunk)
         data = self._held + chunk
         cut = max(data.rfind(b"\n\n") + 2, data.rfind(b"\r\n\r\n") + 4 if b"\r" in data else 0)
         if cut < 2:
@@ -123,15 +124,18 @@ class UsageFilter:
         return self.rest()
 
     def _without(self, whole: bytes) -> bytes:
-        if b'"usage"' not in whole or whole.count(b'"usage"') == whole.count(b'"usage":null'):
+        if b'"usage"' not in whole:
             return whole
         kept, begin, low = [], 0, 0
-        while (at := whole.find(b'"usage"', low)) >= 0:
-            before = (whole.rfind(end, low, at) + len(end) for end in (b"\n\n", b"\n\r\n") if end in whole[low:at])
-            first, blank = max(before, default=low), _BLANK.search(whole, at)
+        for found in _USAGE.finditer(whole):
+            if found.start() < low:
+                continue
+            first = _end_of(b"\n\n", whole, low, found.start())
+            if b"\r" in whole:
+                first = max(first, _end_of(b"\n\r\n", whole, low, found.start()))
+            blank = _BLANK.search(whole, found.end())
             low = blank.end() if blank else len(whole)
-            event = whole[first:low]
-            if _USAGE.search(event) and _only_usage(event):
+            if _only_usage(whole[first:low]):
                 kept.append(whole[begin:first])
                 begin = low
         return b"".join(kept) + whole[begin:]
@@ -143,6 +147,12 @@ class _Chunk(msgspec.Struct):
 
 
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
+
+
+def _end_of(sought: bytes, data: bytes, low: int, high: int) -> int:
+    """Where the last of these ends between two places, the lower place where there is none."""
+    found = data.rfind(sought, low, high)
+    return low if found < 0 else found + len(sought)
 
 
 def _only_usage(event: bytes) -> bool:
