@@ -124,6 +124,24 @@ class Hostile:
         await writer.drain()
         return False
 
+    async def half_a_chunk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """A chunk that is announced longer than what comes of it: two events of three."""
+        writer.write(HEAD + chunked(EVENT) + chunked(EVENT * 3)[: -len(EVENT) - 2])
+        await writer.drain()
+        return False
+
+    async def no_chunk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """What should be the length of a chunk is no number."""
+        writer.write(HEAD + chunked(EVENT * 2) + b"zzz\r\n" + EVENT)
+        await writer.drain()
+        return False
+
+    async def no_events(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """A stream of bytes that are no events, and no text."""
+        writer.write(HEAD + chunked(b"\x00\xff data: [[[\n\ndata: {no json}\n\n") + chunked(b""))
+        await writer.drain()
+        return True
+
     async def half_a_document(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         writer.write(plain("200 OK", WHOLE)[:-30])
         await writer.drain()
