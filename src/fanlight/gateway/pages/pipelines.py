@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fanlight import formats
 from fanlight.gateway.pipelines import Pipelines, does
@@ -44,31 +44,40 @@ RUN_COLUMNS: Final = (
 
 def declare(dashboard: Fanlight, pipelines: Pipelines) -> None:
     """Add the page."""
+    dashboard.page("Pipelines", name="pipelines", every=EVERY_SECONDS)(PipelinesPage(dashboard, pipelines).slots)
 
-    def read() -> tuple[list[Run], dict[str, float | None]]:
-        book = pipelines.book
-        return book.recent(limit=RUNS_SHOWN), {
-            name: pipelines.next_run(name, book.scheduled(name)) for name in pipelines.wanted
-        }
 
-    def actions(snapshot: Snapshot, view: View) -> Panel:
-        offered = dashboard.slot("actions").build(snapshot, view)
-        names = {f"actions/{action_name(name)}" for name in pipelines.wanted}
-        buttons = tuple(button for button in getattr(offered, "buttons", ()) if button.action in names)
-        return Actions(title="Run", note="what an operator can start", buttons=buttons, empty=NONE)
+class PipelinesPage:
+    """The panels of the page, from the book of runs."""
 
-    async def all_pipelines() -> Sequence[Any]:
-        runs, due = await asyncio.to_thread(read)
-        table, last = pipelines_table(pipelines.wanted, runs, due), runs[0] if runs else None
+    def __init__(self, dashboard: Fanlight, pipelines: Pipelines) -> None:
+        self._dashboard = dashboard
+        self._pipelines = pipelines
+
+    async def slots(self) -> Sequence[Slot]:
+        """The page."""
+        runs, due = await asyncio.to_thread(self._read)
+        table, last = pipelines_table(self._pipelines.wanted, runs, due), runs[0] if runs else None
         return [
-            Slot(name="pipelines", build=lambda snapshot, view: table, span=12),
-            Slot(name="pipelines-run", build=actions, span=4),
+            Slot(name="pipelines", build=lambda snapshot, view: table),
+            Slot(name="pipelines-run", build=self._buttons, span=4),
             Slot(name="pipelines-steps", build=lambda snapshot, view: steps(last, snapshot.at), span=8),
-            Slot(name="pipelines-result", build=lambda snapshot, view: result(last), span=12),
-            Slot(name="pipelines-runs", build=lambda snapshot, view: runs_table(runs, snapshot.at), span=12),
+            Slot(name="pipelines-result", build=lambda snapshot, view: result(last)),
+            Slot(name="pipelines-runs", build=lambda snapshot, view: runs_table(runs, snapshot.at)),
         ]
 
-    dashboard.page("Pipelines", name="pipelines", every=EVERY_SECONDS)(all_pipelines)
+    def _read(self) -> tuple[list[Run], dict[str, float | None]]:
+        """The newest runs, and when the schedule runs each pipeline next."""
+        book, pipelines = self._pipelines.book, self._pipelines
+        due = {name: pipelines.next_run(name, book.scheduled(name)) for name in pipelines.wanted}
+        return book.recent(limit=RUNS_SHOWN), due
+
+    def _buttons(self, snapshot: Snapshot, view: View) -> Panel:
+        """Those of the quick actions that run a pipeline, with what became of them."""
+        offered = self._dashboard.slot("actions").build(snapshot, view)
+        names = {f"actions/{action_name(name)}" for name in self._pipelines.wanted}
+        buttons = tuple(button for button in getattr(offered, "buttons", ()) if button.action in names)
+        return Actions(title="Run", note="what an operator can start", buttons=buttons, empty=NONE)
 
 
 def pipelines_table(wanted: Mapping[str, Pipeline], runs: Sequence[Run], due: Mapping[str, float | None]) -> Table:
