@@ -38,7 +38,10 @@ RESULT_LIMIT: Final = 100_000
 """Characters of a step's result that later steps are given."""
 
 SAID_LIMIT: Final = 2_000
-"""Characters of a result that are kept of each step and each run."""
+"""Characters of a step's result that are kept with its run."""
+
+KEPT_LIMIT: Final = 20_000
+"""Characters of a run's result that are kept."""
 
 INPUT_LIMIT: Final = 2_000
 """Characters of one input."""
@@ -216,7 +219,7 @@ class _Course:
         except PipelineError as error:
             result = str(error)
         finally:  # also when it is cancelled
-            await asyncio.shield(self._keep(status=status, ended=self._pipelines.now(), result=result[:SAID_LIMIT]))
+            await asyncio.shield(self._keep(status=status, ended=self._pipelines.now(), result=result[:KEPT_LIMIT]))
             self._tell()
         return self._run
 

@@ -11,6 +11,7 @@ from fanlight.gateway.pipelines import Pipelines, does
 from fanlight.gateway.runbook import Run
 from fanlight.gateway.schema import Pipeline, action_name
 from fanlight.panels import Actions, Column, Panel, Row, Slot, Span, State, Table, Text, View, Waterfall
+from fanlight.services.wording import said
 from fanlight.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 EVERY_SECONDS: Final = 1.0
 RUNS_SHOWN: Final = 30
 SAID_SHOWN: Final = 300
+RESULT_SHOWN: Final = 5_000
 NONE: Final = "The configuration has no pipeline; [pipelines.NAME] adds one."
 NO_RUN: Final = "No pipeline has run yet."
 STATES: Final[Mapping[str, State]] = {"success": "ok", "error": "error", "running": "warn", "waiting": "idle"}
@@ -121,8 +123,8 @@ def _run(run: Run, now: float) -> Row:
         _step(run),
     )
     told = ", ".join(f"{name} {value[:60]}" for name, value in run.input.items())
-    said = " · ".join(filter(None, (" ".join(run.result[:SAID_SHOWN].split()), told)))
-    return Row(key=run.run, values=values, state=STATES[run.status], detail=said)
+    detail = " · ".join(filter(None, (" ".join(run.result.split()), told)))
+    return Row(key=run.run, values=values, state=STATES[run.status], detail=said(detail, SAID_SHOWN))
 
 
 def _step(run: Run) -> str:
@@ -143,7 +145,7 @@ def steps(run: Run | None, now: float) -> Waterfall:
         took = whole - start if step.seconds is None else step.seconds
         state: State = "" if step.status == "success" else STATES[step.status]
         spans.append(Span(name=f"{step.name}: {step.does}", start=start, duration=max(took, 0.0), state=state,
-                          detail=step.said[:SAID_SHOWN]))  # fmt: skip
+                          detail=said(step.said, SAID_SHOWN)))  # fmt: skip
         start += took
     status = "running" if run.status == "running" else f"{run.status} in {formats.phrase(whole, 'seconds')}"
     return Waterfall(
@@ -156,5 +158,5 @@ def result(run: Run | None) -> Text:
     if run is None:
         return Text(title="Result", empty=NO_RUN)
     told = ", ".join(f"{name} {value}" for name, value in run.input.items())
-    note = f"of {run.pipeline}" + (f" with {told[:SAID_SHOWN]}" if told else "")
-    return Text(title="Result", note=note, text=run.result, empty="It is running.")
+    note = f"of {run.pipeline}" + (f" with {said(told, SAID_SHOWN)}" if told else "")
+    return Text(title="Result", note=note, text=said(run.result, RESULT_SHOWN), empty="It is running.")
