@@ -95,12 +95,15 @@ class Routes:
         except Busy as error:
             await refuse(send, 409, "running", str(error))
         else:
-            await asyncio.wait((task,), timeout=ANSWER_SECONDS)
-            ended = task.done() and not task.cancelled()
-            run: Run | None = (
-                task.result() if ended else await asyncio.to_thread(self._pipelines.book.find, name, task.get_name())
-            )
-            await answer(send, 200 if ended else 202, msgspec.json.encode(run))
+            await self._answer(name, task, send)
+
+    async def _answer(self, name: str, task: asyncio.Task[Run], send: Send) -> None:
+        """The run as it ended, or as it stands after a while."""
+        await asyncio.wait((task,), timeout=ANSWER_SECONDS)
+        ended = task.done() and not task.cancelled()
+        find = self._pipelines.book.find
+        run = task.result() if ended else await asyncio.to_thread(find, name, task.get_name())
+        await answer(send, 200 if ended else 202, msgspec.json.encode(run))
 
 
 def is_below(path: str) -> bool:

@@ -9,7 +9,7 @@ import logging
 import re
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -38,7 +38,10 @@ RESULT_LIMIT: Final = 100_000
 """Characters of a step's result that later steps are given."""
 
 SAID_LIMIT: Final = 2_000
-"""Characters of a result that are kept of each step and each run."""
+"""Characters of a step's result that are kept with its run."""
+
+KEPT_LIMIT: Final = 20_000
+"""Characters of a run's result that are kept."""
 
 INPUT_LIMIT: Final = 2_000
 """Characters of one input."""
@@ -197,9 +200,7 @@ class Pipelines:
 class _Course:
     """One run under way."""
 
-    def __init__(
-        self, pipelines: Pipelines, parts: Parts, dashboard: Fanlight, run: Run, pipeline: Pipeline
-    ) -> None:  # fmt: skip
+    def __init__(self, pipelines: Pipelines, parts: Parts, dashboard: Fanlight, run: Run, pipeline: Pipeline) -> None:
         self._pipelines = pipelines
         self._book = pipelines.book
         self._parts = parts
@@ -218,26 +219,32 @@ class _Course:
         except PipelineError as error:
             result = str(error)
         finally:  # also when it is cancelled
-            await asyncio.shield(self._keep(status=status, ended=self._pipelines.now(), result=result[:SAID_LIMIT]))
+            await asyncio.shield(self._keep(status=status, ended=self._pipelines.now(), result=result[:KEPT_LIMIT]))
             self._tell()
         return self._run
 
     async def _steps(self) -> str:
+        """Run one after the other; what the last gave."""
         results, said = dict(self._run.input), ""
-        for place_, step in enumerate(self._pipeline.steps):
-            label = self._run.steps[place_].name
-            progress(place_, len(self._pipeline.steps), f"step {label}")
-            await self._keep_step(place_, status="running")
-            began = self._pipelines.now()
-            try:
-                said = results[label] = await self._step(label, step, results)
-            except BaseException as error:
-                why = str(error) if isinstance(error, FanlightError) else "stopped"
-                await self._keep_step(place_, status="error", seconds=self._pipelines.now() - began, said=why[:500])
-                raise
-            await self._keep_step(
-                place_, status="success", seconds=self._pipelines.now() - began, said=said[:SAID_LIMIT]
-            )
+        for number, step in enumerate(self._pipeline.steps):
+            label = self._run.steps[number].name
+            progress(number, len(self._pipeline.steps), f"step {label}")
+            said = results[label] = await self._timed(number, label, step, results)
+        return said
+
+    async def _timed(self, number: int, label: str, step: Step, results: dict[str, str]) -> str:
+        await self._keep_step(number, status="running")
+        began = self._pipelines.now()
+        status, said = "error", "it was stopped"
+        try:
+            said = await self._step(label, step, results)
+            status = "success"
+        except FanlightError as error:
+            said = str(error)
+            raise
+        finally:
+            seconds = self._pipelines.now() - began
+            await asyncio.shield(self._keep_step(number, status=status, seconds=seconds, said=said[:SAID_LIMIT]))
         return said
 
     async def _keep_step(self, number: int, **changes: Any) -> None:
@@ -326,13 +333,12 @@ def _seconds(run: Run) -> float:
 
 def _signature(pipeline: Pipeline) -> inspect.Signature:
     """What its action takes: a text for each input, one without a usual value required."""
-    empty: Callable[[str], Any] = lambda usual: usual or inspect.Parameter.empty  # noqa: E731 - typed once
-    return inspect.Signature(
-        [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=empty(usual), annotation=str)
-            for name, usual in pipeline.input.items()
-        ]
-    )
+    return inspect.Signature([_parameter(name, usual) for name, usual in pipeline.input.items()])
+
+
+def _parameter(name: str, usual: str) -> inspect.Parameter:
+    default = usual or inspect.Parameter.empty
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=str)
 
 
 def filled(value: Any, results: dict[str, str]) -> Any:

@@ -27,6 +27,11 @@ CREATE TABLE IF NOT EXISTS runs (
 );
 CREATE INDEX IF NOT EXISTS by_pipeline ON runs (pipeline, began);
 """
+_PRUNE: Final = """
+DELETE FROM runs WHERE id IN (
+    SELECT id FROM runs WHERE pipeline = ? ORDER BY began DESC, rowid DESC LIMIT -1 OFFSET ?
+)
+"""
 
 
 class StepRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,8 +79,7 @@ class Runbook:
                 return False
             row = (run.run, run.pipeline, run.began, now, run.cause, msgspec.json.encode(run))
             self._rows.execute("INSERT INTO runs VALUES (?, ?, ?, ?, 1, ?, ?)", row)
-            old = "SELECT id FROM runs WHERE pipeline = ? ORDER BY began DESC, rowid DESC LIMIT -1 OFFSET ?"
-            self._rows.execute(f"DELETE FROM runs WHERE id IN ({old})", (run.pipeline, KEPT))  # noqa: S608 - constant
+            self._rows.execute(_PRUNE, (run.pipeline, KEPT))
             return True
 
     def keep(self, run: Run) -> None:

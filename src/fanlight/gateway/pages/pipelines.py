@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fanlight import formats
 from fanlight.gateway.pipelines import Pipelines, does
 from fanlight.gateway.runbook import Run
 from fanlight.gateway.schema import Pipeline, action_name
 from fanlight.panels import Actions, Column, Panel, Row, Slot, Span, State, Table, Text, View, Waterfall
+from fanlight.services.wording import said
 from fanlight.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 EVERY_SECONDS: Final = 1.0
 RUNS_SHOWN: Final = 30
 SAID_SHOWN: Final = 300
+RESULT_SHOWN: Final = 5_000
 NONE: Final = "The configuration has no pipeline; [pipelines.NAME] adds one."
 NO_RUN: Final = "No pipeline has run yet."
 STATES: Final[Mapping[str, State]] = {"success": "ok", "error": "error", "running": "warn", "waiting": "idle"}
@@ -44,31 +46,40 @@ RUN_COLUMNS: Final = (
 
 def declare(dashboard: Fanlight, pipelines: Pipelines) -> None:
     """Add the page."""
+    dashboard.page("Pipelines", name="pipelines", every=EVERY_SECONDS)(PipelinesPage(dashboard, pipelines).slots)
 
-    def read() -> tuple[list[Run], dict[str, float | None]]:
-        book = pipelines.book
-        return book.recent(limit=RUNS_SHOWN), {
-            name: pipelines.next_run(name, book.scheduled(name)) for name in pipelines.wanted
-        }
 
-    def actions(snapshot: Snapshot, view: View) -> Panel:
-        offered = dashboard.slot("actions").build(snapshot, view)
-        names = {f"actions/{action_name(name)}" for name in pipelines.wanted}
-        buttons = tuple(button for button in getattr(offered, "buttons", ()) if button.action in names)
-        return Actions(title="Run", note="what an operator can start", buttons=buttons, empty=NONE)
+class PipelinesPage:
+    """The panels of the page, from the book of runs."""
 
-    async def all_pipelines() -> Sequence[Any]:
-        runs, due = await asyncio.to_thread(read)
-        table, last = pipelines_table(pipelines.wanted, runs, due), runs[0] if runs else None
+    def __init__(self, dashboard: Fanlight, pipelines: Pipelines) -> None:
+        self._dashboard = dashboard
+        self._pipelines = pipelines
+
+    async def slots(self) -> Sequence[Slot]:
+        """The page."""
+        runs, due = await asyncio.to_thread(self._read)
+        table, last = pipelines_table(self._pipelines.wanted, runs, due), runs[0] if runs else None
         return [
-            Slot(name="pipelines", build=lambda snapshot, view: table, span=12),
-            Slot(name="pipelines-run", build=actions, span=4),
+            Slot(name="pipelines", build=lambda snapshot, view: table),
+            Slot(name="pipelines-run", build=self._buttons, span=4),
             Slot(name="pipelines-steps", build=lambda snapshot, view: steps(last, snapshot.at), span=8),
-            Slot(name="pipelines-result", build=lambda snapshot, view: result(last), span=12),
-            Slot(name="pipelines-runs", build=lambda snapshot, view: runs_table(runs, snapshot.at), span=12),
+            Slot(name="pipelines-result", build=lambda snapshot, view: result(last)),
+            Slot(name="pipelines-runs", build=lambda snapshot, view: runs_table(runs, snapshot.at)),
         ]
 
-    dashboard.page("Pipelines", name="pipelines", every=EVERY_SECONDS)(all_pipelines)
+    def _read(self) -> tuple[list[Run], dict[str, float | None]]:
+        """The newest runs, and when the schedule runs each pipeline next."""
+        book, pipelines = self._pipelines.book, self._pipelines
+        due = {name: pipelines.next_run(name, book.scheduled(name)) for name in pipelines.wanted}
+        return book.recent(limit=RUNS_SHOWN), due
+
+    def _buttons(self, snapshot: Snapshot, view: View) -> Panel:
+        """Those of the quick actions that run a pipeline, with what became of them."""
+        offered = self._dashboard.slot("actions").build(snapshot, view)
+        names = {f"actions/{action_name(name)}" for name in self._pipelines.wanted}
+        buttons = tuple(button for button in getattr(offered, "buttons", ()) if button.action in names)
+        return Actions(title="Run", note="what an operator can start", buttons=buttons, empty=NONE)
 
 
 def pipelines_table(wanted: Mapping[str, Pipeline], runs: Sequence[Run], due: Mapping[str, float | None]) -> Table:
@@ -112,8 +123,8 @@ def _run(run: Run, now: float) -> Row:
         _step(run),
     )
     told = ", ".join(f"{name} {value[:60]}" for name, value in run.input.items())
-    said = " · ".join(filter(None, (" ".join(run.result[:SAID_SHOWN].split()), told)))
-    return Row(key=run.run, values=values, state=STATES[run.status], detail=said)
+    detail = " · ".join(filter(None, (" ".join(run.result.split()), told)))
+    return Row(key=run.run, values=values, state=STATES[run.status], detail=said(detail, SAID_SHOWN))
 
 
 def _step(run: Run) -> str:
@@ -134,7 +145,7 @@ def steps(run: Run | None, now: float) -> Waterfall:
         took = whole - start if step.seconds is None else step.seconds
         state: State = "" if step.status == "success" else STATES[step.status]
         spans.append(Span(name=f"{step.name}: {step.does}", start=start, duration=max(took, 0.0), state=state,
-                          detail=step.said[:SAID_SHOWN]))  # fmt: skip
+                          detail=said(step.said, SAID_SHOWN)))  # fmt: skip
         start += took
     status = "running" if run.status == "running" else f"{run.status} in {formats.phrase(whole, 'seconds')}"
     return Waterfall(
@@ -147,5 +158,5 @@ def result(run: Run | None) -> Text:
     if run is None:
         return Text(title="Result", empty=NO_RUN)
     told = ", ".join(f"{name} {value}" for name, value in run.input.items())
-    note = f"of {run.pipeline}" + (f" with {told[:SAID_SHOWN]}" if told else "")
-    return Text(title="Result", note=note, text=run.result, empty="It is running.")
+    note = f"of {run.pipeline}" + (f" with {said(told, SAID_SHOWN)}" if told else "")
+    return Text(title="Result", note=note, text=said(run.result, RESULT_SHOWN), empty="It is running.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import msgspec
@@ -53,33 +53,48 @@ TOOL_COLUMNS: Final = (
 
 def declare(dashboard: Fanlight, servers: Servers) -> None:
     """Add the page."""
+    dashboard.page("MCP servers", name="mcp", every=EVERY_SECONDS)(ServersPage(dashboard, servers).slots)
 
-    def states(memory: Mapping[int, int]) -> Slot:
-        return Slot(
-            name="mcp-servers",
-            build=lambda snapshot, view: servers_table(servers.board.statuses(), memory, snapshot.at),
-        )
 
-    def restarts(snapshot: Snapshot, view: View) -> Panel:
-        offered = dashboard.slot("actions").build(snapshot, view)
-        names = {f"actions/restart/{quote(name, safe='')}" for name in servers.tools.names}
+class ServersPage:
+    """The panels of the page; what they say of states is live, memory is read now and then."""
+
+    def __init__(self, dashboard: Fanlight, servers: Servers) -> None:
+        self._dashboard = dashboard
+        self._servers = servers
+
+    async def slots(self) -> Sequence[Slot]:
+        """The page."""
+        memory = await asyncio.to_thread(memory_of, self._servers.board.statuses())
+        return [
+            Slot(name="mcp-servers", build=lambda snapshot, view: self._states(memory, snapshot)),
+            Slot(name="mcp-actions", build=self._restarts),
+            Slot(name="mcp-tools", build=lambda snapshot, view: self._tools(snapshot)),
+            self._dashboard.slot("slowest-operations", span=6),
+            Slot(name="mcp-failed", build=self._failed, span=6),
+        ]
+
+    def _states(self, memory: Mapping[int, int], snapshot: Snapshot) -> Panel:
+        return servers_table(self._servers.board.statuses(), memory, snapshot.at)
+
+    def _tools(self, snapshot: Snapshot) -> Panel:
+        return tools_table(snapshot, self._servers.board.statuses())
+
+    def _restarts(self, snapshot: Snapshot, view: View) -> Panel:
+        """Those of the quick actions that restart a server, with what became of them."""
+        offered = self._dashboard.slot("actions").build(snapshot, view)
+        names = {f"actions/restart/{quote(name, safe='')}" for name in self._servers.tools.names}
         buttons = tuple(button for button in getattr(offered, "buttons", ()) if button.action in names)
         return Actions(title="Actions", buttons=buttons, empty=NONE)
 
-    def tools(snapshot: Snapshot, view: View) -> Panel:
-        return tools_table(snapshot, servers.board.statuses())
-
-    async def mcp_servers() -> Sequence[Any]:
-        statuses = servers.board.statuses()
-        return [
-            states(await asyncio.to_thread(memory_of, statuses)),
-            Slot(name="mcp-actions", build=restarts),
-            Slot(name="mcp-tools", build=tools),
-            dashboard.slot("slowest-operations", span=6),
-            Slot(name="mcp-failed", build=lambda snapshot, view: failed(dashboard, snapshot, view), span=6),
-        ]
-
-    dashboard.page("MCP servers", name="mcp", every=EVERY_SECONDS)(mcp_servers)
+    def _failed(self, snapshot: Snapshot, view: View) -> Panel:
+        """The last failed calls of tools."""
+        every = self._dashboard.slot("failed-calls").build(snapshot, view)
+        if not isinstance(every, Table):
+            return every
+        mine = {record.id for record in snapshot.failed_calls if record.data["kind"] == "mcp"}
+        rows = tuple(row for row in every.rows if row.key in mine)
+        return msgspec.structs.replace(every, rows=rows, empty="No tool failed in the last 15 minutes.")
 
 
 def servers_table(statuses: Sequence[ServerStatus], memory: Mapping[int, int], now: float) -> Table:
@@ -141,16 +156,6 @@ def _tool(server: str, tool: str, called: Operation | None) -> Row:
     )
     state: State = "warn" if figures and figures.errors * 20 > figures.count else ""
     return Row(key=f"{server} {tool}", values=values, href=_href(server), state=state)
-
-
-def failed(dashboard: Fanlight, snapshot: Snapshot, view: View) -> Panel:
-    """The last failed calls of tools."""
-    every = dashboard.slot("failed-calls").build(snapshot, view)
-    if not isinstance(every, Table):
-        return every
-    mine = {record.id for record in snapshot.failed_calls if record.data["kind"] == "mcp"}
-    rows = tuple(row for row in every.rows if row.key in mine)
-    return msgspec.structs.replace(every, rows=rows, empty="No tool failed in the last 15 minutes.")
 
 
 def memory_of(statuses: Sequence[ServerStatus]) -> dict[int, int]:
