@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fanlight.dashboard import Fanlight
     from fanlight.services.budgets import Spending
     from fanlight.services.progress import progress
+    from fanlight.services.wording import presentable
 
 __all__ = [
     "BreakerOpen",
@@ -32,6 +33,7 @@ __all__ = [
     "__version__",
     "correlation_id",
     "error_type",
+    "presentable",
     "progress",
 ]
 
@@ -44,6 +46,7 @@ _PLACES: Final = {
     "Spending": "fanlight.services.budgets",
     "correlation_id": "fanlight.core.context",
     "error_type": "fanlight.core.facts",
+    "presentable": "fanlight.services.wording",
     "progress": "fanlight.services.progress",
 }
 

@@ -18,7 +18,7 @@ from fanlight.services.actions import Action, Actions
 from fanlight.services.parameters import read
 from fanlight.services.progress import Progress, Teller, current
 from fanlight.services.supplier import LoopCaller
-from fanlight.services.wording import REASON_LIMIT, reason, said
+from fanlight.services.wording import REASON_LIMIT, presentable, reason
 
 NAME: Final = "action"
 """What the command of a run is called."""
@@ -83,7 +83,7 @@ class Execution:
         teller = Teller()
         future = self._start(path, action, values, teller)
         result = self._result(run, action, future, teller)
-        return said("" if result is None else result, REASON_LIMIT)
+        return presentable("" if result is None else result, REASON_LIMIT)
 
     def _start(self, path: str, action: Action, values: Mapping[str, Any], teller: Teller) -> Future[Any]:
         context = copy_context()

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from fanlight.services.wording import said
+from fanlight.services.wording import presentable
 
 TEXT_LIMIT: Final = 300
 """Characters of a progress text."""
@@ -42,4 +42,4 @@ def progress(done: float, total: float | None = None, text: str = "") -> None:
     """Say how far the running action has come; does nothing outside of one. Costs no I/O: the newest word counts."""
     teller = current.get()
     if teller is not None:
-        teller.latest = Progress(float(done), None if total is None else float(total), said(text, TEXT_LIMIT))
+        teller.latest = Progress(float(done), None if total is None else float(total), presentable(text, TEXT_LIMIT))

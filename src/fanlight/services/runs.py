@@ -24,7 +24,7 @@ from fanlight.services.actions import Action, Actions
 from fanlight.services.execution import NAME
 from fanlight.services.parameters import read
 from fanlight.services.progress import Progress
-from fanlight.services.wording import reason, said
+from fanlight.services.wording import presentable, reason
 
 RESULT: Final = "(result)"
 """The target of a run's command under which its follower answers for all."""
@@ -250,7 +250,7 @@ class Runs:
             action=run.path,
             title=run.title,
             status=status,
-            message=said(message, MESSAGE_LIMIT),
+            message=presentable(message, MESSAGE_LIMIT),
             started=run.started,
             at=self._now(),
             instance=run.instance,

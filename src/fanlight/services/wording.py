@@ -12,11 +12,11 @@ REASON_LIMIT: Final = 300
 """Characters of why something failed."""
 
 
-def said(value: object, limit: int) -> str:
+def presentable(value: object, limit: int) -> str:
     """A text of the application: cut, without control characters and obvious secrets."""
     return redact(printable(text(value, limit)))[:limit]
 
 
 def reason(error: BaseException) -> str:
     """Why something failed, in a line."""
-    return said(str(error) if isinstance(error, FanlightError) else describe_error(error), REASON_LIMIT)
+    return presentable(str(error) if isinstance(error, FanlightError) else describe_error(error), REASON_LIMIT)

@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from fanlight import formats
+from fanlight import formats, presentable
 from fanlight.gateway.pipelines import Pipelines, does
 from fanlight.gateway.runbook import Run
 from fanlight.gateway.schema import Pipeline, action_name
 from fanlight.panels import Actions, Column, Panel, Row, Slot, Span, State, Table, Text, View, Waterfall
-from fanlight.services.wording import said
 from fanlight.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def _run(run: Run, now: float) -> Row:
     )
     told = ", ".join(f"{name} {value[:60]}" for name, value in run.input.items())
     detail = " · ".join(filter(None, (" ".join(run.result.split()), told)))
-    return Row(key=run.run, values=values, state=STATES[run.status], detail=said(detail, SAID_SHOWN))
+    return Row(key=run.run, values=values, state=STATES[run.status], detail=presentable(detail, SAID_SHOWN))
 
 
 def _step(run: Run) -> str:
@@ -145,7 +144,7 @@ def steps(run: Run | None, now: float) -> Waterfall:
         took = whole - start if step.seconds is None else step.seconds
         state: State = "" if step.status == "success" else STATES[step.status]
         spans.append(Span(name=f"{step.name}: {step.does}", start=start, duration=max(took, 0.0), state=state,
-                          detail=said(step.said, SAID_SHOWN)))  # fmt: skip
+                          detail=presentable(step.said, SAID_SHOWN)))  # fmt: skip
         start += took
     status = "running" if run.status == "running" else f"{run.status} in {formats.phrase(whole, 'seconds')}"
     return Waterfall(
@@ -158,5 +157,5 @@ def result(run: Run | None) -> Text:
     if run is None:
         return Text(title="Result", empty=NO_RUN)
     told = ", ".join(f"{name} {value}" for name, value in run.input.items())
-    note = f"of {run.pipeline}" + (f" with {said(told, SAID_SHOWN)}" if told else "")
-    return Text(title="Result", note=note, text=said(run.result, RESULT_SHOWN), empty="It is running.")
+    note = f"of {run.pipeline}" + (f" with {presentable(told, SAID_SHOWN)}" if told else "")
+    return Text(title="Result", note=note, text=presentable(run.result, RESULT_SHOWN), empty="It is running.")
