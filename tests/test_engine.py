@@ -226,3 +226,33 @@ def test_nothing_is_read_back_while_nobody_watches(
     leave()
     assert {"instances", "changes"} <= set(asked["other"])
     assert other.query.snapshot(View(scope="all")).requests.total.count == 140
+
+
+def test_any_instance_can_be_looked_at_alone(make: Make, clock: ManualClock) -> None:
+    """X-2: whichever worker answers, it shows any other one's own figures by its id: what was before, what comes, and
+    the rest of the service not; a name nobody has reads as all of them; few are held at once."""
+    shown, *others = (make() for _ in range(4))
+    for number, other in enumerate(others, 1):
+        serve(other, number)
+        tick(other, clock)
+    ids = [other.recorder.instance for other in others]
+    assert shown.query.snapshot(View()).requests.total.count == 6
+
+    def told(scope: str) -> tuple[str, int, int]:
+        clock.advance(1.0)
+        shown.pulse.tick(second_closed=True)
+        assert shown.engine.fleet is not None
+        for source in (shown.engine.fleet, *shown.query._alone.values()):
+            setattr(source, "_followed_at", 0.0)  # noqa: B010  # as if a moment had passed
+        snapshot = shown.query.snapshot(View(scope=scope))
+        return snapshot.scope, snapshot.requests.total.count, snapshot.requests.window.count
+
+    assert [told(each) for each in ids] == [(each, number, number) for number, each in enumerate(ids, 1)]
+    serve(others[1], 10)
+    tick(others[1], clock)
+    assert told(ids[1]) == (ids[1], 12, 12)
+    assert told(ids[0]) == (ids[0], 1, 1)
+    assert [each.id for each in shown.query.snapshot(View(scope=ids[0])).instances] == [ids[0]]
+    assert told(shown.recorder.instance) == (shown.recorder.instance, 0, 0)
+    assert told("all") == told("nobody") == ("all", 16, 16)
+    assert len(shown.query._alone) == 2

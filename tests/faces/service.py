@@ -82,6 +82,9 @@ class ScriptedService:
     def run_frames(self) -> Sequence[Frame]:
         return (self.recorder.totals,)
 
+    def alone(self, instance: str) -> None:
+        """There is no other."""
+
     def instances(self) -> Sequence[Instance]:
         started, now = self.recorder.started, self.clock.time_ns() / 1e9
         return (Instance(self.recorder.instance, "host", 42, self.settings.release, started, now, this=True),)

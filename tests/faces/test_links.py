@@ -23,3 +23,5 @@ def test_range_and_scope_switches_follow_the_view() -> None:
     assert range_choices(View(start=1, end=2))[-1].title == "chosen"
     assert scope_choices(View(), 1, "a") == ()
     assert [c.title for c in scope_choices(View(scope="web2"), 2, "web1") if c.current] == ["web2"]
+    assert [c.title for c in scope_choices(View(scope="this"), 1, "this")] == ["all", "this one"]
+    assert [c.title for c in scope_choices(View(scope="web2"), 1, "")] == ["all", "web2"]

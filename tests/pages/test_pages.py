@@ -143,7 +143,7 @@ def test_every_link_leads_to_a_page_that_understands_it(kind: str) -> None:
         query = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
         if kind != "hostile":
             view = parse_view(page, query)
-            filters = query.keys() - {"sort", "range", "from", "to"}
+            filters = query.keys() - {"sort", "range", "scope", "from", "to"}
             assert {name for name, _ in view.filters} == filters <= FILTERS
             assert filters <= _offered(snapshot, page)
 

@@ -28,6 +28,10 @@ RANGES_MADE: Final = 16
 """Snapshots over other ranges that are held, for as long as they are the present ones."""
 
 
+ALONE_HELD: Final = 2
+"""Single instances, other than this, that are held for those who look at one; the one not asked for longest goes."""
+
+
 class Source(Protocol):
     """Where one scope's numbers come from: this instance, or all of the service.
 
@@ -50,6 +54,9 @@ class Source(Protocol):
     def run_frames(self) -> Sequence[Frame]: ...
 
     def instances(self) -> Sequence[Instance]: ...
+
+    def alone(self, instance: str) -> Source | None:
+        """One of its instances for itself; None when it knows none of that id."""
 
 
 class Surroundings(Protocol):
@@ -114,6 +121,7 @@ class Query:
         self._breathe = breathe
         self._lock = Lock()
         self._made: dict[str, tuple[int, Snapshot]] = {}  # by scope: the version it was made of
+        self._alone: OrderedDict[str, Source] = OrderedDict()
 
     @property
     def version(self) -> int:
@@ -142,8 +150,7 @@ class Query:
         return Course(past.start, past.step, past.widths, past.points.get(SERVICES, ()), past.note)
 
     def _present(self, view: View) -> Snapshot:
-        scope = view.scope if view.scope in self._sources else "all"
-        source = self._sources[scope]
+        scope, source = self._source(view.scope)
         source.refresh()
         with self._lock:
             version = source.version
@@ -153,6 +160,24 @@ class Query:
             made = self._make(scope, source, version)
             self._made[scope] = (version, made)
             return made
+
+    def _source(self, scope: str) -> tuple[str, Source]:
+        """The source of a scope, and the scope as it reads: "all" when it names nobody."""
+        if scope in self._sources:
+            return scope, self._sources[scope]
+        this, whole = self._sources["this"], self._sources["all"]
+        if scope not in self._alone:
+            whole.refresh()  # it may have heard of nobody yet
+        with self._lock:
+            found = self._alone.get(scope) or this.alone(scope) or whole.alone(scope)
+            if found is None:
+                return "all", whole
+            self._alone[scope] = found
+            self._alone.move_to_end(scope)
+            while len(self._alone) > ALONE_HELD:
+                gone, _ = self._alone.popitem(last=False)
+                self._made.pop(gone, None)
+            return scope, found
 
     def _make(self, scope: str, source: Source, version: int) -> Snapshot:
         now = self._clock.time_ns() / 1e9
@@ -190,7 +215,7 @@ class Query:
 
         Not since this start: a worker that ends would take its counts away, which reads as a reset.
         """
-        source = self._sources.get(scope, self._sources["this"])
+        _, source = self._source(scope)
         source.refresh()
         merged: Frame | None = None
         with source.lock:

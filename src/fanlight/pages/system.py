@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from fanlight import formats
 from fanlight.core import rules
 from fanlight.core.snapshot import Snapshot
@@ -138,7 +140,7 @@ INSTANCE_COLUMNS = (
 
 
 def instances(snapshot: Snapshot, view: View) -> Table:
-    """Every process that runs the service."""
+    """Every process that runs the service; each leads to its own figures."""
     rows = tuple(
         Row(
             key=instance.id,
@@ -152,6 +154,7 @@ def instances(snapshot: Snapshot, view: View) -> Table:
                 "running" if instance.live else "gone",
             ),
             state="ok" if instance.live else "idle",
+            href=f"system?scope={'this' if instance.this else quote(instance.id)}",
         )
         for instance in snapshot.instances
     )

@@ -83,6 +83,10 @@ class Local:
     def instances(self) -> Sequence[Instance]:
         return (_instance(self._info(), live=True, this=True),)
 
+    def alone(self, instance: str) -> Local | None:
+        """Itself, when it is the one."""
+        return self if instance == self._info().instance else None
+
 
 class Fleet:
     """All instances of the service as a source of snapshots, through a shared store. Thread-safe."""
@@ -256,6 +260,11 @@ class Fleet:
         )
         return (mine, *sorted(others, key=lambda instance: (not instance.live, instance.started)))
 
+    def alone(self, instance: str) -> Alone | None:
+        """Another instance for itself, None when none of that name is known."""
+        known = any(info.instance == instance for info in self._known)
+        return Alone(instance, self) if known and instance != self._recorder.instance else None
+
     def history(self) -> str:
         """What is wrong with the store, "" when nothing is."""
         behind = self._writer.behind_since
@@ -272,6 +281,29 @@ class Fleet:
         """Say goodbye, with the last totals; what goes on afterwards does so under another name."""
         self._writer.write(msgspec.structs.replace(self._info(), closed=True), [], self._encoded_totals())
         self._totals_at = 0
+
+
+class Alone(Fleet):
+    """One other instance, as its seconds and totals in the store tell of it; it is read while somebody looks at it."""
+
+    def __init__(self, instance: str, fleet: Fleet) -> None:
+        super().__init__(fleet._store, fleet._writer, fleet._recorder, fleet._pulse, fleet._info, fleet._clock)
+        self._instance = instance
+        self._window = Window(self._now())
+
+    def _take_in(self, service: str, stored: StoredFrame) -> None:
+        if stored.instance == self._instance:
+            super()._take_in(service, stored)
+
+    def total_frames(self) -> Sequence[Frame]:
+        known = self._others.get(self._instance)
+        return () if known is None else (known,)
+
+    def run_frames(self) -> Sequence[Frame]:
+        return self.total_frames()
+
+    def instances(self) -> Sequence[Instance]:
+        return tuple(each for each in super().instances() if each.id == self._instance)
 
 
 def _instance(info: InstanceInfo, live: bool, this: bool) -> Instance:

@@ -233,9 +233,9 @@ class RedisStore:
     def close(self) -> None:
         self._client.close()
 
-    def call(self, service: str, command: str, key: str, *words: Any) -> Any:
-        """The answer to one command on a key of a service; of none: on the key as it is."""
-        return self._client.call(command, *(_keys(service, key) if service else (key,)), *words)
+    def call(self, service: str | None, command: str, key: str, *words: Any) -> Any:
+        """The answer to one command on a key of a service; of None: on the key as it is."""
+        return self._client.call(command, *((key,) if service is None else _keys(service, key)), *words)
 
     def _places(self, service: str, key: str, lowest: str, highest: str, exclude: str) -> list[tuple[str, int]]:
         """At most one more place than a read returns, in order, each with its score."""

@@ -28,9 +28,9 @@ class RedisCache:
         self._store.call(*self._place("SET", key), value, "EX", max(1, round(seconds)))
         self._store.call(self._service, "DEL", f"{key}:claim")
 
-    def _place(self, command: str, key: str) -> tuple[str, str, str]:
+    def _place(self, command: str, key: str) -> tuple[str | None, str, str]:
         exact = self._exact.get(key)
-        return ("", command, exact) if exact else (self._service, command, key)
+        return (None, command, exact) if exact else (self._service, command, key)
 
     def claim(self, key: str, seconds: float) -> bool:
         """Whether this caller may compute it; nobody else may for so long."""

@@ -86,7 +86,9 @@ def _epoch(text: str) -> float:
 
 
 SCOPE: Final = Parameter(
-    "scope", "`all` instances of the service, or `this` one that answers.", {"type": "string", "default": "all"}
+    "scope",
+    "`all` instances of the service, `this` one that answers, or the id of another.",
+    {"type": "string", "default": "all"},
 )
 RANGE: Final = Parameter(
     "range",

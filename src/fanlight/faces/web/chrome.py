@@ -88,14 +88,15 @@ def range_choices(view: View) -> tuple[Choice, ...]:
 def scope_choices(view: View, instances: int, own: str) -> tuple[Choice, ...]:
     """The scope switch of a view: all instances, the serving one, and a chosen other one; empty with one instance.
 
-    `own` is "" where none serves.
+    `own` is "" where none serves. Where one instance is looked at `instances` tells of that alone.
     """
-    if instances < 2 or not own:
+    whole = view.scope == "all"
+    if whole and (instances < 2 or not own):
         return ()
-    choices = [
-        Choice(title=f"all {instances}", href=page_href(view, scope="all"), current=view.scope == "all"),
-        Choice(title="this one", href=page_href(view, scope=own), current=view.scope == own),
-    ]
+    title = f"all {instances}" if whole else "all"
+    choices = [Choice(title=title, href=page_href(view, scope="all"), current=whole)]
+    if own:
+        choices.append(Choice(title="this one", href=page_href(view, scope=own), current=view.scope == own))
     if view.scope not in ("all", own):
         choices.append(Choice(title=view.scope, href=page_href(view), current=True))
     return tuple(choices)
