@@ -19,7 +19,7 @@ from fanlight.services.calls import record_call
 from fanlight.stores import ranges
 from fanlight.stores.base import TIERS, StoredFrame
 from fanlight.stores.memory import MemoryStore
-from fanlight.stores.ranges import CACHED, Ranges, read, read_calls
+from fanlight.stores.ranges import CACHED, COURSES, Ranges, read, read_calls
 from fanlight.stores.sqlite import SqliteStore
 
 
@@ -235,6 +235,9 @@ def test_ranges_held_are_bounded(slow: Service) -> None:
     for number in range(CACHED + 5):
         made.get("", START + number, START + number + 60.0)
     assert len(made._held) == CACHED
+    for number in range(COURSES + 5):
+        made.get("", START, START + 60.0, f"s{number}")
+    assert len(made._held) == CACHED + COURSES
     store: Any = slow.store
     store.fault = StoreError("gone")
     for number in range(CACHED + 5):

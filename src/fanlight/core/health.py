@@ -7,6 +7,7 @@ this computes, so nothing about a score is hidden. `docs/services.md` says the f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from math import log, sqrt
 from typing import Final, Literal, NamedTuple
 
@@ -53,6 +54,9 @@ LAST_CALLS: Final = 5
 
 UNUSUAL: Final = 0.9
 """The quickest of them counts where it is slower than this share of the calls of 15 minutes: else it is by chance."""
+
+BY_CHANCE: Final = 0.001
+"""Calls that succeeded in a row are judged alone where so many would not by chance, given how many failed before."""
 
 USUAL_RATIO: Final = 2.0
 """Up to so many times its own normal an answer takes no points off."""
@@ -199,7 +203,13 @@ def judged(moments: Sequence[Moment], second: int, unusual: float = 0.0) -> Judg
         chosen.append(moment)
         answered += moment.answered
         seconds = second - moment.second + 1
-    return Judged(answered, sum(moment.faults for moment in chosen), _pace(chosen, last, unusual), seconds)
+    faults, pace = sum(moment.faults for moment in chosen), _pace(chosen, last, unusual)
+    well = tuple(takewhile(lambda moment: not moment.faults, chosen))
+    row = sum(moment.answered for moment in well)
+    failing = (faults + 1) / (answered - row + 2)  # before them, by Laplace's rule of succession
+    if row and faults and (1 - failing) ** row < BY_CHANCE:
+        return Judged(row, 0, pace, second - well[-1].second + 1)
+    return Judged(answered, faults, pace, seconds)
 
 
 def _pace(moments: Sequence[Moment], last: Sequence[Moment], unusual: float) -> float:

@@ -23,6 +23,9 @@ from fanlight.stores.base import SERIES_KEPT, TIERS, Store, all_frames
 CACHED: Final = 16
 """Ranges held; the one not asked for longest goes first."""
 
+COURSES: Final = 64
+"""Courses of one service's calls held; they are small, and do not push ranges out."""
+
 FRESH_SECONDS: Final = 60
 """The longest that a range which ends now is shown as it was read; finer tiers are read as often as they grow."""
 
@@ -42,6 +45,10 @@ SLICE_NS: Final = 300_000
 PAUSE_SECONDS: Final = 0.0001
 """How long reading holds the interpreter, and how long it then steps aside: longer and shorter than other work, since
 somebody waits for it. A request waits for a slice at most; pauses of 0.5 ms were two thirds of the time."""
+
+
+Key = tuple[str, float | None, float | None, str]
+"""What was asked for: a named range or a start and an end, and of which service."""
 
 
 def read(store: Store, service: str, span: Span, now: float, breathe: Callable[[], None]) -> tuple[View, Lines]:
@@ -136,9 +143,9 @@ class Ranges:
         self._kept = kept
         self._series_kept = {tier: seconds for tier, seconds in SERIES_KEPT.items() if tier > 1 and tier in kept}
         self._changed = threading.Condition()
-        self._held: OrderedDict[tuple[object, ...], Ranged] = OrderedDict()
-        self._reading: set[tuple[object, ...]] = set()
-        self._failed: dict[tuple[object, ...], float] = {}
+        self._held: OrderedDict[Key, Ranged] = OrderedDict()
+        self._reading: set[Key] = set()
+        self._failed: dict[Key, float] = {}
         self._turn = threading.Lock()
 
     def get(self, name: str, start: float | None = None, end: float | None = None, service: str = "") -> Ranged:
@@ -163,7 +170,7 @@ class Ranges:
             self._changed.wait_for(lambda: key not in self._reading, FIRST_WAIT if held is None else LATER_WAIT)
             return self._told(self._held.get(key), span, now, key)
 
-    def _told(self, held: Ranged | None, span: Span, now: float, key: tuple[object, ...]) -> Ranged:
+    def _told(self, held: Ranged | None, span: Span, now: float, key: Key) -> Ranged:
         problem = self.error if key in self._failed else "it is still being read"
         if held is None:
             empty = History(span)
@@ -172,13 +179,13 @@ class Ranges:
             return held
         return held._replace(view=held.view._replace(note=f"as of {formats.span(now - held.at)} ago: {problem}"))
 
-    def _begin(self, key: tuple[object, ...], span: Span, service: str) -> None:
+    def _begin(self, key: Key, span: Span, service: str) -> None:
         recent = time.monotonic() - self._failed.get(key, -RETRY_SECONDS) < RETRY_SECONDS
         if key not in self._reading and not recent:
             self._reading.add(key)
             threading.Thread(target=self._read, args=(key, span, service), name="fanlight-range", daemon=True).start()
 
-    def _read(self, key: tuple[object, ...], span: Span, service: str) -> None:
+    def _read(self, key: Key, span: Span, service: str) -> None:
         made, error = None, ""
         try:
             with self._turn:  # one after the other, or they would take turns holding the interpreter
@@ -202,6 +209,11 @@ class Ranges:
                     del self._failed[next(iter(self._failed))]
             else:
                 self._held[key] = made
-                while len(self._held) > CACHED:
-                    self._held.popitem(last=False)
+                self._drop_oldest(bool(service))
             self._changed.notify_all()
+
+    def _drop_oldest(self, courses: bool) -> None:
+        """Keep either sort within its limit."""
+        alike = [key for key in self._held if bool(key[3]) == courses]
+        for key in alike[: -(COURSES if courses else CACHED)]:
+            del self._held[key]
