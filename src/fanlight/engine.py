@@ -34,7 +34,7 @@ from fanlight.services.cache import Cache
 from fanlight.services.execution import NAME as ACTION
 from fanlight.services.execution import Execution
 from fanlight.services.redis import RedisMonitor
-from fanlight.services.registry import Prober, Registry, under_way
+from fanlight.services.registry import Prober, Registry
 from fanlight.services.runs import Runs
 from fanlight.services.snapshot_cache import SnapshotCache
 from fanlight.services.supplier import Supplier
@@ -350,7 +350,7 @@ class Engine:
         yield from self.registry.samples()
         yield from self._prober.turn(self.registry.declared, self.caller.loop)
         yield from self.breakers.samples()
-        yield from under_way(self.recorder.open_calls, self.recorder.now_ns())
+        yield from self.registry.under_way(self.recorder.open_calls, self.recorder.now_ns())
 
     def database(self) -> Supplied:
         """What the application supplied of its database."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,8 @@ from fanlight import BreakerOpen, Fanlight
 from fanlight.clock import ManualClock
 from fanlight.core.breaker import Policy
 from fanlight.errors import FanlightError
-from fanlight.services.registry import SERVICE_LIMIT, Declared, Prober, Registry, under_way
+from fanlight.panels import View
+from fanlight.services.registry import SERVICE_LIMIT, Declared, Prober, Registry
 
 
 def test_a_declaration_is_told_with_its_kind() -> None:
@@ -61,9 +63,33 @@ def test_a_service_declared_anew_is_probed_anew() -> None:
 def test_calls_under_way_are_told_by_service() -> None:
     """ORC-2: how many, and how long the oldest has been waiting."""
     calls = [SimpleNamespace(service="ollama", began_ns=began) for began in (1_000_000_000, 3_000_000_000)]
-    samples = {sample.name: sample for sample in under_way(dict.fromkeys(map(_Key, calls)), 4_000_000_000)}
+    registry = Registry()
+    samples = {each.name: each for each in registry.under_way(dict.fromkeys(map(_Key, calls)), 4_000_000_000)}
     assert (samples["service.in_flight"].label, samples["service.in_flight"].value) == ("ollama", 2)
     assert samples["service.oldest"].value == 3.0
+    ended = [(each.name, each.label, each.value) for each in registry.under_way({}, 5_000_000_000)]
+    assert ended == [("service.in_flight", "ollama", 0), ("service.oldest", "ollama", 0.0)]
+    assert list(registry.under_way({}, 6_000_000_000)) == []
+
+
+def test_a_call_that_has_ended_waits_no_more() -> None:
+    """ORC-2: the second after the last call of a service none of it is under way, and none is said to wait."""
+    clock = ManualClock()
+    told: list[int] = []
+    with closing(Fanlight("bench", clock=clock)) as dashboard:
+        dashboard.service("ollama")
+
+        def second() -> None:
+            clock.advance(1)
+            dashboard.pulse.tick()
+            told.extend(each.in_flight for each in dashboard.query.snapshot(View()).services)
+
+        with dashboard.call("ollama", "chat"):
+            second()
+            second()
+        second()
+        second()
+    assert told == [1, 1, 0, 0]
 
 
 class _Key:

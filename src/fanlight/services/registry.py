@@ -50,6 +50,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.declared: dict[str, Declared] = {}
+        self._busy: list[str] = []
 
     def declare(self, service: Declared) -> None:
         """Add a service, or declare it anew; raises FanlightError for one that cannot be."""
@@ -64,6 +65,24 @@ class Registry:
             label = f"{service.name}{SEPARATOR}{service.kind}"
             level = REQUIRED * service.required + RESTARTABLE * (service.restart is not None)
             yield Sample("service.declared", label, level, "max", "instance")
+
+    def under_way(self, open_calls: Mapping[Any, None], now_ns: int) -> Iterator[Sample]:
+        """How many calls of each service are under way, and for how long the oldest; for one thread.
+
+        After the last call of a service none is told once: a reading counts for some seconds where no newer one comes.
+        """
+        counts: dict[str, int] = {}
+        oldest: dict[str, int] = {}
+        for call in list(open_calls):
+            name = call.service
+            counts[name] = counts.get(name, 0) + 1
+            oldest.setdefault(name, call.began_ns)  # begun first, listed first
+        shown = list(counts)[:OPEN_SHOWN]
+        for name in dict.fromkeys([*shown, *self._busy]):
+            label = text(name, LABEL_LIMIT)
+            yield Sample("service.in_flight", label, counts.get(name, 0), "sum", "instance")
+            yield Sample("service.oldest", label, max(now_ns - oldest.get(name, now_ns), 0) / 1e9, "max", "instance")
+        self._busy = shown
 
 
 def _check(service: Declared) -> None:
@@ -105,20 +124,6 @@ class Prober:
         made = Watch(service.name, probe, service.interval, service.timeout, service.threshold, self._clock)
         self._watches[service.name] = (service, made)
         return made
-
-
-def under_way(open_calls: Mapping[Any, None], now_ns: int) -> Iterator[Sample]:
-    """How many calls of each service are under way, and for how long the oldest."""
-    counts: dict[str, int] = {}
-    oldest: dict[str, int] = {}
-    for call in list(open_calls):
-        name = call.service
-        counts[name] = counts.get(name, 0) + 1
-        oldest.setdefault(name, call.began_ns)  # begun first, listed first
-    for name in list(counts)[:OPEN_SHOWN]:
-        label = text(name, LABEL_LIMIT)
-        yield Sample("service.in_flight", label, counts[name], "sum", "instance")
-        yield Sample("service.oldest", label, max(now_ns - oldest[name], 0) / 1e9, "max", "instance")
 
 
 def called(sink: Sink, service: Declared, operation: str, kind: str, attributes: dict[str, Any]) -> Call:
