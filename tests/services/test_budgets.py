@@ -91,7 +91,7 @@ def test_it_shows(worker: Worker) -> None:
     panel = worker.dashboard.slot("budgets").build(snapshot, View())
     assert isinstance(panel, Gauge)
     assert [(each.name, each.value, each.maximum, each.text, each.state) for each in panel.meters] == [
-        ("team-a, a month", 1.5, 2, "$1.50 of $2.00 · 75 %", "warn")
+        ("team-a", 1.5, 2, "$1.50 of $2 a month · 75 %", "warn")
     ]
     assert rules.judge(snapshot).sentence == "Near budget. $1.50 of the $2.00 a month of team-a are spent (75 %)."
     assert ("Budget team-a", "$1.50, 75 %", "50% of $2.00 a month", "warn") in alerts.judgements(snapshot)

@@ -21,10 +21,10 @@ def _meter(each: BudgetFigures) -> Meter:
     spent = f"${each.spent:,.2f}" if each.amount >= 1 else formats.dollars(each.spent)
     share = "<1 %" if 0 < each.share < 0.01 else f"{each.share * 100:.0f} %"
     return Meter(
-        name=f"{each.name}, a {each.per}",
+        name=each.name,
         value=each.spent,
         maximum=each.amount,
-        text=f"{spent} of {formats.dollars(each.amount)} · {share}",
+        text=f"{spent} of {formats.dollars(each.amount).removesuffix('.00')} a {each.per} · {share}",
         state=budget_state(each),
     )
 
