@@ -109,7 +109,8 @@ def test_a_figure_says_its_value_state_and_detail() -> None:
     stat = Stat(title="Latency", value=0.0714, unit="seconds", detail="p50 22 ms", spark=(1.0, 2.0), state="warn")
     assert full(stat, 20, 3) == ["▲ 71.4 ms", "▅▅▅▅▅▅▅▅▅▅██████████", "p50 22 ms"]
     assert full(msgspec.structs.replace(stat, state="ok"), 20, 1) == ["71.4 ms    p50 22 ms"]
-    assert full(Stat(value=None), 20, 3) == ["–", ""]
+    assert full(Stat(value=None), 20, 3) == ["–", "", ""]
+    assert full(Stat(value=7, detail="in all"), 20, 3) == ["7", "", "in all"]
     assert len(full(stat, 20, 8)) == 8
 
 
