@@ -30,7 +30,7 @@ def feed(panel: Feed, cells: int, height: int, look: Look) -> list[Line]:
     if instead is not None:
         return instead
     shown = panel.items[:height]
-    types = min(max(width(clean(item.type)) for item in shown), TYPE)
+    types = min(max(width(clean(item.type)) for item in shown), max(TYPE, cells // 4))
     return [_event(item, types, cells, look) for item in shown]
 
 
