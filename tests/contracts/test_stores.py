@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from tests.redis_server import RedisServer
 
-from fanlight.core.frame import Frame, Gauge, Reading
+from fanlight.core.frame import Frame
+from fanlight.core.gauge import Gauge, Reading
 from fanlight.errors import StoreError
 from fanlight.stores import base
 from fanlight.stores.base import (

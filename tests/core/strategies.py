@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from fanlight.core.cell import Cell
-from fanlight.core.frame import KEPT_LIMITS, Frame, Gauge, Key, Reading, Record
+from fanlight.core.frame import KEPT_LIMITS, Frame, Key, Record
+from fanlight.core.gauge import Gauge, Reading
 
 AMOUNTS = st.one_of(st.just(0), st.integers(1, 10**12))
 OUTCOMES = st.sampled_from(("200", "404", "500", ""))

@@ -9,7 +9,8 @@ from fanlight import BreakerOpen
 from fanlight.core import dependencies
 from fanlight.core.breaker import Policy
 from fanlight.core.dependencies import Sources
-from fanlight.core.frame import Frame, Gauge, Reading
+from fanlight.core.frame import Frame
+from fanlight.core.gauge import Gauge, Reading
 from fanlight.core.recorder import Sample
 from fanlight.core.window import Window
 

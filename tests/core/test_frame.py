@@ -10,7 +10,8 @@ from tests.core.strategies import frames, record_at
 
 from fanlight.core import frame as frame_module
 from fanlight.core.cell import Cell
-from fanlight.core.frame import KEPT_LIMITS, SCHEMA, Frame, Gauge, Reading, Record, appended, decode_rows, newest
+from fanlight.core.frame import KEPT_LIMITS, SCHEMA, Frame, Record, appended, decode_rows, newest
+from fanlight.core.gauge import Gauge, Reading
 from fanlight.errors import FanlightError
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fanlight.core.cell import Cell
-from fanlight.core.frame import Frame, Gauge, Reading, Record, decode_rows
+from fanlight.core.frame import Frame, Record, decode_rows
+from fanlight.core.gauge import Gauge, Reading
 from fanlight.core.history import POINT_LIMIT, PRESETS, History, Span, chosen, preset
 from fanlight.core.series import summarize
 from fanlight.core.timeline import EMPTY_POINT, LINES, point

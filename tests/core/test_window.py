@@ -15,7 +15,8 @@ from tests.core.strategies import SAMPLES, Sample, cell_of
 from fanlight.clock import ManualClock
 from fanlight.core.cell import Cell
 from fanlight.core.facts import REQUEST
-from fanlight.core.frame import Frame, Gauge, Reading, Record
+from fanlight.core.frame import Frame, Record
+from fanlight.core.gauge import Gauge, Reading
 from fanlight.core.recorder import Recorder
 from fanlight.core.series import EMPTY, Series, summarize
 from fanlight.core.timeline import SPAN, STEP

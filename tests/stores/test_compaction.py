@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.stores.course import START, Service, Worker
 
 from fanlight.clock import ManualClock
-from fanlight.core.frame import Frame, Gauge, Reading
+from fanlight.core.frame import Frame
+from fanlight.core.gauge import Gauge, Reading
 from fanlight.errors import StoreError
 from fanlight.stores.base import SERIES_KEPT, TIERS, InstanceInfo, Store, StoredFrame
 from fanlight.stores.compaction import LEASE_SECONDS, MERGED, coarse, due, highest

@@ -11,7 +11,8 @@ from math import ceil
 from typing import Final, NamedTuple
 
 from fanlight.core.cell import Cell, CellRow
-from fanlight.core.frame import Gauge, Key, Record, SentFrame, newest
+from fanlight.core.frame import Key, Record, SentFrame, newest
+from fanlight.core.gauge import Gauge
 from fanlight.core.pacer import unpaced
 from fanlight.core.series import Summary, summarize, summarize_row
 from fanlight.core.timeline import EMPTY_POINT, LINES, WINDOW_LIMITS, Lines, Point, Share, View, point

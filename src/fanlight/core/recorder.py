@@ -18,7 +18,8 @@ from fanlight.core.budgets import Budgets, forget
 from fanlight.core.cell import Cell
 from fanlight.core.facts import COUNT, EVENT, REQUEST, SOCKET, Fact
 from fanlight.core.fold import Fold, Tick, increase
-from fanlight.core.frame import GAUGE_LIMIT, Frame, Gauge, Reading, Record
+from fanlight.core.frame import GAUGE_LIMIT, Frame, Record
+from fanlight.core.gauge import Gauge, Reading
 from fanlight.core.pacer import unpaced
 
 FACT_LIMIT: Final = 65_536

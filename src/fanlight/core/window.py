@@ -13,7 +13,8 @@ from threading import RLock
 from typing import Final, Literal, TypeVar
 
 from fanlight.core.cell import Cell
-from fanlight.core.frame import Frame, Gauge, Key, Record, appended
+from fanlight.core.frame import Frame, Key, Record, appended
+from fanlight.core.gauge import Gauge
 from fanlight.core.health import UNUSUAL, Recent
 from fanlight.core.moments import Paces
 from fanlight.core.pacer import unpaced

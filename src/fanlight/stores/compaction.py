@@ -12,7 +12,8 @@ from threading import Lock
 from typing import Final
 
 from fanlight.clock import Clock
-from fanlight.core.frame import Frame, Gauge
+from fanlight.core.frame import Frame
+from fanlight.core.gauge import Gauge
 from fanlight.core.pacer import Pacer, unpaced
 from fanlight.core.window import BUCKET, STALE, Window
 from fanlight.errors import FanlightError
