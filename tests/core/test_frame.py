@@ -132,19 +132,6 @@ def test_the_short_way_of_keeping_is_the_long_one(first: list[int], second: list
     assert appended(limit, kept, made) == newest(limit, kept, made)
 
 
-def test_gauges_count_each_source_once() -> None:
-    """X-2: the newest word of each source, combined as the gauge says; two workers of a host count once."""
-    old, new = Reading(1.0, 40.0), Reading(2.0, 60.0)
-    gauge = Gauge("sum", {"web1": old})
-    gauge.add(Gauge("sum", {"web1": new, "web2": old}))
-    assert gauge.value() == 100.0
-    gauge.add(Gauge("sum", {"web1": old}))
-    assert gauge.value() == 100.0
-    values = {merge: Gauge(merge, {"web1": new, "web2": old}).value() for merge in ("max", "min", "last")}
-    assert values == {"max": 60.0, "min": 40.0, "last": 60.0}
-    assert Gauge("sum").value() is None
-
-
 def test_gauge_sources_are_bounded_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds: sources that came and went do not add up: the newest readings stay, whatever the grouping."""
     monkeypatch.setattr(frame_module, "READING_LIMIT", 5)
