@@ -35,17 +35,32 @@ PATIENCE = 30.0
 Ask = Callable[[], None]
 
 
+def exchanged(
+    connection: http.client.HTTPConnection, path: str, body: str, headers: dict[str, str]
+) -> tuple[str, bytes]:
+    """The session and body of an answer; on a new connection where the server has closed the old one between rounds."""
+    for last in (False, True):
+        try:
+            connection.request("POST", path, body, headers)
+            answer = connection.getresponse()
+            return answer.headers.get("mcp-session-id", ""), answer.read()
+        except ConnectionError:
+            connection.close()
+            if last:
+                raise
+    raise AssertionError
+
+
 def over_http(port: int, path: str) -> Ask:
     """A call by streamable HTTP, the conversation begun."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 
     def posted(message: dict[str, Any]) -> bytes:
-        connection.request("POST", path, json.dumps({"jsonrpc": "2.0", **message}), headers)
-        answer = connection.getresponse()
-        if session := answer.headers.get("mcp-session-id"):
+        session, said = exchanged(connection, path, json.dumps({"jsonrpc": "2.0", **message}), headers)
+        if session:
             headers["mcp-session-id"] = session
-        return answer.read()
+        return said
 
     posted({"id": 1, "method": "initialize", "params": HELLO})
     headers["mcp-protocol-version"] = "2025-06-18"
@@ -63,8 +78,7 @@ def plainly(port: int) -> Ask:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
 
     def ask() -> None:
-        connection.request("POST", "/mcp/time/tools/call", json.dumps(CALL))
-        said = connection.getresponse().read()
+        _, said = exchanged(connection, "/mcp/time/tools/call", json.dumps(CALL), {})
         assert b"timezone" in said, said[:300]
 
     return ask

@@ -318,6 +318,19 @@ def test_a_kept_connection_is_tried_once_more_only() -> None:
     assert using(half, use) == 1
 
 
+def test_a_kept_connection_that_closes_late_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X-7: a provider that closes it after thinking for a while has failed at this request; it is not asked again."""
+    monkeypatch.setattr(http, "STALE_SECONDS", -1.0)
+
+    async def use(upstream: HttpUpstream, server: Server) -> None:
+        assert await got(upstream) == b"fine"
+        with pytest.raises(UpstreamError, match="before its answer was whole"):
+            await got(upstream)
+        assert server.opened == 1
+
+    using(closes_when_kept, use)
+
+
 @pytest.mark.usefixtures("slow_machine")
 def test_what_may_be_asked_once_is_never_asked_twice() -> None:
     """X-7: of an MCP server nothing is asked again by itself; a kept connection that was closed is a failure."""
