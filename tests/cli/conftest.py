@@ -203,11 +203,11 @@ def refused(command: Command) -> Callable[..., str]:
 
 
 @pytest.fixture
-def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Waits until a check holds; fails when it never does."""
+def eventually() -> Callable[..., None]:
+    """Waits until a check holds; fails when it never does. `patience` is in seconds."""
 
-    def wait(check: Callable[[], bool]) -> None:
-        pause, last = threading.Event(), time.monotonic() + PATIENCE
+    def wait(check: Callable[[], bool], patience: float = PATIENCE) -> None:
+        pause, last = threading.Event(), time.monotonic() + patience
         while not check():
             assert time.monotonic() < last, f"never came true: {check}"
             pause.wait(0.05)
