@@ -53,8 +53,8 @@ base:
 system:
 	@sh scripts/system.sh
 
-npm: system
-	@sh scripts/npm.sh build/npm tests/gateway/mcp/package.json
+npm: dev
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/npm.sh build/npm tests/gateway/mcp/package.json
 
 clean: ## Remove what these commands made
 	rm -rf $(VENV) $(LOWEST) $(BASE) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -18,7 +18,6 @@ need nginx nginx
 need openssl openssl
 need git git
 need nodejs node
-need npm npm
 [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || command -v fc-list >/dev/null 2>&1 || missing="$missing fonts-dejavu-core"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
