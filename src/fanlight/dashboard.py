@@ -27,7 +27,6 @@ from fanlight.faces import api
 from fanlight.faces.context import AccessCheck, FaceContext
 from fanlight.faces.web.app import WebFace
 from fanlight.readings import Readings
-from fanlight.services import budgets
 from fanlight.settings import Settings, load
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -77,7 +76,7 @@ class Fanlight(Declaring, Readings):
         """Where facts go."""
         settings = self.settings
         _renew_after_fork(self)
-        recorder = Recorder(
+        return Recorder(
             self._clock,
             self._budgets,
             slow_seconds=settings.slow_seconds,
@@ -85,8 +84,6 @@ class Fanlight(Declaring, Readings):
             slow_routes=settings.slow_routes,
             max_series=settings.max_series,
         )
-        recorder.samplers.append(functools.partial(budgets.samples, self._budgets))
-        return recorder
 
     def _renew(self) -> None:
         """In the child of a fork: a new instance, with threads and connections of its own."""

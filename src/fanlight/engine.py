@@ -29,7 +29,7 @@ from fanlight.faces.prometheus import expose
 from fanlight.panels import ActionButton, View
 from fanlight.presence import announce
 from fanlight.services.breaker import BREAKERS, Breakers
-from fanlight.services.budgets import Auditor
+from fanlight.services.budgets import Auditor, samples
 from fanlight.services.cache import Cache
 from fanlight.services.execution import NAME as ACTION
 from fanlight.services.execution import Execution
@@ -85,16 +85,16 @@ class Engine:
         self.loop_monitor = LoopMonitor(clock)
         self._gc_monitor = GcMonitor(self.recorder, clock)
         self.observes = observes
-        samplers: list[Sampler] = [
+        self._samplers: list[Sampler] = [
             SystemSampler(recorder, clock, elsewhere=lambda: self.pulse.pacer.spent_seconds),
             self.loop_monitor,
             self._gc_monitor,
             declared.sample_caches,
             self._sample_services,
             self._sample_redis,
+            lambda: samples(recorder.budgets),
         ]
-        self._samplers = [] if observes else samplers
-        recorder.samplers += self._samplers
+        recorder.samplers += [] if observes else self._samplers
         self.store, self.warning = opened(settings)
         self.shared = self.store.url != MEMORY
         self.commands = Commands(self.store, settings.name, self.recorder.instance, clock)

@@ -64,13 +64,14 @@ class Recorder:
         self.last_failure = ""
         self.lock = RLock()  # guards `totals`; held only off the serving loop
         self.totals = Frame(int(self.started), int(self.started))
+        self.budgets = budgets or Budgets()
         self.fold = Fold(
             self.failed,
             slow_ns=int(slow_seconds * 1e9),
             very_slow_ns=int(very_slow_seconds * 1e9),
             slow_routes_ns={route: int(limit * 1e9) for route, limit in (slow_routes or {}).items()},
             max_series=max_series,
-            budgets=budgets or Budgets(),
+            budgets=self.budgets,
         )
         self._facts: deque[Fact] = deque(maxlen=FACT_LIMIT)
         self.append: Callable[[Fact], None] = self._facts.append
