@@ -33,13 +33,27 @@ def test_fields_are_asked_for_and_sent(service: Shop, visit: Visit, size: tuple[
 
 
 def test_a_wrong_value_is_told(service: Shop, visit: Visit) -> None:
-    """HUB-7: the server's own check, for what a browser lets through."""
+    """HUB-7: the server's own check, for what a browser lets through; the form comes back with what was typed."""
     visitor = visit(service.page, tolerant=True)
     page = visitor.go()
     page.get_by_role("button", name="Re-price").click()
-    page.locator("#confirm").get_by_label("Name").fill("x" * 2001)
+    dialog = page.locator("#confirm")
+    dialog.get_by_label("Name").fill("x" * 2001)
+    dialog.get_by_label("Price").fill("2.5")
+    dialog.get_by_label("Currency").select_option("USD")
+    dialog.get_by_label("Sale").check()
     page.locator("#confirm-yes").click()
-    expect(page.locator("#toasts")).to_contain_text("expected text")
+    expect(page.locator("#confirm-error")).to_contain_text("expected text")
+    expect(dialog.get_by_label("Name")).to_have_value("x" * 2001)
+    expect(dialog.get_by_label("Price")).to_have_value("2.5")
+    expect(dialog.get_by_label("Currency")).to_have_value("USD")
+    expect(dialog.get_by_label("Sale")).to_be_checked()
+    dialog.get_by_label("Name").fill("a fig")
+    page.locator("#confirm-yes").click()
+    expect(page.locator("#toasts")).to_contain_text("success: Re-price: done: a fig is 2.5 USD, on sale")
+    page.get_by_role("button", name="Re-price").click()
+    expect(page.locator("#confirm-error")).to_be_hidden()
+    expect(dialog.get_by_label("Price")).to_have_value("1.5")
 
 
 def test_a_long_action_is_followed_to_its_end(service: Shop, visit: Visit) -> None:

@@ -6,26 +6,27 @@
   fanlight.acting = 0;
   const dialog = document.getElementById("confirm");
   const fieldset = document.getElementById("confirm-fields");
+  const complaint = document.getElementById("confirm-error");
 
-  const control = (field) => {
+  const control = (field, given) => {
     if (field.kind === "choice") {
       const select = document.createElement("select");
       if (!field.required && field.default === null) select.append(new Option("", ""));
       for (const choice of field.choices) select.append(new Option(choice, choice));
-      if (field.default !== null) select.value = field.default;
+      if (given !== null) select.value = given;
       return select;
     }
     const input = document.createElement("input");
     input.type = { boolean: "checkbox", text: "text" }[field.kind] || "number";
     if (field.kind === "number") input.step = "any";
-    if (field.kind === "boolean") input.checked = field.default === true;
-    else if (field.default !== null) input.value = field.default;
+    if (field.kind === "boolean") input.checked = given === true;
+    else if (given !== null) input.value = given;
     return input;
   };
-  const row = (field) => {
+  const row = (field, given) => {
     const label = document.createElement("label");
     const name = document.createElement("span");
-    const input = control(field);
+    const input = control(field, given ? (given[field.name] ?? null) : field.default);
     name.textContent = field.title;
     input.name = field.name;
     input.required = field.required && field.kind !== "boolean";
@@ -41,13 +42,15 @@
     return Object.fromEntries(given.filter(([field, text]) => text !== "" || field.kind === "text").map(([field, text]) => [field.name, text]));
   };
 
-  // The values to send, or null when the answer was no.
-  const asked = (question, title, fields) => {
+  // The values to send, or null when the answer was no. `given` are those that were refused, and why.
+  const asked = (question, title, fields, given, refusal) => {
     if (!question && !fields.length) return Promise.resolve({});
     document.getElementById("confirm-text").textContent = question || title;
     document.getElementById("confirm-yes").textContent = title;
-    fieldset.replaceChildren(...fields.map(row));
+    fieldset.replaceChildren(...fields.map((field) => row(field, given)));
     fieldset.hidden = !fields.length;
+    complaint.textContent = refusal ? `Not done: ${refusal}` : "";
+    complaint.hidden = !refusal;
     dialog.returnValue = "";
     dialog.showModal();
     return new Promise((answer) => {
@@ -59,7 +62,8 @@
     const response = await fetch(address, { credentials: "same-origin", ...options });
     const answer = await response.json().catch(() => ({}));
     if (answer.status) return answer;
-    return { status: "error", message: answer.error?.message || `the server answered ${response.status}` };
+    const message = answer.error?.message || `the server answered ${response.status}`;
+    return { status: "error", message, refused: response.status === 422 };
   };
   const post = (address, given) =>
     get(address, { method: "POST", headers: { Accept: "application/json", "Content-Type": "application/json" }, body: JSON.stringify(given) });
@@ -84,14 +88,20 @@
     }
   };
 
-  const run = async (button) => {
-    const { action, confirm, fields } = button.dataset;
+  const run = async (button, before, refusal) => {
+    const { action, confirm } = button.dataset;
     const title = button.textContent.trim();
-    const given = await asked(confirm, title, fields ? JSON.parse(fields) : []);
+    const fields = JSON.parse(button.dataset.fields || "[]");
+    const given = await asked(confirm, title, fields, before, refusal);
     if (!given) return;
     button.disabled = true;
     try {
-      const { status, message, run: id } = await posted(action, given);
+      const { status, message, run: id, refused } = await posted(action, given);
+      if (refused && fields.length) {
+        button.disabled = false;
+        await run(button, given, message); // nothing that was typed is lost
+        return;
+      }
       if (id) fanlight.said(id);
       const toast = fanlight.toast(STATES[status] || "error", `${status}: ${message || ""}`, { lasting: true });
       if (status === "running") await follow(id, title, toast);
