@@ -14,6 +14,7 @@ mkdir -p "$folder"
 cp "$wanted" "$folder/package.json"
 # Without the packages' own scripts, and without a lock: it would name where the packages came from. Not by --prefix: that
 # would leave out the settings of this machine.
+export NODE_OPTIONS="--use-system-ca ${NODE_OPTIONS:-}" # what the machine trusts, as pip and curl do
 if (cd "$folder" && npm install --ignore-scripts --no-package-lock --omit=dev --no-audit --no-fund --no-update-notifier --fetch-retries=1 --loglevel=error); then
     exit 0
 fi

@@ -43,7 +43,7 @@ def test_it_has_a_dashboard_in_its_terminal(start: Start, eventually: Eventually
     """TTY-1, TTY-3, TTY-7: the models' page says what fills it, then has a row with the tokens of a real answer."""
     terminal = start("gateway", "--config", EXAMPLE, "--port", "0", "--dashboard")
     address = terminal.until(r"dashboard at (http://[\d.:]+)/").group(1)
-    terminal.until("In flight", terminal.until(DRAWN).end())
+    terminal.until("Enhancement", terminal.until(DRAWN).end())
     terminal.type("\t" * 3)
     eventually(lambda: any("No model has been called yet" in line for line in terminal.screen()))
     status, answer = completed(address, "gpt-sim")
