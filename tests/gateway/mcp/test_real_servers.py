@@ -187,6 +187,7 @@ def _probed(address: str, server: str) -> str:
     return next(str(each["said"]) for each in factors if each["name"] == "probe")
 
 
+@pytest.mark.slow
 def test_mcp_server_time_killed_twenty_times(tmp_path: Path) -> None:
     """HUB-2, HUB-9: mcp-server-time, killed 20 times in a row during calls: each is answered or told why not, what is
     said of it is true at every moment, and nothing stays behind."""
@@ -196,6 +197,7 @@ def test_mcp_server_time_killed_twenty_times(tmp_path: Path) -> None:
         until(lambda: _probed(address, "time").startswith("answers in"))
 
 
+@pytest.mark.slow
 @needs_npm
 def test_server_everything_killed_twenty_times(tmp_path: Path) -> None:
     """HUB-2, HUB-9: server-everything, killed 20 times in a row during calls that last: each of them fails at once."""
