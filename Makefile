@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 OLD := $(LOWEST)/bin/python -m pytest -p no:cacheprovider -W ignore::DeprecationWarning
 # Hundreds of real processes, terminals and browsers share two cores here. What failed is said above and run once more, alone:
 # what is broken fails again, what only lost a race for the machine is seen in both reports.
+ALL := $(BIN)/python -m pytest -n 2 -m "not slow"
 AGAIN := $(BIN)/python -m pytest -m "not slow" --last-failed --last-failed-no-failures none
 TESTS := pytest pytest-xdist hypothesis httptools opentelemetry-sdk prometheus-client fastapi aiohttp redis hiredis fpdf2 pypdf flask django gunicorn uvicorn-worker a2wsgi httpx httpx2 requests pymongo sqlalchemy aiosqlite openai anthropic textual cachetools
 
@@ -22,7 +23,7 @@ run: ## The examples with traffic and their dashboards, the first on http://127.
 
 test: dev lowest system npm lint types ## Lint, types, and all tests but the slow ones
 	$(OLD) -q tests/capture/test_transparency.py
-	$(BIN)/python -m pytest -n 2 -m "not slow" || { [ $$? = 1 ] && $(AGAIN); } # 1: it ran to its end, and some failed
+	$(ALL) || case $$? in 1) $(AGAIN);; 3) $(ALL);; *) exit 1;; esac # 1: it came to its end, some failed; 3: the runner itself did
 
 test-all: dev lowest base system npm lint types ## Also the soaks, the oldest supported releases, and an install without extras
 	$(BASE)/bin/python -c 'import fanlight; fanlight.Fanlight("base")'
