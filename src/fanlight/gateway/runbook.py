@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from threading import Lock
 from typing import Final, Literal
 
 import msgspec
 
-from fanlight.gateway.shelf import BUSY_SECONDS
+from fanlight.gateway.shelf import opened
 
 KEPT: Final = 100
 """Runs of one pipeline that are kept, the newest."""
@@ -64,10 +63,7 @@ class Runbook:
     def __init__(self, path: str, now: Callable[[], float]) -> None:
         self._now = now
         self._lock = Lock()
-        self._rows = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
-        if path != ":memory:":
-            self._rows.execute("PRAGMA journal_mode=WAL")
-        self._rows.executescript(_SCHEMA)
+        self._rows = opened(path, _SCHEMA)
 
     def begin(self, run: Run) -> bool:
         """Keep a run that begins; False, and nothing kept, while another one of its pipeline runs."""

@@ -24,10 +24,7 @@ class Shelf:
     def __init__(self, path: str, now: Callable[[], float]) -> None:
         self._now = now
         self._lock = Lock()
-        self._rows = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
-        if path != ":memory:":
-            self._rows.execute("PRAGMA journal_mode=WAL")
-        self._rows.executescript(_SCHEMA)
+        self._rows = opened(path, _SCHEMA)
 
     def get(self, key: bytes, max_age: float) -> str | None:
         """The answer of a key that is no older than `max_age` seconds."""
@@ -73,3 +70,12 @@ def place(store: str, what: str = "prompts") -> str:
     """The file beside a store; in memory where the store is no file."""
     scheme, _, rest = store.partition("://")
     return f"{rest.removeprefix('/')}.{what}" if scheme == "sqlite" and rest.startswith("/") else ":memory:"
+
+
+def opened(path: str, schema: str) -> sqlite3.Connection:
+    """A file beside the store, shared by workers; for one thread at a time, in transactions of its caller's own."""
+    rows = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
+    if path != ":memory:":
+        rows.execute("PRAGMA journal_mode=WAL")
+    rows.executescript(schema)
+    return rows

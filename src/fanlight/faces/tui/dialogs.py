@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -38,7 +39,7 @@ class Step(NamedTuple):
     order: Order | None = None
 
 
-class Dialog:
+class Dialog(ABC):
     """A box of lines: a body that scrolls, and a foot that stays. Takes every key while it is open."""
 
     title = ""
@@ -48,9 +49,9 @@ class Dialog:
     def __init__(self) -> None:
         self.top = 0
 
+    @abstractmethod
     def press(self, key: str, character: str | None) -> Step:
         """A key was pressed."""
-        raise NotImplementedError
 
     def body(self, cells: int, look: Look) -> list[Line]:
         """All lines but the foot's."""
