@@ -235,6 +235,20 @@ def test_a_rate_right_after_the_start_is_over_the_time_there_was() -> None:
     assert view.recent["requests"][0] / view.recent_seconds == 3.0
 
 
+@pytest.mark.parametrize("phase", [0.0, 3.2, 8.99, 9.0, 9.2, 9.99])
+def test_the_step_a_service_began_in_is_watched_from_that_second_on(phase: float) -> None:
+    """ORC-3: what begins within the last second of a step is there all the same, in its course and in every line."""
+    window = Window(BEGAN + phase)
+    frame = frame_at(BEGAN + int(phase), {})
+    frame.totals["services"] = cell_of([(1_000, "200", False)])
+    frame.series["services"] = {("ollama", "llm"): frame.totals["services"]}
+    window.add(frame)
+    course, lines = window.course("ollama", BEGAN + phase), window.lines(BEGAN + 30.0)
+    assert [(point.count, width) for point, width in zip(course.points, course.widths, strict=True)][-1] == (1, 1)
+    at = (BEGAN - lines.start) // BUCKET
+    assert lines.widths[at] == BUCKET - int(phase)
+
+
 def test_breathing_between_series() -> None:
     """TTY-6: adding and reading stop for breath at every series."""
     window = Window(float(BEGAN))

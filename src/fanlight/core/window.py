@@ -288,7 +288,7 @@ class Window:
         with self.lock:
             end = (int(now) - SETTLE) // BUCKET * BUCKET
             places = range(end - SPAN, end, BUCKET)
-            widths = tuple(min(BUCKET, max(0, int(at + BUCKET - self.since))) for at in places)
+            widths = tuple(_watched(at, self.since, end) for at in places)
             families = {}
             for name, family in self._families.items():
                 busiest = sorted(family.series, key=lambda key: (-family.series[key].running.count, key))[:LINES]
@@ -351,7 +351,7 @@ class Window:
         with self.lock:
             family = self._families.get(SERVICES)
             rows = [row for key, row in family.series.items() if key[0] == service] if family is not None else []
-            widths = tuple(max(0, min(BUCKET, int(at + BUCKET - self.since), int(now) + 1 - at)) for at in places)
+            widths = tuple(_watched(at, self.since, int(now) + 1) for at in places)
             points = tuple(_point(row.at(at) for row in rows) for at in places) if rows else ()
         return Course(first, BUCKET, widths, points)
 
@@ -370,6 +370,11 @@ class Window:
             made[name] = tuple(map(steps.get, range(start, end, STEP), repeat(absent)))
             breathe()
         return made
+
+
+def _watched(at: int, since: float, until: int) -> int:
+    """Whole seconds of a bucket between two times; the second one began in is one of them."""
+    return max(0, min(at + BUCKET, until) - max(at, int(since)))
 
 
 def _drop_before(steps: dict[int, N], limit: int) -> N | Literal[0]:
