@@ -350,7 +350,7 @@ class Engine:
         yield from self.registry.samples()
         yield from self._prober.turn(self.registry.declared, self.caller.loop)
         yield from self.breakers.samples()
-        yield from self.registry.under_way(self.recorder.open_calls, self.recorder.now_ns())
+        yield from self.registry.under_way(self.recorder.open_calls(), self.recorder.now_ns())
 
     def database(self) -> Supplied:
         """What the application supplied of its database."""

@@ -17,6 +17,12 @@ from fanlight.core.frame import GAUGE_LIMIT, KEPT_LIMITS, Frame
 from fanlight.core.recorder import FACT_LIMIT, Recorder, Sample
 
 
+class Begun:
+    """What a recorder knows of a call that is under way."""
+
+    token: object | None = "held"
+
+
 class Bench:
     """A recorder on a clock that stands still."""
 
@@ -192,6 +198,29 @@ def test_facts_are_bounded_while_nobody_folds_and_the_loss_is_counted_exactly() 
         bench.recorder.count("x")
     assert bench.take().counters == {"x": FACT_LIMIT, "fanlight.dropped.facts": 7}
     assert bench.take().counters == {}
+
+
+def test_calls_under_way_are_those_begun_that_have_not_ended() -> None:
+    """ORC-2: what ended is let go of, whether it was looked at before or not; the one begun first is the first."""
+    bench = Bench()
+    first, second, third = calls = Begun(), Begun(), Begun()
+    for call in calls:
+        bench.recorder.begin(call)
+    second.token = None
+    assert list(bench.recorder.open_calls()) == [first, third]
+    first.token = None
+    bench.take()
+    assert list(bench.recorder.open_calls()) == [third]
+    bench.recorder.renew()
+    assert not bench.recorder.open_calls()
+
+
+def test_calls_that_begin_while_nobody_looks_are_bounded() -> None:
+    """ORC-2: a dead pulse holds no more of them than of facts."""
+    bench = Bench()
+    for _ in range(FACT_LIMIT + 5):
+        bench.recorder.begin(Begun())
+    assert len(bench.recorder.open_calls()) == FACT_LIMIT
 
 
 def test_a_full_deque_that_lost_nothing_says_nothing() -> None:

@@ -94,14 +94,14 @@ def test_cancelling_a_task_ends_its_call(bench: Bench) -> None:
 
         task = asyncio.create_task(wait())
         await asyncio.sleep(0)
-        assert len(bench.dashboard.recorder.open_calls) == 1
+        assert len(bench.dashboard.recorder.open_calls()) == 1
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     asyncio.run(scene())
     assert bench.outcomes() == {"cancelled": 1}
-    assert not bench.dashboard.recorder.open_calls
+    assert not bench.dashboard.recorder.open_calls()
 
 
 def test_a_call_can_fail_without_raising(bench: Bench) -> None:

@@ -121,7 +121,7 @@ def test_calls_of_a_service_go_through_its_breaker() -> None:
         chat()
     cell = dashboard.recorder.take().series["services"]["ollama", "llm"]
     assert (cell.count, cell.errors) == (6, 6)
-    assert not dashboard.recorder.open_calls
+    assert not dashboard.recorder.open_calls()
 
 
 def test_declared_services_give_their_calls_their_kind() -> None:

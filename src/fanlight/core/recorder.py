@@ -25,6 +25,8 @@ from fanlight.core.pacer import unpaced
 FACT_LIMIT: Final = 65_536
 """Facts that wait to be folded; when the pulse is late or dead the oldest are lost, and counted."""
 
+_PIECE: Final = 64  # calls looked at between two breaths: under 0.05 ms
+
 
 class Sample(NamedTuple):
     """One reading of a level. `merge` "sum" | "max" | "min" | "last"; `source` "instance" | "host" | "shared";
@@ -77,7 +79,9 @@ class Recorder:
         self.append: Callable[[Fact], None] = self._facts.append
         self.next_seq: Callable[[], int] = count(1).__next__
         self.now_ns: Callable[[], int] = clock.monotonic_ns
-        self.open_calls: dict[Any, None] = {}  # calls of services that are under way, the longest first
+        self._begun: deque[Any] = deque(maxlen=FACT_LIMIT)  # calls of services since the last look
+        self._open: dict[Any, None] = {}
+        self.begin: Callable[[Any], None] = self._begun.append
         self._folded = 0
         self._dropped = 0
         self._taken_ns = clock.monotonic_ns()
@@ -91,7 +95,8 @@ class Recorder:
         self.lock = RLock()
         self.totals = Frame(int(self.started), int(self.started))
         self._facts.clear()
-        self.open_calls.clear()
+        self._begun.clear()
+        self._open.clear()
         self._folded, self._dropped = self.next_seq(), 0  # what waited is the parent's to fold
         self.fold.forget()
         self._taken_ns = self.clock.monotonic_ns()
@@ -151,11 +156,31 @@ class Recorder:
         second = max((wall_ns - elapsed_ns // 2) // 1_000_000_000, self._open_second)
         tick = Tick(Frame(second, second + 1), wall_ns - now_ns)
         self._drain(tick, breathe)
+        self.open_calls(breathe)
         self._seal(tick, breathe)
         if second != self._sampled_second:
             self._sampled_second = second
             self._sample(tick.frame, wall_ns / 1e9, breathe)
         return tick.frame
+
+    def open_calls(self, breathe: Callable[[], None] = unpaced) -> Mapping[Any, None]:
+        """Calls of services that are under way, the one begun first at first. For the thread that takes.
+
+        They are told apart here from those that ended, because to leave a list in time would cost each call 0.2 µs. Of
+        more than FACT_LIMIT begun between two looks the first are not seen here; the calls themselves are facts.
+        """
+        for call in [call for call in self._open if call.token is None]:
+            del self._open[call]
+        for number in range(len(self._begun)):
+            try:
+                call = self._begun.popleft()
+            except IndexError:  # the bound dropped some from under us
+                break
+            if call.token is not None:
+                self._open[call] = None
+            if not number % _PIECE:
+                breathe()
+        return self._open
 
     def commit(self, frame: Frame, breathe: Callable[[], None] = unpaced) -> None:
         """Add a taken frame to the totals; apart from `take`, so that totals can be stored up to a closed second."""

@@ -94,7 +94,7 @@ class Several:
         self._others = others
         self.next_seq: Callable[[], int] = first.next_seq
         self.now_ns: Callable[[], int] = first.now_ns
-        self.open_calls = first.open_calls
+        self.begin: Callable[[Any], None] = first.begin
         self.append: Callable[[Fact], None] = self._append
 
     def _append(self, fact: Fact) -> None:

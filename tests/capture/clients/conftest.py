@@ -31,7 +31,7 @@ class Watched:
         kept = self.take().kept.get("calls", ())
         recorder = self.dashboard.recorder
         assert not recorder.last_failure
-        assert not recorder.open_calls
+        assert not recorder.open_calls()
         assert current.get() is None
         return [record.data for record in sorted(kept, key=lambda record: record.data["call"])]
 

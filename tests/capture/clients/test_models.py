@@ -183,7 +183,7 @@ def test_a_stream_is_one_call_until_its_end(gpt: Any, watched: Watched) -> None:
     assert type(stream) is openai.Stream
     first = next(stream)
     assert watched.take().kept.get("calls") is None
-    assert watched.dashboard.recorder.open_calls
+    assert watched.dashboard.recorder.open_calls()
     with watched.dashboard.call("other", "work"):
         rest = list(stream)
     assert [chunk.to_dict() for chunk in (first, *rest)] == plain
