@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from logging import getLogger
-from typing import Any
+from typing import Any, Final
 
 from fanlight.capture import correlation
 from fanlight.capture.correlation import REQUEST_HEADERS, restore
@@ -22,6 +22,9 @@ from fanlight.core.recorder import Recorder, Sample
 from fanlight.errors import FanlightError
 
 __all__ = ["Application", "Capture", "CaptureOptions"]
+
+_name: Final = correlation_id.set
+_unname: Final = correlation_id.reset
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,9 @@ class Capture:
             other = self._aside(inside(path, root_path))
             if other is not None:
                 return await _unmeasured(other, scope, receive, send)
+        app, now_ns = self.app, self.now_ns  # taken out before they are called: see Exchange
         exchange = Exchange()  # filled here, because a call would cost half as much again
-        exchange.began_ns = self.now_ns()
+        exchange.began_ns = now_ns()
         exchange.capture = self
         exchange.scope = scope
         exchange.receive = receive
@@ -106,25 +110,25 @@ class Capture:
                 identity = correlation.make()
         except Exception as error:  # a scope that is not one; the application will say so itself
             self.recorder.failed("capture", error)
-            return await self.app(scope, receive, send)
+            return await app(scope, receive, send)
         exchange.correlation_id = identity
         active = self.active = self.active + 1
         if active > self.peak:
             self.peak = active
         if context.tell_apart:
             serving.set(self.recorder)
-        token = correlation_id.set(identity)
+        token = _name(identity)
         try:
-            result = await self.app(scope, exchange.listen, exchange.forward)
+            result = await app(scope, exchange.listen, exchange.forward)
         except BaseException as error:
             exchange.close(error)  # the ID stays set: the server logs the error next, in this context
             raise
         if exchange.phase != RECORDED:
             exchange.close()
         try:
-            correlation_id.reset(token)
+            _unname(token)
         except ValueError:  # the server ends the request in another context than it began it in
-            correlation_id.set("")
+            _name("")
         return result
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> Any:

@@ -56,7 +56,7 @@ _ERROR: Final = 12
 class Batch:
     """Requests of one tick that fold alike, but for their amounts."""
 
-    __slots__ = ("amounts", "cell", "failed", "outcome", "remembered", "slow_ns")
+    __slots__ = ("amounts", "apart_ns", "cell", "failed", "outcome", "remembered", "slow_ns")
 
     def __init__(self, cell: Cell, outcome: str, failed: bool, slow_ns: int) -> None:
         self.remembered = False  # by its tick, which settles its amounts
@@ -64,6 +64,7 @@ class Batch:
         self.outcome = outcome
         self.failed = failed
         self.slow_ns = slow_ns
+        self.apart_ns = 0 if failed else slow_ns  # from here on they are looked at one by one
         self.amounts: list[int] = []
 
 
@@ -159,32 +160,32 @@ class Fold:
         batches, kinds, popleft = tick.batches, self._kinds, facts.popleft
         keep_recent, ended, waiting = tick.kept["recent"].append, tick.ended.append, self._calls.waiting
         folded = highest = 0
-        for number in range(len(facts)):
-            try:
-                fact = popleft()
-            except IndexError:  # the bound dropped some from under us
-                break
-            folded += 1
-            try:
-                if fact[1] > highest:
-                    highest = fact[1]
+        for left in range(len(facts), 0, -_PIECE):
+            breathe()
+            for _ in range(min(left, _PIECE)):
                 try:
-                    batch = batches.get(fact[_ALIKE]) if fact[0] == REQUEST else None
-                    if batch.__class__ is dict:
-                        batch = batch.get(fact[_PATH])
-                except TypeError:  # an endpoint without a hash
-                    batch = None
-                if batch is None or batch.failed or fact[_ERROR] is not None or fact[3] >= batch.slow_ns:
-                    kinds[fact[0]](fact, tick)
-                else:
-                    batch.amounts.append(fact[3])
-                    keep_recent(fact)
-                    if waiting:
-                        ended(fact[_CORRELATION])
-            except Exception as error:
-                self._failed("fold", error)
-            if not number % _PIECE:
-                breathe()
+                    fact = popleft()
+                except IndexError:  # the bound dropped some from under us
+                    break
+                folded += 1
+                try:
+                    if fact[1] > highest:
+                        highest = fact[1]
+                    try:
+                        batch = batches.get(fact[_ALIKE]) if fact[0] == REQUEST else None
+                        if type(batch) is dict:
+                            batch = batch.get(fact[_PATH])
+                    except TypeError:  # an endpoint without a hash
+                        batch = None
+                    if batch is None or fact[3] >= batch.apart_ns or fact[_ERROR] is not None:
+                        kinds[fact[0]](fact, tick)
+                    else:
+                        batch.amounts.append(fact[3])
+                        keep_recent(fact)
+                        if waiting:
+                            ended(fact[_CORRELATION])
+                except Exception as error:
+                    self._failed("fold", error)
         for batch in tick.remembered:
             self._settle(batch, breathe)
         self._calls.settle(tick, breathe)
