@@ -134,6 +134,12 @@ def test_significant_of_what_is_no_number_or_too_large() -> None:
     assert found == ["–", "∞", "-∞", "0", "0"]
 
 
+@pytest.mark.parametrize(("value", "text"), [(0, "0"), (4e-7, "<0.000001"), (1e-6, "0.000001"), (0.000004, "0.000004")])
+def test_what_is_hardly_anything_is_not_nothing(value: float, text: str) -> None:
+    """X-7: a call that costs less than a millionth of a dollar is not said to be free."""
+    assert formats.phrase(value, "number") == text
+
+
 def test_moments() -> None:
     """X-1: times are RFC 3339 in UTC; times nobody can have are a dash."""
     assert formats.moment(0) == "1970-01-01T00:00:00.000Z"

@@ -13,6 +13,9 @@ DASH: Final = "–"
 TOO_LARGE: Final = 1e15
 """From here on a number is nothing anybody measured."""
 
+SMALLEST: Final = 1e-6
+"""What is below this has no place in six decimals."""
+
 NARROW_SPACE: Final = "\u202f"
 """Groups thousands; never breaks a line."""
 
@@ -150,6 +153,8 @@ def phrase(raw: Any, unit: str) -> str:
 
 
 def _number(raw: float) -> tuple[str, str]:
+    if 0 < raw < SMALLEST:
+        return "<0.000001", ""  # not nothing, as a cost may be
     return scaled(raw) if abs(raw) >= 10_000 else (trimmed(raw), "")
 
 

@@ -1,6 +1,7 @@
 // Values as text for charts, by the same rules as the pages (formats.py), so that a legend never says it twice differently.
 "use strict";
 (() => {
+  const SMALLEST = 1e-6;
   const NARROW = "\u202f";
   const LARGE = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
   const BYTES = [[2 ** 40, "TB"], [2 ** 30, "GB"], [2 ** 20, "MB"], [2 ** 10, "kB"]];
@@ -18,7 +19,7 @@
     return step && [significant(value / step[0]), step[1]];
   };
 
-  const number = (value) => (Math.abs(value) >= 10_000 && scaled(value, LARGE)) || [trimmed(value), ""];
+  const number = (value) => value > 0 && value < SMALLEST ? ["<0.000001", ""] : (Math.abs(value) >= 10_000 && scaled(value, LARGE)) || [trimmed(value), ""];
   const integer = (value) => {
     if (Math.abs(value) >= 100_000) return scaled(value, LARGE);
     return [String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, NARROW), ""];
