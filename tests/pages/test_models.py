@@ -62,6 +62,17 @@ def test_tokens_per_second_are_shown_in_and_out() -> None:
     assert max(value or 0 for value in stats["tokens_in"].spark) == 900 / 5
 
 
+def test_the_failed_share_of_calls_is_shown() -> None:
+    """X-7: of the window, with what it is a share of; nothing is claimed before the first call."""
+    snapshot = busy_service().snapshot()
+    figures = snapshot.view.totals["models"]
+    stat = models.error_rate(snapshot, View())
+    assert stat.value == figures.errors / figures.count
+    assert stat.detail == f"{figures.errors} of {figures.count} in 15 min"
+    none = models.error_rate(ScriptedService().snapshot(), View())
+    assert (none.value, none.detail) == (None, "no call yet")
+
+
 def test_without_a_model_the_page_says_how() -> None:
     """X-7: an empty page tells the line that fills it."""
     page = models.page(ScriptedService().snapshot(), View(page="models"))

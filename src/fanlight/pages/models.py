@@ -113,15 +113,29 @@ def _token_row(model: Model) -> Row:
 
 def model_calls(snapshot: Snapshot, view: View) -> Stat:
     """Calls of models per second."""
-    figures = snapshot.view.totals.get("models")
     recent = snapshot.view.recent.get("models", (0, 0))[0] / snapshot.view.recent_seconds
     total = snapshot.totals.family("models")
     return Stat(
         title="Model calls",
         value=recent if total.count else None,
         unit="rate",
-        detail=f"{_count(total.count)} in all, {_count(figures.errors if figures else 0)} failed in 15 min",
+        detail=f"{_count(total.count)} in all" if total.count else "none yet",
         spark=charts.family_rates(snapshot, "models", lambda point: point.count),
+    )
+
+
+def error_rate(snapshot: Snapshot, view: View) -> Stat:
+    """The failed share of the calls of the window; those a client left are no failures."""
+    figures = snapshot.view.totals.get("models")
+    ratio = figures.errors / figures.count if figures and figures.count else None
+    return Stat(
+        title="Error rate",
+        value=ratio,
+        unit="ratio",
+        detail=f"{_count(figures.errors)} of {_count(figures.count)} in 15 min" if figures else "no call yet",
+        state=rules.error_state(ratio or 0.0),
+        spark=charts.of(snapshot, "models", lambda point: point.errors / point.count if point.count else None),
+        tone="error",
     )
 
 
@@ -255,11 +269,12 @@ def slow_calls(snapshot: Snapshot, view: View) -> Table:
 
 
 SLOTS = (
-    Slot(name="model-calls", build=model_calls, span=3, pace="fast"),
+    Slot(name="model-calls", build=model_calls, span=2, pace="fast"),
+    Slot(name="model-error-rate", build=error_rate, span=2, pace="fast"),
     Slot(name="tokens-in", build=tokens_in, span=2, pace="fast"),
     Slot(name="tokens-out", build=tokens_out, span=2, pace="fast"),
     Slot(name="first-token", build=first_token, span=2, pace="fast"),
-    Slot(name="model-cost", build=cost, span=3, pace="fast"),
+    Slot(name="model-cost", build=cost, span=2, pace="fast"),
     budgets.SLOT,
     Slot(name="model-list", build=model_table),
     Slot(name="model-tokens", build=token_table),

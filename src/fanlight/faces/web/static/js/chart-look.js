@@ -28,6 +28,7 @@
     const days = plot.scales.x.max - plot.scales.x.min > 172_800;
     const seconds = splits.length > 1 && splits[1] - splits[0] < 60;
     return splits.map((at) => {
+      if (plot.valToPos(at, "x") < 16) return ""; // it would touch the lowest label of the other axis
       const date = new Date(at * 1000);
       return days ? fanlight.day(date) : fanlight.clock(date).slice(0, seconds ? 8 : 5);
     });
