@@ -9,7 +9,7 @@ from fanlight.core import rules
 from fanlight.core.recorder import Sample
 from fanlight.core.timeline import Course, Point
 from fanlight.pages import PAGES, alerts, service, services
-from fanlight.panels import Actions, Bars, Status, Table, Text, TimeSeries, View
+from fanlight.panels import Bars, Status, Table, Text, TimeSeries, View
 
 OLLAMA = View(page="services", path=(("name", "ollama"),))
 
@@ -105,14 +105,6 @@ def test_open_breakers_are_status_items_and_can_be_reset() -> None:
     assert found["ollama"] == ("error", "down: success rate")
     assert found["billing"] == ("error", "open")
     assert services.badge(snapshot) == PAGES["services"].badge(snapshot) == 2
-    actions = services.breaker_actions(snapshot, View())
-    assert isinstance(actions, Actions)
-    assert {button.action for button in actions.buttons} == {
-        "actions/breakers/ollama/reset",
-        "actions/breakers/billing/reset",
-    }
-    rows = services.breakers(snapshot, View()).rows
-    assert [row.detail for row in rows] == ["held open until it is reset", ""]
 
 
 def test_one_service_shows_everything_that_made_its_score() -> None:

@@ -10,6 +10,7 @@ from fanlight.core.health import Factor, Status
 from fanlight.core.sections import Operation, Service
 from fanlight.core.snapshot import Snapshot
 from fanlight.core.timeline import Course
+from fanlight.pages import breakers
 from fanlight.pages.calls import CALL_COLUMNS, call_row
 from fanlight.pages.listing import covers
 from fanlight.panels import (
@@ -241,22 +242,10 @@ def actions(snapshot: Snapshot, view: View) -> Actions:
             confirm = f"Restart {row.name}?"
             buttons.append(ActionButton(title="Restart", action=f"actions/restart/{path}", confirm=confirm))
         if row.breaker is not None:
-            buttons += _breaker_buttons(row.name, path, row.breaker.state)
+            tripping = breakers.trip(row.name, "Trip the breaker")
+            resetting = breakers.reset(row.name, "Reset the breaker")
+            buttons += [tripping] if row.breaker.state == "closed" else [resetting, tripping]
     return Actions(title="Actions", buttons=tuple(buttons), empty="None: it has no breaker, and no restart= was given.")
-
-
-def _breaker_buttons(name: str, path: str, state: str) -> list[ActionButton]:
-    trip = ActionButton(
-        title="Trip the breaker",
-        action=f"actions/breakers/{path}/trip",
-        confirm=f"Refuse all calls of {name} on every instance until the breaker is reset?",
-    )
-    reset = ActionButton(
-        title="Reset the breaker",
-        action=f"actions/breakers/{path}/reset",
-        confirm=f"Close the breaker of {name} on every instance?",
-    )
-    return [trip] if state == "closed" else [reset, trip]
 
 
 SLOTS = (

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from fanlight.core import rules
 from fanlight.core.dependencies import breaker_state, cause, health_state, quiet, service_href, unwell, worst
 from fanlight.core.health import DOWN, HEALTHY
 from fanlight.core.sections import BreakerFigures, Service
 from fanlight.core.snapshot import Snapshot
-from fanlight.pages import service
+from fanlight.pages import breakers, service
 from fanlight.pages.calls import CALL_COLUMNS, call_row
 from fanlight.pages.listing import sort_rows
 from fanlight.panels import (
-    ActionButton,
-    Actions,
     Bar,
     Bars,
     Column,
@@ -68,59 +64,6 @@ def _item(row: Service) -> StatusItem:
 def _broken(row: BreakerFigures) -> StatusItem:
     text = row.state.replace("_", "-")
     return StatusItem(name=row.name, state=breaker_state(row.state), text=text, kind="breaker", href="services")
-
-
-BREAKER_COLUMNS = (
-    Column(name="breaker", title="Breaker", sort=False),
-    Column(name="state", title="State", unit="state", sort=False),
-    Column(name="failures", title="Failures in a row", unit="integer", sort=False),
-    Column(name="since", title="Open since", unit="time", sort=False),
-    Column(name="retry", title="Tries again", unit="time", sort=False),
-    Column(name="on", title="Open on", sort=False),
-    Column(name="failed", title="Last failed", unit="time", sort=False),
-    Column(name="why", title="Why", wide=True, sort=False),
-)
-
-
-def breakers(snapshot: Snapshot, view: View) -> Table:
-    """Circuit breakers, the open ones first."""
-    order = {"open": 0, "half_open": 1, "closed": 2}
-    rows = sorted(snapshot.breakers, key=lambda row: (order[row.state], row.name))
-    return Table(
-        title="Circuit breakers",
-        columns=BREAKER_COLUMNS,
-        rows=tuple(map(breaker_row, rows)),
-        empty='None yet. with dashboard.breaker("name"): ... or dashboard.service("name", breaker=True) adds one.',
-    )
-
-
-def breaker_row(row: BreakerFigures) -> Row:
-    """A breaker: its state over all instances, why, since when, and when it tries again."""
-    last = f"last failure: {row.last_failure}" if row.last_failure else ""
-    return Row(
-        key=row.name,
-        values=(
-            row.name,
-            row.state.replace("_", "-"),
-            row.failures,
-            row.opened_at,
-            row.retry_at if row.state == "open" else None,
-            _open_on(row),
-            row.last_failure_at,
-            row.reason or None,
-        ),
-        state=breaker_state(row.state),
-        detail="held open until it is reset" if row.by_hand else last,
-    )
-
-
-def _open_on(row: BreakerFigures) -> str | None:
-    if not row.open_on:
-        return None
-    if row.instances == 1:
-        return "the instance"
-    few = ", ".join(row.open_on[:3]) if len(row.open_on) < row.instances else "all"
-    return f"{len(row.open_on)} of {row.instances}: {few}" if few != "all" else f"all {row.instances} instances"
 
 
 COLUMNS = (
@@ -231,20 +174,6 @@ def failed_calls(snapshot: Snapshot, view: View) -> Table:
     )
 
 
-def breaker_actions(snapshot: Snapshot, view: View) -> Actions:
-    """Resetting the breakers that are open."""
-    buttons = tuple(
-        ActionButton(
-            title=f"Reset {row.name}",
-            action=f"actions/breakers/{quote(row.name, safe='')}/reset",
-            confirm=f"Close the breaker {row.name} on every instance?",
-        )
-        for row in snapshot.breakers
-        if row.state != "closed"
-    )
-    return Actions(title="Breakers", buttons=buttons, empty="Every breaker is closed.")
-
-
 def badge(snapshot: Snapshot) -> int:
     """How many services are not well, and breakers of none that refuse calls."""
     named = {row.name for row in snapshot.services}
@@ -256,8 +185,8 @@ LIST = (
     Slot(name="health", build=health, span=8, pace="fast"),
     Slot(name="health-scores", build=scores, span=4),
     Slot(name="service-list", build=service_list, pace="fast"),
-    Slot(name="breakers", build=breakers, span=9, pace="fast"),
-    Slot(name="breaker-actions", build=breaker_actions, span=3),
+    Slot(name="breakers", build=breakers.table, span=9, pace="fast"),
+    Slot(name="breaker-actions", build=breakers.actions, span=3),
     Slot(name="failed-calls", build=failed_calls),
 )
 
