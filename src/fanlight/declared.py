@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from fanlight.capture import cachetools, lru
+from fanlight.capture import cachetools, lru, redis_cache
 from fanlight.clock import Clock
 from fanlight.core.pacer import Pacer
 from fanlight.core.recorder import Recorder, Sample
@@ -27,7 +27,7 @@ from fanlight.services.cache import Cache, clearable
 from fanlight.services.panels import PageSource, Source
 from fanlight.services.parameters import ParameterError
 from fanlight.services.runs import Run, Runs, RunState
-from fanlight.services.supplier import LoopCaller
+from fanlight.services.supplier import LoopCaller, Supplier
 
 CLEAR_CACHE: Final = "clear-cache"
 """The action that clears every cache that handed over how."""
@@ -65,6 +65,7 @@ class Declared:
         self.panels: dict[str, Slot] = {}
         self.pages: dict[str, PageSpec] = {}
         self.replaced: dict[str, PageSpec] = {}
+        self._asked: dict[str, Supplier] = {}
         self._clock = clock
         self._placed: dict[str, list[str]] = {}
         self._sources: dict[str, Source] = {}
@@ -75,6 +76,7 @@ class Declared:
         self.caller.renew()
         suppliers = [source.supplier for source in self._sources.values()]
         suppliers += [source.supplier for source in self._page_sources.values()]
+        suppliers += self._asked.values()
         for supplier in suppliers:
             supplier.forget()
         return self.caller
@@ -151,7 +153,7 @@ class Declared:
 
     def cache(self, name: str, count: Callable[[str, int], None], clear: Callable[[], Any] | None) -> Cache:
         """The counter of a cache; one name, one cache."""
-        made = Cache(name, count, adapters=(lru.watch, cachetools.watch), on_clear=self.can_clear)
+        made = Cache(name, count, adapters=(lru.watch, cachetools.watch, redis_cache.watch), on_clear=self.can_clear)
         known = self.caches.setdefault(name, made)
         if clear is not None:
             known.clear = clear
@@ -176,8 +178,20 @@ class Declared:
         """How many entries each cache holds."""
         for cache in tuple(self.caches.values()):
             cache.refresh()
+            if cache.ask is not None:
+                self._entries(cache.name, cache.ask).begin()
             if cache.entries is not None:
-                yield Sample("cache.size", cache.name, cache.entries, "sum", "instance")
+                merge, source = ("max", "shared") if cache.shared else ("sum", "instance")
+                yield Sample("cache.size", cache.name, cache.entries, merge, source)
+            if cache.evicted is not None:
+                yield Sample("cache.evicted", cache.name, cache.evicted, "max", "shared")
+
+    def _entries(self, name: str, ask: Callable[[], Any]) -> Supplier:
+        known = self._asked.get(name)
+        if known is None:
+            known = self._asked[name] = Supplier(self.caller, self._clock, accept=lambda _: {})
+            known.declare(ask)
+        return known
 
 
 def _slot_named(name: str, sources: Iterable[PageSource]) -> Slot | None:

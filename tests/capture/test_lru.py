@@ -54,4 +54,4 @@ def test_clearing_begins_its_figures_again_and_loses_no_count() -> None:
 
 def test_anything_else_is_not_its_own() -> None:
     """HUB-4: what has no figures is left to others."""
-    assert lru.watch(Cache("x", Counts()), dict) is None
+    assert lru.watch(Cache("x", Counts()), dict, "") is None

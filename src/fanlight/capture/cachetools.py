@@ -14,8 +14,8 @@ from typing import Any
 from fanlight.capture.counting import Counter
 
 
-def watch(counter: Counter, target: Any) -> CacheReading | None:
-    """Watch a cachetools cache; None for anything else."""
+def watch(counter: Counter, target: Any, prefix: str) -> CacheReading | None:
+    """Watch a cachetools cache, all of it; None for anything else."""
     library = sys.modules.get("cachetools")
     if library is None or not isinstance(target, library.Cache):
         return None
@@ -26,6 +26,10 @@ def watch(counter: Counter, target: Any) -> CacheReading | None:
 
 class CacheReading:
     """A cache object's size."""
+
+    ask = None
+    prefix = ""
+    shared = False
 
     def __init__(self, counter: Counter, cache: Any) -> None:
         self._counter = counter

@@ -7,8 +7,8 @@ from typing import Any
 from fanlight.capture.counting import Counter
 
 
-def watch(counter: Counter, target: Any) -> LruReading | None:
-    """Watch a function that caches; None for anything else."""
+def watch(counter: Counter, target: Any, prefix: str) -> LruReading | None:
+    """Watch a function that caches, all of it; None for anything else."""
     if callable(getattr(target, "cache_info", None)) and callable(getattr(target, "cache_clear", None)):
         return LruReading(counter, target)
     return None
@@ -16,6 +16,10 @@ def watch(counter: Counter, target: Any) -> LruReading | None:
 
 class LruReading:
     """A function's own figures, told as what was added since the last time. They begin again when it is cleared."""
+
+    ask = None
+    prefix = ""
+    shared = False
 
     def __init__(self, counter: Counter, function: Any) -> None:
         self._counter = counter

@@ -261,7 +261,7 @@ class Snapshot:
         size = self.level("cache.size", name)
         counters = self.totals.counters
         hits, misses = counters.get(f"cache.hits.{name}", 0), counters.get(f"cache.misses.{name}", 0)
-        evictions = counters.get(f"cache.evictions.{name}", 0)
+        evictions = counters.get(f"cache.evictions.{name}", 0) + int(self.level("cache.evicted", name) or 0)
         return CacheFigures(name, hits, misses, None if size is None else int(size), evictions)
 
     @cached_property

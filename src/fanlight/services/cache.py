@@ -12,15 +12,29 @@ T = TypeVar("T")
 
 
 class Reading(Protocol):
-    """A watched cache: `read` brings the counter up to date, once a second; `clear` empties it."""
+    """A watched cache: `read` brings the counter up to date, once a second.
+
+    `clear` empties it; `ask`, a function or a coroutine function, is called every ten seconds and may take its time:
+    never on the pulse. `shared` says that every instance sees the same one; `prefix`, which of its keys are watched.
+    """
+
+    @property
+    def ask(self) -> Callable[[], Any] | None: ...
+
+    @property
+    def clear(self) -> Callable[[], Any] | None: ...
+
+    @property
+    def prefix(self) -> str: ...
+
+    @property
+    def shared(self) -> bool: ...
 
     def read(self) -> None: ...
 
-    def clear(self) -> Any: ...
 
-
-Adapter = Callable[["Cache", Any], Reading | None]
-"""Watches an object for a counter; None when it is of another kind."""
+Adapter = Callable[["Cache", Any, str], Reading | None]
+"""Watches an object for a counter, perhaps only keys of a prefix; None when it is of another kind."""
 
 
 class Cache:
@@ -36,6 +50,7 @@ class Cache:
     ) -> None:
         self.name = name
         self.entries: int | None = None
+        self.evicted: int | None = None
         self._count = count
         self._hits, self._misses = f"cache.hits.{name}", f"cache.misses.{name}"
         self._evictions = f"cache.evictions.{name}"
@@ -67,26 +82,42 @@ class Cache:
         """It let entries go."""
         self._count(self._evictions, times)
 
-    def size(self, entries: int) -> None:
-        """It holds this many entries now."""
-        self.entries = entries
+    def size(self, entries: int | None, evicted: int | None = None) -> None:
+        """It holds this many entries now; None when that is not known any more.
 
-    def watch(self, target: T) -> T:
-        """Count what a cache does by itself: a function under `functools.lru_cache`, or a `cachetools` cache.
+        `evicted`: how many a server has let go of since it started, where it counts them itself.
+        """
+        self.entries, self.evicted = entries, evicted
+
+    def watch(self, target: T, *, prefix: str = "") -> T:
+        """Count what a cache does by itself: a function under `functools.lru_cache`, a `cachetools` cache, or a Redis
+        by the client of redis-py that the application has, sync or async, of all its keys or of those with a `prefix`.
 
         Returns it as it was given, so that it is a decorator, too. What empties it becomes `clear`, unless there is
-        one. Raises FanlightError for anything else.
+        one; a Redis is emptied only by what the application hands over. Raises FanlightError for anything else.
         """
         for adapter in self._adapters:
-            watched = adapter(self, target)
+            watched = adapter(self, target, prefix)
             if watched is not None:
+                if watched.prefix != prefix:
+                    raise FanlightError(f"the cache {self.name} has prefix={prefix!r}; expected none but for a Redis")
                 self._watched = watched
                 self.clear = self.clear or watched.clear
                 return target
         raise FanlightError(
-            f"the cache {self.name} cannot watch {text(target, 80)}; expected a function under functools.lru_cache or "
-            "a cachetools cache; count anything else with hit(), miss() and size()"
+            f"the cache {self.name} cannot watch {text(target, 80)}; expected a function under functools.lru_cache, "
+            "a cachetools cache or a client of redis-py; count anything else with hit(), miss() and size()"
         )
+
+    @property
+    def ask(self) -> Callable[[], Any] | None:
+        """What asks for the number of entries where that takes time."""
+        return self._watched.ask if self._watched is not None else None
+
+    @property
+    def shared(self) -> bool:
+        """Whether every instance sees the same cache, so that its entries count once."""
+        return self._watched is not None and self._watched.shared
 
     def refresh(self) -> None:
         """Bring it up to date with what it watches."""

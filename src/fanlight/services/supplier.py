@@ -128,7 +128,8 @@ class Supplier:
         self._latest = Supplied(configured=True)
 
     def begin(self) -> None:
-        """Ask anew in the background when what is known is old."""
+        """Ask anew in the background when what is known is old. Never waits."""
+        self._settle()
         with self._lock:
             now = self._now()
             if self._function is not None and self._running is None and now - self._latest.at >= self._every:

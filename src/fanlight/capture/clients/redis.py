@@ -62,10 +62,15 @@ def _described(client: Any, words: tuple[Any, ...]) -> Described:
 
 
 def _described_pipeline(pipeline: Any) -> Described | None:
-    commands = getattr(pipeline, "command_stack", None)
-    if not isinstance(commands, list):  # that of a cluster, which newer releases keep a floor deeper
-        commands = getattr(getattr(pipeline, "_execution_strategy", None), "command_queue", [])
-    return _located(pipeline, "PIPELINE", {"commands": len(commands)})
+    return _located(pipeline, "PIPELINE", {"commands": len(queued(pipeline))})
+
+
+def queued(pipeline: Any) -> list[Any]:
+    """The commands that wait in a pipeline; a cluster's keeps them a floor deeper, older ones under another name."""
+    owners = (getattr(pipeline, "_execution_strategy", None), pipeline)
+    names = ("command_queue", "_command_queue", "command_stack", "_command_stack")
+    found = (getattr(owner, name, None) for owner in owners for name in names)
+    return next((commands for commands in found if isinstance(commands, list)), [])
 
 
 def _located(client: Any, name: str, attributes: dict[str, Any]) -> Described:
