@@ -116,6 +116,7 @@ def test_viewers_beyond_the_limit_poll_and_come_back(visit: Visit, stage: ExitSt
     page.clock.fast_forward(6_000)
     brings(page, service, "seen-by-polling")
     first.context.close()
+    service.shows("/api/stats", '"viewers":0')  # or the only try of the next half minute is refused, too
     page.clock.fast_forward(31_000)
     second.state("live")
     brings(page, service, "seen-live-again")
