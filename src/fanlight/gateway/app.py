@@ -14,7 +14,7 @@ import msgspec
 
 from fanlight import Fanlight
 from fanlight.errors import FanlightError
-from fanlight.gateway import config, enhancement, pipeline_routes, refusals, servers
+from fanlight.gateway import config, enhancement, pipeline_routes, refusals, servers, unfinished
 from fanlight.gateway.access import Caller
 from fanlight.gateway.asgi import Pair, Receive, Scope, Send, TooLong, answer, body_of
 from fanlight.gateway.budgets import Purse
@@ -63,6 +63,7 @@ logger = logging.getLogger("fanlight.gateway")
 
 def create() -> Any:
     """The gateway of the `fanlight gateway` command, with its dashboard."""
+    unfinished.explain()
     path = Path(os.environ[CONFIG_VARIABLE])
     place = os.environ.get(PLACE_VARIABLE)
     gateway = Gateway(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from fanlight.gateway import refusals
+from fanlight.gateway import refusals, unfinished
 from fanlight.gateway.asgi import Send
 from fanlight.gateway.llm.departure import Departure
 from fanlight.gateway.llm.framing import Events, Lines, UsageFilter
@@ -155,3 +155,5 @@ class Delivery:
         """
         if self._lines is not None and not self._lines.unfinished:
             await self._end(refusals.in_stream(self._protocol, message, "upstream_reset"))
+        else:
+            unfinished.leave(message)
