@@ -91,6 +91,17 @@ def test_a_failing_probe_takes_a_service_down_unless_calls_succeed() -> None:
     assert partly.factors[3].said == "fails on 1 of 4 instances: refused"
 
 
+def test_what_is_being_started_is_not_down() -> None:
+    """HUB-2: it is degraded while all that run it start it, by their share; where it fails besides, that is said."""
+    starting = assess(Evidence(now=NOW, probe=ProbeState(starting_on=("a",))))
+    assert (starting.status, starting.factors[3].said) == ("degraded", "is being started")
+    partly = assess(Evidence(now=NOW, probe=ProbeState(starting_on=("a",), instances=4, seconds=0.1)))
+    assert (partly.status, partly.factors[3].lost) == ("healthy", 7.5)
+    assert partly.factors[3].said == "is being started on 1 of 4 instances"
+    both = assess(Evidence(now=NOW, probe=ProbeState(failing_on=("a",), starting_on=("b",), instances=2, error="no")))
+    assert (both.factors[3].lost, both.factors[3].said) == (50.0, "fails on 1 of 2 instances: no")
+
+
 def test_an_open_breaker_counts_by_its_share_of_instances() -> None:
     """ORC-2: open everywhere it is down; half-open it is degraded."""
     for state, share, status in (("open", 1.0, "down"), ("open", 0.25, "degraded"), ("half_open", 0.0, "degraded")):

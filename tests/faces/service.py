@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message
 
 from fanlight.clock import ManualClock
 from fanlight.core.analytics import Analytics, analyse
+from fanlight.core.budgets import Budget
 from fanlight.core.facts import CALL, DISCONNECTED, LOG, REQUEST, SOCKET, STREAM
 from fanlight.core.frame import Frame
 from fanlight.core.pacer import Pacer
@@ -25,6 +26,7 @@ from fanlight.faces.api import routes
 from fanlight.faces.context import FaceContext
 from fanlight.pages import PAGES, PANELS
 from fanlight.panels import ActionButton, View
+from fanlight.services.budgets import samples
 from fanlight.services.calls import Call
 from fanlight.settings import Settings
 
@@ -237,6 +239,17 @@ def get(app: ASGIApp, path: str, headers: Mapping[str, str] | None = None) -> An
 
     asyncio.run(app(scope, receive, send))  # type: ignore[arg-type]  # an ASGI application is a coroutine function
     return answer
+
+
+def budgeted_service() -> ScriptedService:
+    """A service with two budgets: one of a day that is overspent, one of a month that is not touched."""
+    service = ScriptedService()
+    service.recorder.budgets.declare(Budget(name="openai", amount=0.001, per="day", service="openai"))
+    service.recorder.budgets.declare(Budget(name='far "off"', amount=50, where={"caller": "nobody"}))
+    service.levels = [*samples(service.recorder.budgets)]
+    service.call("openai", "chat", 5.5, kind="llm", **MODEL)
+    service.tick()
+    return service
 
 
 def busy_service(**settings: Any) -> ScriptedService:

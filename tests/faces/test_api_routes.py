@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from starlette.routing import Router
-from tests.faces.service import ScriptedService, busy_service, get
+from tests.faces.service import ScriptedService, budgeted_service, busy_service, get
 
 from fanlight.core.recorder import Sample
 from fanlight.core.sections import Supplied
@@ -151,6 +151,17 @@ def test_models_tell_calls_times_tokens_and_cost() -> None:
     assert (model["cost_usd"], model["cost_usd_last_15_minutes"]) == (0.0012, 0.0012)
     assert abs(model["time_to_first_token_p50_ms"] - 500) < 6
     assert ScriptedService().get("/api/models").json["models"] == []
+
+
+def test_models_tell_budgets() -> None:
+    """HUB-5: each budget with what is spent of it, in dollars and percent, when it warns and when it begins anew."""
+    far, openai = budgeted_service().get("/api/models").json["budgets"]
+    assert (far["name"], far["per"], far["spent_usd"], far["state"]) == ('far "off"', "month", 0, "ok")
+    assert openai == {
+        "name": "openai", "per": "day", "amount_usd": 0.001, "spent_usd": 0.0012, "spent_percent": 120.0,
+        "warns_at_percent": 80.0, "state": "spent", "ends_at": "2023-11-15T00:00:00.000Z",
+    }  # fmt: skip
+    assert ScriptedService().get("/api/models").json["budgets"] == []
 
 
 def test_an_empty_service_has_empty_lists() -> None:

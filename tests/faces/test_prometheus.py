@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
-from tests.faces.service import ScriptedService, busy_service
+from tests.faces.service import ScriptedService, budgeted_service, busy_service
 
 from fanlight.core import metrics
 from fanlight.core.cell import Cell
@@ -65,6 +65,20 @@ def test_every_name_in_the_table_is_exposed_once() -> None:
     """X-1: the table of names has no name twice, neither outside nor inside."""
     every = metrics.every()
     assert len({metric.prometheus for metric in every}) == len({metric.name for metric in every}) == len(every)
+
+
+def test_budgets_are_gauges(promtool: str) -> None:
+    """HUB-5, API-10: what is spent of each and what may be, by its name; nothing where there is none."""
+    service = budgeted_service()
+    found = scrape(service)
+    openai, far = (("budget", "openai"), ("per", "day")), (("budget", 'far "off"'), ("per", "month"))
+    assert found["gen_ai_budget_spent_usd", openai] == pytest.approx(0.0012)
+    assert found["gen_ai_budget_limit_usd", openai] == 0.001
+    assert (found["gen_ai_budget_spent_usd", far], found["gen_ai_budget_limit_usd", far]) == (0, 50)
+    body = service.get("/metrics").body
+    checked = subprocess.run([promtool, "check", "metrics"], input=body, capture_output=True, timeout=60, check=False)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+    assert b"budget" not in ScriptedService().get("/metrics").body
 
 
 @pytest.mark.parametrize("accept", ["text/plain", "application/openmetrics-text"])

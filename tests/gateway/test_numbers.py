@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from tests.gateway.hostile import EVENT
 from tests.gateway.serving import PATIENCE
 from tests.gateway.test_faults import Open, Watched, outcome, said, watched
@@ -69,6 +70,62 @@ def test_broken_framing(watched: Open, model: str, begins: bytes, whole: bool, k
     assert said(fine)["output_tokens"] == 7
     gateway.quiet()
     assert statuses(gateway) == {200: 2}
+
+
+def scraped(gateway: Watched) -> dict[tuple[str, str], float]:
+    """What Prometheus reads, by the metric and the one label that matters here; samples alike in it added up."""
+    gateway.dashboard.pulse.tick()
+    connection = http.client.HTTPConnection(gateway.address, timeout=PATIENCE)
+    connection.request("GET", "/dashboard/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    found: dict[tuple[str, str], float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            told = sample.labels
+            which = ("http_response_status_code", "outcome", "gen_ai_token_type", "usage")
+            key = (sample.name, next((told[each] for each in which if each in told), ""))
+            found[key] = found.get(key, 0.0) + sample.value
+    return found
+
+
+def service(gateway: Watched) -> dict[str, Any]:
+    """The provider as the dashboard shows it."""
+    listed: list[dict[str, Any]] = shown(gateway, "services")["services"]
+    return next(each for each in listed if each["name"] == "bad")
+
+
+BROKEN = {"long_line": ("", 7), "error_in_the_stream": ("upstream", 3), "reset_in_the_middle": ("upstream", 4)}
+"""Streams that go wrong: the type of the error they are, and the tokens they tell, or by their characters made."""
+
+
+@pytest.mark.parametrize("model", BROKEN)
+def test_every_face_tells_the_same_of_a_stream_that_went_wrong(watched: Open, model: str) -> None:
+    """X-7, TTY-7, HUB-5: between two sound streams, one with a line of 10 MB, an error inside, or a reset in the
+    middle: JSON and Prometheus have three requests of status 200, its error by its type, the tokens that were told,
+    and nothing in flight."""
+    gateway = watched(settings="retries = 0\nidle_seconds = 5")
+    kind, made = BROKEN[model]
+    for each in ("fine", model, "fine"):
+        assert gateway.post(each, stream=True)[0] == 200
+    _, broken, _ = gateway.calls(3)
+    gateway.quiet()
+    assert said(broken)["output_tokens"] == made
+    (endpoint,) = (each for each in shown(gateway, "data")["endpoints"] if each["route"] == CHAT)
+    assert (endpoint["request_count"], endpoint["error_count"]) == (3, 0)
+    assert statuses(gateway) == {200: 3}
+    assert tokens(gateway) == (3, bool(kind), 14 + made)
+    provider = service(gateway)
+    assert (provider["calls"], provider["errors"], provider["in_flight"]) == (3, bool(kind), 0)
+    assert provider["errors_by_type"] == ({kind: 1} if kind else {})
+    metrics = scraped(gateway)
+    assert metrics["http_server_responses_total", "200"] == 3
+    outcomes = {outcome: count for (name, outcome), count in metrics.items() if name == "service_calls_total"}
+    assert outcomes == ({"ok": 2, kind: 1} if kind else {"ok": 3})
+    assert metrics["gen_ai_client_token_usage_sum", "output"] == 14 + made
+    usages = {usage: count for (name, usage), count in metrics.items() if name == "gen_ai_client_usage_total"}
+    assert usages == ({"exact": 2, "estimated": 1} if kind else {"exact": 3})
+    assert metrics["http_server_active_requests", ""] == 0
 
 
 FAULTS: dict[str, tuple[int, int]] = {

@@ -123,6 +123,29 @@ def total(address: str) -> int:
     return sum(int(each["request_count"]) for each in document["endpoints"] if each["route"] == CHAT)
 
 
+def some(address: str, model: str, times: int) -> None:
+    """That fault so many times, among twice as many sound streams, so that the breaker stays closed."""
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        asked = [pool.submit(ask, address, each, stream=True) for each in (model, "fine", "fine") * times]
+        assert {each.result() for each in asked} == {200}
+
+
+BROKEN = {"long_line": 8, "error_in_the_stream": 200, "reset_in_the_middle": 200}
+"""Streams that go wrong, and how often each is met: one that is kept each time adds more than may be added."""
+
+
+def test_memory_is_flat_after_each_stream_that_goes_wrong(tmp_path: Path) -> None:
+    """X-7, TTY-6: as often as it was met before: a line of 10 MB, an error inside a stream, a reset in its middle."""
+    with gateway(tmp_path) as (process, address):
+        for model, times in BROKEN.items():
+            some(address, model, times)
+            before = megabytes(process)
+            some(address, model, times)
+            after = megabytes(process)
+            print(f"{model}: {before:.1f} -> {after:.1f} MB", file=sys.stderr)
+            assert after - before < GROWTH_MEGABYTES / 2, model
+
+
 @pytest.mark.slow
 def test_memory_is_flat_whatever_providers_and_clients_do(tmp_path: Path) -> None:
     """X-7, TTY-6: thousands of faults leave neither memory nor connections behind, and every request was counted."""

@@ -213,6 +213,27 @@ def test_a_probe_is_believed_to_fail_after_its_threshold() -> None:
     assert "service.probe.error" not in said
 
 
+def test_a_service_that_is_being_started_has_not_failed() -> None:
+    """HUB-2: it is asked again with every turn until it answers; what failed before is forgotten."""
+    said: list[Exception | None] = [FanlightError("no")]
+
+    def probe() -> None:
+        if said[0] is not None:
+            raise said[0]
+
+    turns = Turns(probe)
+    turns.after(0.0)
+    assert turns.after(1.0)["service.probe"] == 1.0
+    said[0] = probes.Starting("not yet")
+    assert turns.after(5.0)["service.probe"] == 0.5
+    assert not turns.watch.failing
+    said[0] = FanlightError("no")
+    assert turns.after(0.25)["service.probe"] == 0.0, "a first failure is none yet"
+    assert turns.after(1.0)["service.probe"] == 1.0
+    said[0] = None
+    assert turns.after(5.0)["service.probe"] == 0.0
+
+
 def test_a_probe_that_hangs_has_failed_and_holds_nobody_up() -> None:
     """HUB-2: a function that never returns is left behind after its time; turns return at once all the while."""
     gate = threading.Event()

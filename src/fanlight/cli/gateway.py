@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from fanlight.cli.folders import shared_folder
 from fanlight.cli.listening import bind, is_loopback
 from fanlight.cli.neighbours import examples
 from fanlight.cli.plan import Plan
@@ -63,9 +64,9 @@ def gateway(
         api_at_root=True,
         passes=(signal.SIGHUP,),
     )
-    with tempfile.TemporaryDirectory(prefix="fanlight-") as shared:
-        if workers > 1:
-            os.environ[PLACE_VARIABLE] = shared
+    with shared_folder() if workers > 1 else nullcontext() as shared:
+        if shared is not None:
+            os.environ[PLACE_VARIABLE] = str(shared)
         return serve_all(plan, sockets, workers, screen, lambda address: _invited(address, place, found))
 
 

@@ -6,7 +6,6 @@ import os
 import secrets
 import socket
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Literal, TypeVar
@@ -18,6 +17,7 @@ from msgspec.structs import replace
 from fanlight import settings as table
 from fanlight.cli import wire
 from fanlight.cli.console import HINT, Console
+from fanlight.cli.folders import shared_folder
 from fanlight.cli.lifeline import Lifeline, leave_terminal
 from fanlight.cli.listening import bind, is_loopback, url
 from fanlight.cli.loading import service_name, split
@@ -303,7 +303,7 @@ def shared_store(workers: int) -> Iterator[dict[str, str]]:
     if workers == 1 or kept:
         yield environ
         return
-    with tempfile.TemporaryDirectory(prefix="fanlight-", ignore_cleanup_errors=True) as folder:
+    with shared_folder() as folder:
         yield {**environ, "FANLIGHT_STORE": f"sqlite:///{folder}/store.db"}
 
 

@@ -23,6 +23,9 @@ Sources = Mapping[tuple[str, str], Mapping[str, float]]
 REQUIRED, RESTARTABLE = 1, 2
 """What the level of the gauge that declares a service is a sum of."""
 
+PROBE_STARTING: Final = 0.5
+"""The level of the gauge of a probe whose service is being started; it is 0 when it answers, 1 when it fails."""
+
 
 def services(now: float, view: View, totals: Totals, breathe: Callable[[], None] = unpaced) -> tuple[Service, ...]:
     """Every service declared or called, the worst first, then by name."""
@@ -144,7 +147,8 @@ def _probe(name: str, sources: Sources, errors: Mapping[str, tuple[float, str]])
     if not results:
         return None
     return ProbeState(
-        failing_on=tuple(sorted(source for source, failing in results.items() if failing)),
+        failing_on=tuple(sorted(source for source, level in results.items() if level > PROBE_STARTING)),
+        starting_on=tuple(sorted(source for source, level in results.items() if level == PROBE_STARTING)),
         instances=len(results),
         seconds=max(sources.get(("service.probe.seconds", name), {}).values(), default=None),
         error=errors[name][1] if name in errors else "",

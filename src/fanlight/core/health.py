@@ -32,6 +32,8 @@ RECENCY: Final = 10.0
 PROBE: Final = 70.0
 PROBE_BESIDE_CALLS: Final = 50.0
 """What a failing probe takes off while calls still succeed: at most one of the two is right."""
+STARTING: Final = 30.0
+"""What a service takes off that is being started: its calls wait, so it is neither well nor down."""
 BREAKER: Final = 70.0
 HALF_OPEN: Final = 30.0
 """Weights: the points a factor takes off at most."""
@@ -112,17 +114,26 @@ class Recent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProbeState(msgspec.Struct, frozen=True, kw_only=True):
-    """What the probes of all instances say: on which it fails, of how many, how long it takes, the newest error."""
+    """What the probes of all instances say: on which it fails or is being started, of how many, how long it takes, the
+    newest error."""
 
     failing_on: tuple[str, ...] = ()
+    starting_on: tuple[str, ...] = ()
     instances: int = 1
     seconds: float | None = None
     error: str = ""
 
     @property
-    def share(self) -> float:
-        """The share of instances it fails on."""
-        return len(self.failing_on) / max(self.instances, 1)
+    def said(self) -> str:
+        """What they say, in words."""
+        if self.failing_on:
+            return f"fails{self._where(self.failing_on)}: {self.error}"
+        if self.starting_on:
+            return f"is being started{self._where(self.starting_on)}"
+        return "answers"
+
+    def _where(self, instances: tuple[str, ...]) -> str:
+        return "" if self.instances == 1 else f" on {len(instances)} of {self.instances} instances"
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -284,13 +295,11 @@ def _probe(evidence: Evidence) -> Factor:
         return Factor(name="probe", weight=PROBE, lost=0.0, said="has none")
     contradicted = recent.answered > 0 and recent.faults < FULL_FAILURE * recent.answered
     weight = PROBE_BESIDE_CALLS if contradicted else PROBE
-    if not probe.failing_on:
-        said = "answers" if probe.seconds is None else f"answers in {formats.phrase(probe.seconds, 'seconds')}"
-    elif probe.instances == 1:
-        said = f"fails: {probe.error}"
-    else:
-        said = f"fails on {len(probe.failing_on)} of {probe.instances} instances: {probe.error}"
-    return Factor(name="probe", weight=weight, lost=weight * probe.share, said=said)
+    said = probe.said
+    if not (probe.failing_on or probe.starting_on or probe.seconds is None):
+        said = f"answers in {formats.phrase(probe.seconds, 'seconds')}"
+    lost = weight * len(probe.failing_on) + STARTING * len(probe.starting_on)
+    return Factor(name="probe", weight=weight, lost=lost / max(probe.instances, 1), said=said)
 
 
 def _broken(evidence: Evidence) -> bool:

@@ -386,7 +386,24 @@ BUILD: Final = Metric(
     attributes=("version", "service", "release"),
 )
 
-SINGLE: Final = (CACHE_HITS, CACHE_MISSES, CACHE_HIT_RATE, UPTIME, BUILD)
+BUDGET_SPENT: Final = Metric(
+    "gen_ai.budget.spent",
+    "gen_ai_budget_spent_usd",
+    "gauge",
+    "{USD}",
+    "US dollars spent of a budget in its present day or month of UTC.",
+    attributes=("budget", "per"),
+)
+BUDGET_LIMIT: Final = Metric(
+    "gen_ai.budget.limit",
+    "gen_ai_budget_limit_usd",
+    "gauge",
+    "{USD}",
+    "US dollars a budget may come to in a day or month of UTC.",
+    attributes=("budget", "per"),
+)
+
+SINGLE: Final = (CACHE_HITS, CACHE_MISSES, CACHE_HIT_RATE, UPTIME, BUILD, BUDGET_SPENT, BUDGET_LIMIT)
 """Metrics made from the snapshot as a whole."""
 
 

@@ -180,6 +180,9 @@ def _single(snapshot: Snapshot) -> Iterator[Family]:
     yield Family(metrics.CACHE_HIT_RATE, iter([("", "", math.nan if rate is None else rate)]))
     yield Family(metrics.UPTIME, iter([("", "", snapshot.uptime)]))
     yield Family(metrics.BUILD, iter([("", _labels(_named(metrics.BUILD, build)), 1)]))
+    budgets = [(_labels(_named(metrics.BUDGET_SPENT, (each.name, each.per))), each) for each in snapshot.budgets]
+    yield Family(metrics.BUDGET_SPENT, (("", labels, each.spent) for labels, each in budgets))
+    yield Family(metrics.BUDGET_LIMIT, (("", labels, each.amount) for labels, each in budgets))
 
 
 def _named(metric: Metric, key: Key) -> Labels:

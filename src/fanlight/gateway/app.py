@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ import msgspec
 
 from fanlight import Fanlight
 from fanlight.errors import FanlightError
-from fanlight.gateway import config, enhancement, pipeline_routes, refusals, servers
+from fanlight.gateway import config, enhancement, pipeline_routes, refusals, servers, unfinished
 from fanlight.gateway.access import Caller
 from fanlight.gateway.asgi import Pair, Receive, Scope, Send, TooLong, answer, body_of
 from fanlight.gateway.budgets import Purse
@@ -63,6 +63,7 @@ logger = logging.getLogger("fanlight.gateway")
 
 def create() -> Any:
     """The gateway of the `fanlight gateway` command, with its dashboard."""
+    unfinished.explain()
     path = Path(os.environ[CONFIG_VARIABLE])
     place = os.environ.get(PLACE_VARIABLE)
     gateway = Gateway(
@@ -139,23 +140,22 @@ class Gateway:
         self.dashboard.event("gateway_reload", result="done", reason=said)
         return said
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         kind = scope["type"]
         if kind == "http":
-            await self._serve(scope, receive, send)
-        elif kind == "lifespan":
-            await self._live(receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1000})
+            return self._serve(scope, receive, send)
+        if kind == "lifespan":
+            return self._live(receive, send)
+        return send({"type": "websocket.close", "code": 1000})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         runtime = self.runtime
         path: str = scope["path"].removeprefix(scope.get("root_path") or "")
-        if servers.is_below(path) or pipeline_routes.is_below(path) or path == enhancement.PATH:
-            await self._serve_own(runtime, path, scope, receive, send)
-            return
         endpoint, provider, local = ENDPOINTS.get(path), "", path
         if endpoint is None:
+            if servers.is_below(path) or pipeline_routes.is_below(path) or path == enhancement.PATH:
+                await self._serve_own(runtime, path, scope, receive, send)
+                return
             provider, local = _below(path, runtime)
             endpoint = ENDPOINTS.get(local)
         if endpoint is None and not _is_list(local):
@@ -178,7 +178,13 @@ class Gateway:
             busy = Refused(429, "too_many_requests", "as many requests as `max_in_flight` allows are being answered")
             await _refuse(send, local, scope, busy, (b"retry-after", b"1"))
         else:
-            await self._admitted(runtime, endpoint, local, provider, caller, scope, receive, send)
+            runtime.in_flight += 1
+            try:
+                await self._admitted(runtime, endpoint, local, provider, caller, scope, receive, send)
+            finally:
+                runtime.in_flight -= 1
+                if runtime.retired:
+                    await runtime.settle()
 
     async def _serve_own(self, runtime: Runtime, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is not passed through to a provider."""
@@ -231,20 +237,13 @@ class Gateway:
             said = (b"x-fanlight-cache", b"hit" if made.cached else b"miss")
             await answer(send, 200, msgspec.json.encode(made), [said])
 
-    async def _admitted(
+    def _admitted(
         self, runtime: Runtime, endpoint: Endpoint | None, local: str, provider: str, caller: Caller,
         scope: Scope, receive: Receive, send: Send,
-    ) -> None:  # fmt: skip
-        runtime.in_flight += 1
-        try:
-            if endpoint is not None:
-                await Exchange(self.dashboard, runtime, endpoint, provider, caller, scope, receive, send).run()
-            else:
-                await self._list(runtime, local, provider, caller, scope, send)
-        finally:
-            runtime.in_flight -= 1
-            if runtime.retired:
-                await runtime.settle()
+    ) -> Awaitable[None]:  # fmt: skip
+        if endpoint is None:
+            return self._list(runtime, local, provider, caller, scope, send)
+        return Exchange(self.dashboard, runtime, endpoint, provider, caller, scope, receive, send).run()
 
     async def _list(
         self, runtime: Runtime, local: str, provider: str, caller: Caller, scope: Scope, send: Send

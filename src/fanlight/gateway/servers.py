@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from fanlight import probes
 from fanlight.clock import SystemClock
 from fanlight.errors import FanlightError
 from fanlight.gateway.asgi import Receive, Scope, Send
@@ -28,6 +29,10 @@ TEMPLATES: Final = (ROOT, SERVER, f"{SERVER}/{plain.CALL}")
 
 PROBE_SECONDS: Final = 1.0
 """How often a server's health is looked at: what is known here already, so it costs nothing."""
+
+
+STARTING: Final = frozenset({"starting", "stopped"})
+"""States in which calls wait for a server; it is stopped only until it is started again, by whichever worker."""
 
 
 class Servers:
@@ -71,6 +76,8 @@ class Servers:
 
     def _probe(self, name: str) -> None:
         status = self.tools.status(name)
+        if status.state in STARTING and not status.looping:
+            raise probes.Starting(status.reason)
         if status.state != "ready":
             raise FanlightError(": ".join(filter(None, (status.state, status.last_error))))
 

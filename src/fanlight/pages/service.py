@@ -74,9 +74,11 @@ def _probe(row: Service) -> tuple[Fact, ...]:
     probe = row.probe
     if probe is None:
         return (Fact(name="Probe", value="none", state="idle"),)
-    state: State = "error" if probe.failing_on else "ok"
-    said = f"fails on {len(probe.failing_on)} of {probe.instances}: {probe.error}" if probe.failing_on else "answers"
-    return (Fact(name="Probe", value=said, state=state), Fact(name="Probe took", value=probe.seconds, unit="seconds"))
+    state: State = "error" if probe.failing_on else "warn" if probe.starting_on else "ok"
+    return (
+        Fact(name="Probe", value=probe.said, state=state),
+        Fact(name="Probe took", value=probe.seconds, unit="seconds"),
+    )
 
 
 FACTOR_COLUMNS = (

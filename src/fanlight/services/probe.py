@@ -18,6 +18,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from fanlight.clock import Clock
+from fanlight.core.dependencies import PROBE_STARTING
 from fanlight.core.recorder import Sample
 from fanlight.core.sections import SEPARATOR
 from fanlight.errors import FanlightError
@@ -42,6 +43,11 @@ HEAD_LIMIT: Final = 16_384
 """Bytes of an HTTP answer that are read: its head. The body never is."""
 
 ERROR_LIMIT: Final = 180
+
+
+class Starting(FanlightError):
+    """Raised by a probe whose service is being started: it does not answer yet, which is no failure."""
+
 
 _slots: Final = threading.BoundedSemaphore(HANGING_LIMIT)
 
@@ -154,6 +160,7 @@ class Watch:
         self.error = ""
         self.error_at = 0.0
         self.seconds: float | None = None
+        self.starting = False
         self._probe = probe
         self._interval = interval
         self._timeout = timeout
@@ -187,6 +194,10 @@ class Watch:
     def _settle(self, done: Future[float], now: float) -> None:
         self._running = None
         error = None if done.cancelled() else done.exception()
+        self.starting = isinstance(error, Starting)
+        if self.starting:  # asked again with the next turn: it may answer at any moment
+            self.failed_in_row, self._due, self._asked = 0, now, True
+            return
         if done.cancelled() or error is not None:
             late = f"no answer within {self._timeout:g} s"
             self._failed(late if error is None or isinstance(error, TimeoutError) else reason(error), now)
@@ -196,6 +207,7 @@ class Watch:
 
     def _failed(self, error: str, now: float) -> None:
         self.failed_in_row += 1
+        self.starting = False
         self.error, self.error_at, self._asked = error[:ERROR_LIMIT], self._clock.time_ns() / 1e9, True
         self._due = now + (self._interval if self.failing else min(AGAIN_SECONDS, self._interval))
 
@@ -203,7 +215,8 @@ class Watch:
         """What it says, as gauges of this instance; nothing before the first answer."""
         if not self._asked:
             return
-        yield Sample("service.probe", self.name, float(self.failing), "max", "instance")
+        level = PROBE_STARTING if self.starting else float(self.failing)
+        yield Sample("service.probe", self.name, level, "max", "instance")
         if self.seconds is not None:
             yield Sample("service.probe.seconds", self.name, self.seconds, "max", "instance")
         if self.failing:

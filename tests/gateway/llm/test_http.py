@@ -107,6 +107,26 @@ def test_a_request_is_said_as_it_was_meant() -> None:
     using(serve, use)
 
 
+def test_a_request_is_on_its_way_before_it_is_awaited() -> None:
+    """TTY-7: by a kept connection it is sent at once, so that what else is to be done is done meanwhile."""
+    came = asyncio.Event()
+
+    async def serve(peer: Peer) -> None:
+        await peer.asked()
+        await peer.say(FINE)
+        await peer.asked()
+        came.set()
+        await peer.say(FINE)
+
+    async def use(upstream: HttpUpstream, server: Server) -> bytes:
+        assert await got(upstream) == b"fine"
+        asked = upstream.ask("POST", "/v1/chat", [], b"{}")
+        await came.wait()
+        return await whole(await asked)
+
+    assert using(serve, use) == b"fine"
+
+
 WRONG = {
     "no http": b"\x00\xff\x16\x03 this is no HTTP\r\n\r\n",
     "garbage in the status line": b"HTTP/1.1 two hundred\r\ncontent-length: 4\r\n\r\nfine",

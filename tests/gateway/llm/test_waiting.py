@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -63,8 +64,9 @@ def test_patience_leaves_other_ends_alone() -> None:
         asyncio.run(both())
 
 
+@pytest.mark.parametrize("late", [True, False])
 @pytest.mark.parametrize("leaves", [True, False])
-def test_departure_ends_the_work_of_a_client_that_left(leaves: bool) -> None:
+def test_departure_ends_the_work_of_a_client_that_left(leaves: bool, late: bool) -> None:
     """TTY-5: the work is cancelled, and only the work; what is over before is left alone."""
 
     async def receive() -> dict[str, Any]:
@@ -77,8 +79,9 @@ def test_departure_ends_the_work_of_a_client_that_left(leaves: bool) -> None:
 
     async def work() -> tuple[bool, bool, int]:
         finished = False
-        with Departure(receive if leaves else stays) as departure:
-            await asyncio.sleep(0.2)
+        with Departure(receive if leaves else stays, late=late) as departure:
+            with departure.patience(60) if late else contextlib.nullcontext():
+                await asyncio.sleep(0.2)
             departure.over()
             finished = True
         task = asyncio.current_task()

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -162,6 +163,74 @@ def test_restart_from_the_dashboard(tmp_path: Path) -> None:
         assert asked("POST", f"{address}/mcp/old/tools/call", {"name": "echo"})[0] == 200
         assert asked("POST", f"{address}/dashboard/actions/restart/none")[0] == 404
     until(lambda: is_gone(after))
+
+
+class Statuses:
+    """Asks for the health of a server over and over, and keeps every word it hears."""
+
+    def __init__(self, address: str, server: str) -> None:
+        self.heard: set[str] = set()
+        self._place = f"{address}/dashboard/health/{server}"
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._listen)
+
+    def __enter__(self) -> Statuses:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def now(self) -> str:
+        """What its probe says; nothing before the first second of a gateway is over."""
+        document = asked("GET", self._place)[1]
+        if "status" not in document:
+            return ""
+        self.heard.add(document["status"])
+        return next((str(each["said"]) for each in document["factors"] if each["name"] == "probe"), "")
+
+    def _listen(self) -> None:
+        while not self._over.wait(0.02):
+            self.now()
+
+
+def test_what_starts_is_not_down(tmp_path: Path) -> None:
+    """HUB-2, HUB-9: while a server starts, for the first time or because an operator restarts it, its health says so,
+    and nobody ever calls it down."""
+    gate = tmp_path / "open"
+    script = f"while [ ! -e {gate} ]; do sleep 0.05; done; exec {sys.executable} {OLD}"
+    text = f'[mcp.old]\ncommand = "/bin/sh"\nargs = ["-c", "{script}"]\n'
+    with gateway(tmp_path / "hub.toml", text) as (address, made), Statuses(address, "old") as statuses:
+        until(lambda: statuses.now() == "is being started")
+        gate.touch()
+        until(lambda: statuses.now().startswith("answers"))
+        gate.unlink()
+        before = pid_of(made.servers.board, "old")
+        restart = threading.Thread(target=asked, args=("POST", f"{address}/dashboard/actions/restart/old"))
+        restart.start()
+        until(lambda: statuses.now() == "is being started")
+        gate.touch()
+        restart.join()
+        until(lambda: statuses.now().startswith("answers"))
+        assert pid_of(made.servers.board, "old") not in (0, before)
+    assert statuses.heard <= {"degraded", "healthy", "idle"}
+
+
+def test_what_falls_over_and_over_is_down_while_it_starts(tmp_path: Path) -> None:
+    """HUB-2: in a crash-loop the next start means little: its health stays down."""
+    with gateway(tmp_path / "hub.toml", '[mcp.old]\ncommand = "/bin/sh"\nargs = ["-c", "sleep 0.2"]\n') as (
+        address,
+        made,
+    ):
+        until(lambda: made.servers.tools.status("old").looping)
+        with Statuses(address, "old") as statuses:
+            until(lambda: statuses.now().startswith("fails: "))
+            statuses.heard.clear()
+            seen: set[str] = set()
+            until(lambda: seen.add(made.servers.tools.status("old").state) or {"starting", "crash-loop"} <= seen)  # type: ignore[func-returns-value]
+            assert statuses.now().startswith("fails: ")
+        assert statuses.heard == {"down"}
 
 
 @contextmanager

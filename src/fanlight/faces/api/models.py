@@ -41,18 +41,49 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd_last_15_minutes: float | None
 
 
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """A budget in its present day or month of UTC, which ends then: US dollars, and the share of them that is spent.
+
+    `state` is ok, warning (from `warns_at_percent` on) or spent.
+    """
+
+    name: str
+    per: str
+    amount_usd: float
+    spent_usd: float
+    spent_percent: float
+    warns_at_percent: float
+    state: str
+    ends_at: str
+
+
 class Models(msgspec.Struct, frozen=True, kw_only=True):
-    """The language models the application calls."""
+    """The language models the application calls, and the budgets for them."""
 
     timestamp: str
     count: int
     models: list[Model]
+    budgets: list[Budget]
 
 
 def models(asked: Asked) -> Models:
     """`GET /api/models`."""
     listed = [_model(row) for row in asked.snapshot.models]
-    return Models(timestamp=formats.moment(asked.snapshot.at), count=len(listed), models=listed)
+    budgets = [_budget(each) for each in asked.snapshot.budgets]
+    return Models(timestamp=formats.moment(asked.snapshot.at), count=len(listed), models=listed, budgets=budgets)
+
+
+def _budget(each: sections.BudgetFigures) -> Budget:
+    return Budget(
+        name=each.name,
+        per=each.per,
+        amount_usd=each.amount,
+        spent_usd=round(each.spent, 9),
+        spent_percent=round(each.share * 100, 2),
+        warns_at_percent=round(each.warn * 100, 2),
+        state="spent" if each.over else "warning" if each.warns else "ok",
+        ends_at=formats.moment(each.ends),
+    )
 
 
 def _model(row: sections.Model) -> Model:

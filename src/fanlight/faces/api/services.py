@@ -28,10 +28,11 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """A service's probe over all instances."""
+    """A service's probe over all instances: `ok` where it answers on all, `starting_on` those that start it."""
 
     ok: bool
     failing_on: list[str]
+    starting_on: list[str]
     instances: int
     duration_ms: float | None
     error: str
@@ -229,8 +230,9 @@ def service(row: sections.Service) -> Service:
         probe=None
         if probe is None
         else Probe(
-            ok=not probe.failing_on,
+            ok=not (probe.failing_on or probe.starting_on),
             failing_on=list(probe.failing_on),
+            starting_on=list(probe.starting_on),
             instances=probe.instances,
             duration_ms=None if probe.seconds is None else milliseconds(probe.seconds),
             error=probe.error,

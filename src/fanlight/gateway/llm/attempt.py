@@ -34,8 +34,9 @@ class Attempt:
         """Ask; None when the answer went to the client, else how it failed before its first byte."""
         lane = self._lane
         try:
+            asked = lane.upstream.ask("POST", path, headers, body)  # on its way while the rest is made ready
             with self._delivery.departure.patience(lane.settings.first_byte_seconds) as limit:
-                reply = await lane.upstream.ask("POST", path, headers, body)
+                reply = await asked
                 try:
                     return await self._judge(reply, limit)
                 finally:

@@ -50,12 +50,17 @@ class Answer:
         """Whether all of it was given out, and it is whole."""
         return self._end == WHOLE and not self._pieces
 
-    async def begun(self) -> None:
-        """Until its head is there; raises UpstreamError."""
-        while not self.status:
-            if self._end is not None:
-                raise self._broken(self._end)
-            await self._news()
+    async def begun(self) -> Answer:
+        """Itself once its head is there; raises UpstreamError. Given up when it fails or nobody waits any more."""
+        try:
+            while not self.status:
+                if self._end is not None:
+                    raise self._broken(self._end)
+                await self._news()
+        except BaseException:
+            self.close()
+            raise
+        return self
 
     async def chunk(self) -> bytes:
         """All bytes of the body that have come since the last call, b"" at its end; raises UpstreamError."""
@@ -76,12 +81,10 @@ class Answer:
     def _broken(self, end: str) -> UpstreamError:
         return UpstreamError(f"{self._name} {SAID[end]}", kind=end)
 
-    async def _news(self) -> None:
-        waiter = self._waiter = self._loop.create_future()
-        try:
-            await waiter
-        finally:
-            self._waiter = None
+    def _news(self) -> asyncio.Future[None]:
+        """The next news, for one who waits."""
+        self._waiter = self._loop.create_future()
+        return self._waiter
 
     def close(self) -> None:
         """Give it up: what is not whole closes its connection. Idempotent."""

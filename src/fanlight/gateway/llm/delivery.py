@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from fanlight.gateway import refusals
+from fanlight.gateway import refusals, unfinished
 from fanlight.gateway.asgi import Send
 from fanlight.gateway.llm.departure import Departure
 from fanlight.gateway.llm.framing import Events, Lines, UsageFilter
@@ -64,7 +64,7 @@ class Delivery:
         headers = to_client(reply.headers, sized=not strips and reply.status not in BODILESS)
         self._head = {"type": "http.response.start", "status": reply.status, "headers": headers}
         if encoded:
-            await self._pass(reply, limit, lambda chunk: None)
+            await self._pass(await reply.chunk(), reply, limit, lambda chunk: None)
         elif cut is None:
             await self._document(reply, limit)
         else:
@@ -91,6 +91,16 @@ class Delivery:
         await self._end(passed if strip is None else passed + strip.rest())
 
     async def _document(self, reply: Reply, limit: Patience) -> None:
+        first = await reply.chunk()
+        if not reply.ended:
+            await self._document_in_pieces(first, reply, limit)
+            return
+        try:
+            await self._end(first)
+        finally:
+            self._read(first, len(first))
+
+    async def _document_in_pieces(self, first: bytes, reply: Reply, limit: Patience) -> None:
         kept: list[bytes] = []
         size = 0
 
@@ -102,20 +112,24 @@ class Delivery:
                 kept[:] = [b"".join(kept)[-READ_TAIL:]]
 
         try:
-            await self._pass(reply, limit, keep)
+            await self._pass(first, reply, limit, keep)
         finally:
-            whole = b"".join(kept)
-            if size <= READ_LIMIT:
-                self.reader.take(whole)
-            else:
-                self.reader.take_tail(whole[-READ_TAIL:])
+            self._read(b"".join(kept), size)
 
-    async def _pass(self, reply: Reply, limit: Patience, keep: Callable[[bytes], None]) -> None:
-        while chunk := await reply.chunk():
+    def _read(self, kept: bytes, size: int) -> None:
+        """Read a document of that size, or the end of it where that is all that was kept."""
+        if size <= READ_LIMIT:
+            self.reader.take(kept)
+        else:
+            self.reader.take_tail(kept[-READ_TAIL:])
+
+    async def _pass(self, chunk: bytes, reply: Reply, limit: Patience, keep: Callable[[bytes], None]) -> None:
+        while chunk:
             keep(chunk)
             if reply.ended:
                 break
             await self._forward(chunk, limit)
+            chunk = await reply.chunk()
         await self._end(chunk)
 
     async def _forward(self, data: bytes, limit: Patience) -> None:
@@ -141,3 +155,5 @@ class Delivery:
         """
         if self._lines is not None and not self._lines.unfinished:
             await self._end(refusals.in_stream(self._protocol, message, "upstream_reset"))
+        else:
+            unfinished.leave(message)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fanlight.errors import BreakerOpen
@@ -26,7 +27,6 @@ from fanlight.gateway.llm.wish import Wish
 if TYPE_CHECKING:
     from fanlight import Fanlight
 
-TOO_LONG: Final = 413
 LINGER_SECONDS: Final = 0.5
 """How long what is left of a request that was refused for its length may still come, unread."""
 
@@ -53,21 +53,23 @@ class Exchange:
     async def run(self) -> None:
         """Answer the request, or find that its client has left."""
         try:
-            body = await self._body()
+            body = await body_of(self._scope, self._receive, self._runtime.config.gateway.max_body_megabytes << 20)
             if body is None:
                 return
             asked = wish.read(body, self._endpoint)
             path = self._path()
             targets = self._targets(asked.model)
+        except TooLong as error:
+            self._send = partial(self._send_and_linger, self._send)
+            await self._refuse(413, "request_too_large", str(error))
+            return
         except Refused as refusal:
-            send = self._send if refusal.status != TOO_LONG else self._send_and_linger
-            body = refusals.body(self._endpoint.protocol, refusal.status, str(refusal), refusal.code)
-            await answer(send, refusal.status, body)
+            await self._refuse(refusal.status, refusal.code, str(refusal))
             return
         except wish.Malformed as error:
             await self._refuse(400, "invalid_request", str(error))
             return
-        with Departure(self._receive) as departure:
+        with Departure(self._receive, late=True) as departure:
             failure = await self._ask_all(targets, asked, path, departure)
             departure.over()
             if failure is not None:
@@ -77,27 +79,19 @@ class Exchange:
         """Answer with an error in the shape of the API that was called."""
         await answer(self._send, status, refusals.body(self._endpoint.protocol, status, message, code), headers)
 
-    async def _body(self) -> bytes | None:
-        """The request's body, None when the client left; raises Refused when it is too long."""
-        limit = self._runtime.config.gateway.max_body_megabytes << 20
-        try:
-            return await body_of(self._scope, self._receive, limit)
-        except TooLong as error:
-            raise Refused(TOO_LONG, "request_too_large", str(error)) from error
-
-    async def _send_and_linger(self, message: Message) -> None:
+    async def _send_and_linger(self, send: Send, message: Message) -> None:
         """`send`, but that the end of the answer waits a moment for the rest of the request.
 
         Closing a connection on bytes nobody has read resets it, and the client might never see why it was refused.
         """
         if message["type"] == "http.response.body":
-            await self._send({**message, "more_body": True})
+            await send({**message, "more_body": True})
             message = {"type": "http.response.body", "body": b""}
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LINGER_SECONDS):
                     while (await self._receive()).get("more_body"):
                         continue
-        await self._send(message)
+        await send(message)
 
     def _path(self) -> str:
         query: bytes = self._scope.get("query_string", b"")

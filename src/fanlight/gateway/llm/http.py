@@ -7,7 +7,7 @@ import functools
 import os
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -53,7 +53,6 @@ class HttpUpstream:
         self._host = parts.hostname or ""
         self._tls = trusted() if parts.scheme == "https" else None
         self._port = parts.port or (443 if self._tls else 80)
-        self._host_line = b"host: " + parts.netloc.encode("ascii")
         self._targets: dict[str, bytes] = {}
         self._idle: dict[Connection, float] = {}
         self._open: set[Connection] = set()
@@ -62,31 +61,40 @@ class HttpUpstream:
         self._looked_up = 0.0
         self._closed = False
 
-    async def ask(self, method: str, path: str, headers: Sequence[Pair], body: bytes | None) -> Answer:
-        """Send a request; the answer once its head is there. Raises UpstreamError.
+    def ask(self, method: str, path: str, headers: Sequence[Pair], body: bytes | None) -> Coroutine[Any, Any, Answer]:
+        """Send a request, at once where a connection is kept; the answer once its head is there. Raises UpstreamError.
 
         A kept connection that turns out to be closed, without a byte of an answer, is no failure: a new one is asked.
         """
         parts = self._request(method, path, headers, body)
         connection = self._kept()
-        if connection is not None:
-            loop = asyncio.get_running_loop()
-            began, answer = loop.time(), connection.ask(parts)
-            try:
-                return await _begun(answer)
-            except UpstreamError as error:
-                if answer.touched or error.kind != RESET or loop.time() - began > self._stale_seconds:
-                    raise
-        return await _begun((await self._connected()).ask(parts))
+        if connection is None:
+            return self._anew(parts)
+        return self._again(connection.ask(parts), parts)
+
+    async def _again(self, answer: Answer, parts: list[bytes]) -> Answer:
+        """What comes back by a kept connection, or by a new one where that had been closed."""
+        now = asyncio.get_running_loop().time
+        began = now()
+        try:
+            return await answer.begun()
+        except UpstreamError as error:
+            if answer.touched or error.kind != RESET or now() - began > self._stale_seconds:
+                raise
+        return await self._anew(parts)
+
+    async def _anew(self, parts: list[bytes]) -> Answer:
+        return await (await self._connected()).ask(parts).begun()
 
     def _request(self, method: str, path: str, headers: Sequence[Pair], body: bytes | None) -> list[bytes]:
         """A request's head and body; what could be read as more than one of them is refused."""
         target = self._targets.get(path) or self._target(path)
-        lines = [method.encode("ascii") + target, self._host_line, *[name + b": " + value for name, value in headers]]
+        lines = [method.encode("ascii") + target, *[name + b": " + value for name, value in headers]]
         if body is not None:
             lines.append(b"content-length: %d" % len(body))
         head = b"\r\n".join(lines)
-        if head.count(b"\r") != len(lines) - 1 or head.count(b"\n") != len(lines) - 1 or b"\0" in head:
+        breaks = len(lines)  # the first line holds one
+        if head.count(b"\r") != breaks or head.count(b"\n") != breaks or b"\0" in head:
             raise UpstreamError(f"{self._name} cannot be sent a header with a line break in it", kind="protocol")
         if len(head) > HEAD_LIMIT:
             raise UpstreamError(f"{self._name} cannot be sent headers of over {HEAD_LIMIT >> 10} KiB", kind="protocol")
@@ -94,7 +102,8 @@ class HttpUpstream:
 
     def _target(self, path: str) -> bytes:
         parts = urlsplit(self._place(path))
-        target = f" {parts.path or '/'}{'?' if parts.query else ''}{parts.query} HTTP/1.1".encode("ascii")
+        query = f"?{parts.query}" if parts.query else ""
+        target = f" {parts.path or '/'}{query} HTTP/1.1\r\nhost: {parts.netloc}".encode("ascii")
         if len(self._targets) < TARGETS_KNOWN:
             self._targets[path] = target
         return target
@@ -185,15 +194,6 @@ class HttpUpstream:
         known = isinstance(number, int) and number > 0 and not isinstance(error, socket.gaierror)
         said = os.strerror(number) if known and number else "no address was found"  # never where
         return UpstreamError(f"{self._name} cannot be reached ({said})", kind="connect")
-
-
-async def _begun(answer: Answer) -> Answer:
-    try:
-        await answer.begun()
-    except BaseException:
-        answer.close()
-        raise
-    return answer
 
 
 @functools.cache

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol
 
 from fanlight.errors import FanlightError
 
@@ -40,10 +40,12 @@ class Reply(Protocol):
 class Upstream(Protocol):
     """A provider's transport."""
 
-    async def ask(self, method: str, path: str, headers: Sequence[tuple[bytes, bytes]], body: bytes | None) -> Reply:
+    def ask(
+        self, method: str, path: str, headers: Sequence[tuple[bytes, bytes]], body: bytes | None
+    ) -> Coroutine[Any, Any, Reply]:
         """Send a request; the answer once its head is there. Raises UpstreamError. `path` may hold a query.
 
-        Names of headers are in lower case.
+        Names of headers are in lower case. It may be on its way before it is awaited, which must happen.
         """
 
     async def close(self) -> None:

@@ -132,6 +132,7 @@ class Server:
             pid=self._connection.pid if self._connection else 0,
             restarts=watched.restarts,
             resets=self._resets,
+            looping=watched.looping,
             retry_at=None if watched.retry_at is None else watched.retry_at + wall,
             last_error=watched.last_error,
             last_error_at=self._failed_at,

@@ -41,6 +41,11 @@ class Supervision:
         self.last_error = ""
         self._lived = False
 
+    @property
+    def looping(self) -> bool:
+        """Whether it ended so often in a row that it is in a crash-loop."""
+        return self.failures >= self.policy.looping
+
     def begin(self, now: float) -> None:
         """It is being started."""
         self.restarts += self._lived
@@ -58,7 +63,7 @@ class Supervision:
         self.failures += 1
         self.last_error = reason
         pause = self._pause()
-        self._become("crash-loop" if self.failures >= self.policy.looping else "backoff", now)
+        self._become("crash-loop" if self.looping else "backoff", now)
         self.retry_at = now + pause
         return pause
 

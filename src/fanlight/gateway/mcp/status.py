@@ -11,7 +11,8 @@ TOOL_LIMIT = 500
 
 
 class ServerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One server as its owner knows it; times are Unix seconds. `resets` counts how often an operator restarted it."""
+    """One server as its owner knows it; times are Unix seconds. `resets` counts how often an operator restarted it,
+    `looping` is whether it ended so often in a row that its next start means little."""
 
     name: str
     remote: bool = False
@@ -20,6 +21,7 @@ class ServerStatus(msgspec.Struct, frozen=True, kw_only=True):
     pid: int = 0
     restarts: int = 0
     resets: int = 0
+    looping: bool = False
     retry_at: float | None = None
     last_error: str = ""
     last_error_at: float | None = None

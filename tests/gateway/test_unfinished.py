@@ -1,0 +1,42 @@
+"""What the log says of an answer that its provider broke off."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.gateway.hostile import hostile
+from tests.gateway.serving import PATIENCE
+from tests.gateway.test_soak import ask
+
+from fanlight.gateway import unfinished
+
+
+def test_the_log_says_why_an_answer_was_left_unfinished(tmp_path: Path) -> None:
+    """X-7: one line with the provider's name and what it did, instead of the server's complaint of us."""
+    with hostile() as (address, _):
+        models = '[models.half_a_document]\nprovider = "bad"\n'
+        provider = f'[providers.bad]\nkind = "openai"\nbase_url = "{address}/v1"\nretries = 0\n'
+        (tmp_path / "hub.toml").write_text(provider + models)
+        words = [sys.executable, "-m", "fanlight", "gateway", "--port", "0", "--store", "memory://"]
+        with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as made:
+            assert made.stdout is not None
+            line = next(line for line in made.stdout if "http://" in line)
+            assert ask(line.partition("http://")[2].split("/")[0], "half_a_document", stream=False) == 200
+            made.terminate()
+            said = made.communicate(timeout=PATIENCE)[0]
+    assert said.count("bad closed the connection before its answer was whole") == 1
+    assert "ASGI" not in said
+
+
+def test_what_was_not_meant_is_still_complained_of() -> None:
+    """X-7: only the task that left its answer unfinished, and only of that, is not complained of."""
+    made = logging.LogRecord(unfinished.SERVER, logging.ERROR, "", 0, f"{unfinished.COMPLAINT} response.", None, None)
+    other = logging.LogRecord(unfinished.SERVER, logging.ERROR, "", 0, "Exception in ASGI application", None, None)
+    task = contextvars.copy_context()
+    task.run(unfinished.leave, "far was reset")
+    assert [task.run(unfinished.told, each) for each in (made, other)] == [False, True]
+    assert unfinished.told(made)
