@@ -19,8 +19,6 @@ from typing import Any
 import psutil
 
 PATIENCE = 40.0
-PRESSED_SECONDS = 3.0
-"""How long a key is given to have an effect before it is pressed again."""
 
 CHATTY = """
 import os, threading, time, sys
@@ -139,15 +137,6 @@ class Terminal:
                 assert time.monotonic() < last, f"{pattern!r} never came:\n{self.text[start:][-3_000:]}"
         return found
 
-    def press(self, keys: str, pattern: str, start: int) -> None:
-        """Press keys, again after a while, until there is a match in what has been printed from `start` on."""
-        for _ in range(round(PATIENCE / PRESSED_SECONDS)):
-            self.type(keys)
-            with self._came:
-                if self._came.wait_for(lambda: re.search(pattern, self.text[start:]), PRESSED_SECONDS):
-                    return
-        self.until(pattern, start)
-
     def rest(self) -> str:
         """All it has printed, now that the command has ended."""
         last = time.monotonic() + PATIENCE
@@ -157,8 +146,8 @@ class Terminal:
             return self.text
 
     def type(self, keys: str) -> None:
-        """Press keys."""
-        os.write(self._master, keys.encode())
+        """Press keys; a lone surrogate is a byte that is no UTF-8."""
+        os.write(self._master, keys.encode(errors="surrogateescape"))
 
     def resize(self, columns: int, rows: int) -> None:
         """Give it another size."""

@@ -40,7 +40,8 @@ def only_ascii() -> bool:
 class Screening:
     """A dashboard in this terminal; remembers from one time to the next what was looked at, and how.
 
-    `key` opens the service's door and is not shown. An `attached` one ends without ending the service.
+    `key` opens the service's door and is not shown. An `attached` one ends without ending the service. `ahead` is what
+    was typed in one go with the key that ended it; what came later is still to be read from the terminal.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Screening:
         self._attached = attached
         self._view = View(page=page)
         self._app: TerminalDashboard | None = None
+        self.ahead = b""
 
     def warm_up(self) -> None:
         """Have what is slow to import imported by the time it is wanted, on a thread."""
@@ -82,7 +84,7 @@ class Screening:
         finally:
             self._app = None
             source.close()
-            self._view, self._theme = app.desk.view, app.desk.theme.name
+            self._view, self._theme, self.ahead = app.desk.view, app.desk.theme.name, app.ahead
         if app.return_code:  # the library has caught it, and printed where it happened
             error = getattr(app, "_exception", None)
             raise FanlightError(f"drawing failed ({type(error).__name__}: {error})")
