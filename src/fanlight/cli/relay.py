@@ -9,6 +9,7 @@ import os
 import select
 import selectors
 import threading
+import time
 from collections.abc import Callable
 from typing import IO, Final
 
@@ -25,11 +26,16 @@ class Relay:
 
     Lines wait while their reader has stalled; a reader that is gone loses its stream only. Lines over 64 KiB are passed
     on in pieces. `write` is for another way out than the two descriptors.
+
+    Lines that come within `pause` seconds of the last are passed on together, after it: a person reads no faster, and
+    each time wakes a process. What comes after quiet is passed on at once.
     """
 
-    def __init__(self, out: int = 1, err: int = 2, write: Write | None = None) -> None:
+    def __init__(self, out: int = 1, err: int = 2, write: Write | None = None, pause: float = 0.0) -> None:
         self.out, self.err = out, err
         self._write_lines = write or written
+        self._pause = pause
+        self._closing = threading.Event()
         self._backlog = Backlog(notes=err)
         self._readers: list[threading.Thread] = []
         self._writer = threading.Thread(target=self._write, name="fanlight-relay", daemon=True)
@@ -61,6 +67,7 @@ class Relay:
         for reader in self._readers:
             reader.join(seconds)
         self._backlog.close()
+        self._closing.set()
         taken = -1
         while self._writer.is_alive() and self._backlog.taken != taken:
             taken = self._backlog.taken
@@ -84,10 +91,15 @@ class Relay:
 
     def _write(self) -> None:
         gone: set[int] = set()
-        while (item := self._backlog.get()) is not None:
+        due = 0.0
+        while (item := self._backlog.get(LINE_LIMIT)) is not None:
             stream, data = item
+            early = due - time.monotonic()
+            if early > 0 and self._backlog.empty:
+                self._closing.wait(early)
             if stream not in gone and not self._write_lines(stream, data):
                 gone.add(stream)
+            due = time.monotonic() + self._pause
 
 
 def cut(data: bytes, *, ended: bool) -> tuple[bytes, bytes]:
