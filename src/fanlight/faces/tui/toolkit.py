@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from fanlight.errors import FanlightError
 from fanlight.faces.tui.cells import Line, clean, differing, plain_ascii
+from fanlight.faces.tui.ink import Ink
 from fanlight.faces.tui.themes import Theme, face
 
 
@@ -62,6 +63,10 @@ class StdoutDriver(LinuxDriver):
         self._parser = XTermParser()
         self._decode = getincrementaldecoder("utf-8")("replace").decode
         self.ahead = bytearray()
+        self._ink = Ink()
+
+    def write(self, data: str) -> None:
+        super().write(self._ink.thinned(data))
 
     def start_application_mode(self) -> None:
         super().start_application_mode()  # type: ignore[no-untyped-call] # Textual leaves it untyped
@@ -197,11 +202,23 @@ class Lines(Widget):
         known = self._strips.get(y)
         if known is None:
             row = self._rows[y] if y < len(self._rows) else ()
-            segments = [Segment(self._safe(text), style_of(self._look, role, self._faded)) for text, role in row]
-            known = self._strips[y] = Strip(segments).adjust_cell_length(
+            known = self._strips[y] = Strip(self._segments(row)).adjust_cell_length(
                 self.size.width, style_of(self._look, "text", False)
             )
         return known
+
+    def _segments(self, row: Line) -> list[Segment]:
+        """The pieces in their looks; a gap has that of what stands before it, as nobody sees the difference."""
+        found: list[tuple[str, Style]] = []
+        gaps = False
+        for text, role in row:
+            style = style_of(self._look, role, self._faded)
+            if found and (style is found[-1][1] or (gaps and role == "text" and text.isspace())):
+                found[-1] = (found[-1][0] + self._safe(text), found[-1][1])
+                continue
+            found.append((self._safe(text), style))
+            gaps = not (style.reverse or style.underline)
+        return [Segment(text, style) for text, style in found]
 
     def on_resize(self) -> None:
         """Rows are as wide as the widget; those that Textual has drawn meanwhile are as wide as it was before."""
