@@ -21,15 +21,16 @@ import psutil
 PATIENCE = 40.0
 
 CHATTY = """
-import os, threading, time, sys
+import os, select, threading, time, sys
 
-number = 0
+number = blocked = 0
 
 def talk():
-    global number
+    global number, blocked
     rate, began = float(os.environ["RATE"]), time.monotonic()
     while True:
         while number < (time.monotonic() - began) * rate:
+            blocked += not select.select([], [1], [], 0)[1]
             print(f"<{number}>" + "." * int(os.environ.get("PAD", 0)), flush=True)
             number += 1
         time.sleep(0.005)
@@ -46,12 +47,12 @@ async def app(scope, receive, send):
         os._exit(7)
     if scope["path"] == "/error":
         print("gone wrong", file=sys.stderr, flush=True)
-    body = f"{os.getpid() if scope['path'] != '/number' else number}".encode()
+    body = str({"/number": number, "/blocked": blocked}.get(scope["path"], os.getpid())).encode()
     headers = [(b"content-length", str(len(body)).encode()), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 """
-"""Prints numbered lines, RATE a second; dies with status 7 when asked to."""
+"""Prints numbered lines, RATE a second, and counts those it has to wait for; dies with status 7 when asked to."""
 
 PLAIN = "\x1b\\[\\?1049l"
 """Leaves the dashboard's screen."""

@@ -15,6 +15,8 @@ import psutil
 import pytest
 from tests.cli.terminal import DRAWN, PLAIN, Start, Terminal, numbers
 
+from fanlight.cli.backlog import MEMORY_LIMIT
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
 
@@ -31,6 +33,9 @@ importlib.util.find_spec = lambda name, package=None: None if name == "textual" 
 
 BASH = ("bash", "--norc", "-i", "-c", "exec bash --norc -i", "--")
 """A shell with job control; the words after it are not run."""
+
+STALLED_LINES = 20_000
+"""Of 110 bytes: more than all pipes and buffers on the way hold."""
 
 SERVE = ("run", "chatty:app", "--port", "0", "--no-access-log")
 
@@ -324,25 +329,29 @@ def test_a_stopped_supervisor_is_no_such_thing(start: Start, eventually: Eventua
 
 @pytest.mark.parametrize("dashboard", [False, True], ids=["lines", "dashboard"])
 def test_a_terminal_that_stops_reading_stops_nothing(start: Start, eventually: Eventually, dashboard: bool) -> None:
-    """TTY-6: while nobody reads the terminal every request is answered, and no line of thousands is lost."""
+    """TTY-6: while nobody reads the terminal every request is answered, no line of thousands is lost, and for none of
+    them did the service wait: what is not shown yet waits elsewhere, in bounded memory."""
     terminal = start(*SERVE, *(["--dashboard"] if dashboard else []), rate=2_000, PAD="100")
     place = served(terminal)
     if dashboard:
         terminal.until("chatty", terminal.until(DRAWN).end())
     terminal.reading.clear()
-    begun = int(ask(place, "/number"))
+    supervisor = psutil.Process(terminal.popen.pid).children()[0]
+    begun, before = int(ask(place, "/number")), supervisor.memory_info().rss
     answers: list[str] = []
 
     def printed() -> bool:
         answers.append(ask(place, "/number"))
-        return int(answers[-1]) > begun + 15_000  # 1.6 MB: more than all pipes and buffers on the way hold
+        return int(answers[-1]) > begun + STALLED_LINES
 
     eventually(printed)
     assert all(answer.isdigit() for answer in answers)
+    assert ask(place, "/blocked") == "0"
+    assert supervisor.memory_info().rss - before < 2 * MEMORY_LIMIT
     terminal.reading.set()
     if dashboard:
         toggled(terminal, PLAIN)
-    terminal.until(f"<{begun + 15_000}>")
+    terminal.until(f"<{begun + STALLED_LINES}>")
     terminal.type("q")
     assert terminal.end() == 0
     found = numbers(terminal.rest())

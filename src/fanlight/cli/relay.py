@@ -5,17 +5,21 @@ What stands between the two is a backlog, so a reader of ours that has stalled (
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import selectors
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import IO, Final
 
 from fanlight.cli.backlog import Backlog
 
 LINE_LIMIT: Final = 65_536
+PIPE_BYTES: Final = 1 << 20
+"""The room of a child's pipe, on Linux: what anybody may have."""
 
 Write = Callable[[int, bytes], bool]
 """Writes all of some lines to a stream; False when nobody reads it any more."""
@@ -44,6 +48,8 @@ class Relay:
     def attach(self, stdout: IO[bytes] | None, stderr: IO[bytes] | None) -> None:
         """Pass on a child's two pipes until both are at their end; they are closed then."""
         pipes = {pipe: stream for pipe, stream in ((stdout, self.out), (stderr, self.err)) if pipe is not None}
+        for pipe in pipes:
+            _widen(pipe)
         self._readers = [thread for thread in self._readers if thread.is_alive()]
         reader = threading.Thread(target=self._read, args=(pipes,), name="fanlight-relay-reader", daemon=True)
         self._readers.append(reader)
@@ -100,6 +106,13 @@ class Relay:
             if stream not in gone and not self._write_lines(stream, data):
                 gone.add(stream)
             due = time.monotonic() + self._pause
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Give a child more room: it waits for nobody while this process gets no turn on a busy machine."""
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with suppress(OSError):  # more than this user may have; it serves with less
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def cut(data: bytes, *, ended: bool) -> tuple[bytes, bytes]:
