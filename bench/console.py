@@ -1,5 +1,5 @@
 """A serving command in a terminal: its cost while plain lines or the dashboard are shown, how soon d shows it and an
-event is on the screen, and what a terminal nobody reads does to the service's p99.
+event is on the screen, and what a terminal nobody reads does to the service: p99, CPU, lines waited for, bytes held.
 
 Run: python bench/console.py [--seconds 20]. The service is `fanlight run` on a pseudo-terminal of 200 x 60; it prints
 five lines a second, 500 where the terminal stalls. The dashboard's own cost is that of the process that draws
@@ -24,6 +24,7 @@ import termios
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -32,6 +33,9 @@ OFF_PERCENT = 1.0
 ON_PERCENT = 5.0
 FIRST_FRAME_MS = 300.0
 P99_RATIO = 1.10
+HELD_BYTES = 8 << 20
+"""The backlog's four MiB in memory, and what Python makes of them."""
+
 TOGGLES = 10
 SCREEN_MS = 250.0
 REQUESTS = 40
@@ -40,12 +44,16 @@ FRAME_SECONDS = 0.05
 """What comes after a longer silence is a new frame."""
 
 SERVICE = """
-import os, threading, time
+import os, select, threading, time
+
+blocked = 0
 
 def talk(rate):
+    global blocked
     number, began = 0, time.monotonic()
     while True:
         while number < (time.monotonic() - began) * rate:
+            blocked += not select.select([], [1], [], 0)[1]
             print(f"line {number} stored group=General message={number} user=ada", flush=True)
             number += 1
         time.sleep(0.01)
@@ -58,9 +66,12 @@ async def app(scope, receive, send):
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
         return
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-    await send({"type": "http.response.body", "body": b"ok"})
+    body = str(blocked).encode() if scope["path"] == "/blocked" else b"ok"
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 """
+"""Prints lines; tells how many of them it would have had to wait for."""
 
 
 RUN = ("run", "talking:app", "--no-access-log")
@@ -197,39 +208,78 @@ def to_screen(folder: Path) -> list[float]:
     return found
 
 
-def stalled(folder: Path, seconds: float, rounds: int) -> tuple[list[float], list[float], int]:
-    """Of each round the service's p99 with the terminal read, in ms, and that with it stalled over it; its requests.
+class Stall(NamedTuple):
+    """What a terminal nobody reads does to its service, over one that is read at the same time: ratios by rounds."""
 
-    Each round has as long of both, in turns begun by the other, so that the machine's moods fall on both.
-    """
-    served = Served(folder, 500, "--dashboard")
-    served.until("In flight")
+    p99: list[float]
+    cpu: list[float]
+    read_ms: float
+    asked: int
+    blocked: int
+    held: int
+
+
+def stalled(folder: Path, seconds: float, rounds: int) -> Stall:
+    """Two services at once, asked in turns so that the machine's moods fall on both; each round the other terminal
+    stalls. CPU is that of the processes that serve, a request; held is by how many bytes a supervisor grew at most."""
+    pair = [Served(folder, 500, "--dashboard") for _ in range(2)]
+    for served in pair:
+        served.until("In flight")
     time.sleep(2)
-    read, ratios, asked = list[float](), list[float](), 0
+    p99, cpus, read, asked, held = list[float](), list[float](), list[float](), 0, 0
     for number in range(rounds):
-        p99 = {}
-        for stall in (False, True) if number % 2 == 0 else (True, False):
-            served.reading.clear() if stall else served.reading.set()
-            time.sleep(1)
-            found = latencies(served.place, seconds)
-            asked += len(found)
-            p99[stall] = 1_000 * statistics.quantiles(found, n=100)[98]
-        read.append(p99[False])
-        ratios.append(p99[True] / p99[False])
-    served.stop()
-    return read, ratios, asked
+        still, moving = pair[number % 2], pair[1 - number % 2]
+        still.reading.clear()
+        moving.reading.set()
+        time.sleep(1)
+        both, before = (still, moving), [_memory(still), _cpu(still), _cpu(moving)]
+        found = latencies([each.place for each in both], seconds)
+        spent = _cpu(still) - before[1], _cpu(moving) - before[2]
+        tails = [1_000 * statistics.quantiles(each, n=100)[98] for each in found]
+        p99.append(tails[0] / tails[1])
+        cpus.append(spent[0] / spent[1])
+        read.append(tails[1])
+        asked += len(found[0])
+        held = max(held, int(_memory(still) - before[0]))
+    blocked = sum(int(_ask(served.place, "/blocked")) for served in pair)
+    for served in pair:
+        served.stop()
+    return Stall(p99, cpus, statistics.median(read), asked, blocked, held)
 
 
-def latencies(place: str, seconds: float) -> list[float]:
-    """Seconds of each of some 200 requests a second on one connection."""
-    connection, found, end = http.client.HTTPConnection(place), list[float](), time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        began = time.perf_counter()
-        connection.request("GET", "/")
-        connection.getresponse().read()
-        found.append(time.perf_counter() - began)
-        time.sleep(0.005)
+def _memory(served: Served) -> float:
+    return float(served.own()[1].memory_info().rss)
+
+
+def _cpu(served: Served) -> float:
+    """CPU seconds of the process that serves, to the nanosecond: all its threads."""
+    [worker] = served.own()[1].children()
+    files = Path(f"/proc/{worker.pid}/task").glob("*/schedstat")
+    return sum(int(file.read_text().split()[0]) for file in files) / 1e9
+
+
+def _ask(place: str, path: str) -> str:
+    connection = http.client.HTTPConnection(place)
+    connection.request("GET", path)
+    with connection.getresponse() as answer:
+        said = answer.read().decode()
     connection.close()
+    return said
+
+
+def latencies(places: list[str], seconds: float) -> list[list[float]]:
+    """Seconds of each of some 100 requests a second on one connection to each of them, in turns."""
+    connections = [http.client.HTTPConnection(place) for place in places]
+    found, end = [list[float]() for _ in places], time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        for connection, times in zip(connections, found, strict=True):
+            began = time.perf_counter()
+            connection.request("GET", "/")
+            connection.getresponse().read()
+            times.append(time.perf_counter() - began)
+            time.sleep(0.005)
+    for connection in connections:
+        connection.close()
     return found
 
 
@@ -243,8 +293,9 @@ def main() -> int:
         folder = Path(name)
         off, on = off_percent(folder, options.seconds), on_percent(folder, options.seconds)
         frames, events = first_frames(folder), to_screen(folder)
-        p99, ratios, asked = stalled(folder, options.seconds, options.rounds)
-    ratio, spread = statistics.median(ratios), " ".join(f"{each:.2f}" for each in sorted(ratios))
+        stall = stalled(folder, options.seconds, options.rounds)
+    ratio, spread = statistics.median(stall.p99), " ".join(f"{each:.2f}" for each in sorted(stall.p99))
+    effort, efforts = statistics.median(stall.cpu), " ".join(f"{each:.2f}" for each in sorted(stall.cpu))
     first, seen = statistics.median(frames), statistics.quantiles(events, n=20)
     frame = f"{first:.0f} ms, worst {max(frames):.0f}"
     results = (
@@ -254,9 +305,15 @@ def main() -> int:
         (seen[18] <= SCREEN_MS, f"event to screen: p50 {seen[9]:.0f} ms, p95 {seen[18]:.0f} (budget {SCREEN_MS:g} ms)"),
         (
             ratio <= P99_RATIO,
-            f"terminal stalled: p99 x {ratio:.2f} of {statistics.median(p99):.2f} ms, {asked} asked (budget x "
+            f"terminal stalled: p99 x {ratio:.2f} of {stall.read_ms:.2f} ms, {stall.asked} asked (budget x "
             f"{P99_RATIO:g}; rounds {spread})",
         ),
+        (
+            effort <= P99_RATIO,
+            f"terminal stalled: CPU of the service x {effort:.2f} (budget x {P99_RATIO:g}; rounds {efforts})",
+        ),
+        (stall.blocked == 0, f"terminal stalled: {stall.blocked} lines waited for (budget none)"),
+        (stall.held <= HELD_BYTES, f"terminal stalled: {stall.held / 1e6:.1f} MB held (budget {HELD_BYTES / 1e6:.1f})"),
     )
     for within, text in results:
         print(f"{'ok  ' if within else 'OVER'} {text}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import fcntl
+import gc
 import os
 import pty
 import random
@@ -89,6 +90,7 @@ def draw(folder: Path, seconds: float) -> None:
     """The drawing process: draws, and leaves its figures in a file."""
     from fanlight.faces.tui.app import TerminalDashboard
 
+    gc.freeze()  # as the commands do
     source = Replay(msgspec.msgpack.decode((folder / "documents").read_bytes(), type=list[bytes]))
     app = TerminalDashboard(source)
 

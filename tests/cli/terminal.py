@@ -19,19 +19,18 @@ from typing import Any
 import psutil
 
 PATIENCE = 40.0
-PRESSED_SECONDS = 3.0
-"""How long a key is given to have an effect before it is pressed again."""
 
 CHATTY = """
-import os, threading, time, sys
+import os, select, threading, time, sys
 
-number = 0
+number = blocked = 0
 
 def talk():
-    global number
+    global number, blocked
     rate, began = float(os.environ["RATE"]), time.monotonic()
     while True:
         while number < (time.monotonic() - began) * rate:
+            blocked += not select.select([], [1], [], 0)[1]
             print(f"<{number}>" + "." * int(os.environ.get("PAD", 0)), flush=True)
             number += 1
         time.sleep(0.005)
@@ -48,12 +47,12 @@ async def app(scope, receive, send):
         os._exit(7)
     if scope["path"] == "/error":
         print("gone wrong", file=sys.stderr, flush=True)
-    body = f"{os.getpid() if scope['path'] != '/number' else number}".encode()
+    body = str({"/number": number, "/blocked": blocked}.get(scope["path"], os.getpid())).encode()
     headers = [(b"content-length", str(len(body)).encode()), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 """
-"""Prints numbered lines, RATE a second; dies with status 7 when asked to."""
+"""Prints numbered lines, RATE a second, and counts those it has to wait for; dies with status 7 when asked to."""
 
 PLAIN = "\x1b\\[\\?1049l"
 """Leaves the dashboard's screen."""
@@ -139,15 +138,6 @@ class Terminal:
                 assert time.monotonic() < last, f"{pattern!r} never came:\n{self.text[start:][-3_000:]}"
         return found
 
-    def press(self, keys: str, pattern: str, start: int) -> None:
-        """Press keys, again after a while, until there is a match in what has been printed from `start` on."""
-        for _ in range(round(PATIENCE / PRESSED_SECONDS)):
-            self.type(keys)
-            with self._came:
-                if self._came.wait_for(lambda: re.search(pattern, self.text[start:]), PRESSED_SECONDS):
-                    return
-        self.until(pattern, start)
-
     def rest(self) -> str:
         """All it has printed, now that the command has ended."""
         last = time.monotonic() + PATIENCE
@@ -157,8 +147,8 @@ class Terminal:
             return self.text
 
     def type(self, keys: str) -> None:
-        """Press keys."""
-        os.write(self._master, keys.encode())
+        """Press keys; a lone surrogate is a byte that is no UTF-8."""
+        os.write(self._master, keys.encode(errors="surrogateescape"))
 
     def resize(self, columns: int, rows: int) -> None:
         """Give it another size."""

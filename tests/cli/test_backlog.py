@@ -32,6 +32,25 @@ def test_lines_come_in_order_wherever_they_waited(memory: int) -> None:
     assert backlog.dropped == 0
 
 
+@pytest.mark.parametrize("memory", [0, 60, 1 << 20])
+def test_lines_of_one_stream_are_taken_together(memory: int) -> None:
+    """TTY-4: what waits on the same stream comes in one piece, up to a size; order and streams stay as they are."""
+    backlog = Backlog(memory=memory)
+    for number in range(8):
+        backlog.put(1 if number < 6 else 2, line(number))
+    assert not backlog.empty
+    found = [backlog.get(3 * len(line(0))) for _ in range(3)]
+    if memory > 60:
+        assert found == [(1, line(0) + line(1) + line(2)), (1, line(3) + line(4) + line(5)), (2, line(6) + line(7))]
+    backlog.close()
+    rest = list(iter(lambda: backlog.get(1 << 20), None))
+    together = [each for each in (*found, *rest) if each is not None]
+    assert b"".join(data for _, data in together) == b"".join(map(line, range(8)))
+    assert {stream for stream, data in together if line(5) in data} == {1}
+    assert backlog.empty
+    assert backlog.taken == 8
+
+
 def test_what_fits_nowhere_is_dropped_and_said_where_it_was() -> None:
     """TTY-2, TTY-6: beyond both bounds lines are counted, and a line says how many were dropped at that place."""
     backlog = Backlog(memory=12, file=22)  # two lines of six bytes, and two more with heads of five

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Callable
 from typing import IO
 
 import pytest
@@ -57,6 +59,28 @@ def test_children_and_the_supervisor_share_the_streams_line_by_line() -> None:
         assert [line for line in lines if line[0] == str(number)] == [f"{number} out {line}" for line in range(100)]
         assert [line for line in errors if line[0] == str(number)] == [f"{number} err {line}" for line in range(100)]
     assert "said" in errors
+
+
+def test_lines_that_come_soon_after_others_are_gathered(eventually: Callable[..., None]) -> None:
+    """TTY-4: within the pause after the first line nothing is written; the end waits for no pause, and loses none."""
+    written: list[bytes] = []
+    entered, gate = threading.Event(), threading.Event()
+
+    def write(stream: int, data: bytes) -> bool:
+        written.append(data)
+        entered.set()
+        return gate.wait(20)
+
+    relay = Relay(write=write, pause=3_600.0)
+    relay.say("0")
+    assert entered.wait(20)
+    for number in range(1, 100):
+        relay.say(str(number))
+    gate.set()
+    eventually(lambda: relay._backlog.empty)
+    assert written == [b"0\n"]
+    relay.close()
+    assert written == [b"0\n", b"".join(b"%d\n" % number for number in range(1, 100))]
 
 
 def test_a_reader_that_went_away_stops_nothing() -> None:

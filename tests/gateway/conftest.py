@@ -23,7 +23,7 @@ MODELS = {
 @pytest.fixture(scope="session")
 def simulated() -> Iterator[str]:
     """The address of a simulated provider that hardly waits."""
-    with served(SimulatedProvider(Simulator(speed=1_000))) as address:
+    with served(SimulatedProvider(Simulator(speed=1_000), Fanlight("simulate", enabled=False))) as address:
         yield address
 
 

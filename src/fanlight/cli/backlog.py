@@ -48,8 +48,11 @@ class Backlog:
                 self.dropped += data.count(b"\n")
             self._ready.notify()
 
-    def get(self) -> tuple[int, bytes] | None:
-        """The oldest lines, waited for; None when it was closed and everything has been taken."""
+    def get(self, most: int = 0) -> tuple[int, bytes] | None:
+        """The oldest lines, waited for, with those after them on the same stream up to `most` bytes in all.
+
+        None when it was closed and everything has been taken.
+        """
         with self._ready:
             while not self._items and not self._refilled():
                 if self._missing:
@@ -60,9 +63,18 @@ class Backlog:
                 else:
                     self._ready.wait()
             stream, data = self._items.popleft()
-            self._held -= len(data)
-            self.taken += 1
-            return stream, data
+            pieces, size = [data], len(data)
+            while self._items and self._items[0][0] == stream and size + len(self._items[0][1]) <= most:
+                pieces.append(self._items.popleft()[1])
+                size += len(pieces[-1])
+            self._held -= size
+            self.taken += len(pieces)
+            return stream, b"".join(pieces)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits at this moment."""
+        return not self._items and not self._waits_in_file()
 
     def close(self) -> None:
         """Nothing more comes."""

@@ -17,7 +17,7 @@ from typing import Final, Protocol, TextIO
 
 import msgspec
 
-from fanlight.cli.keyboard import ESCAPE, ESCAPE_SECONDS, FOREGROUND_SECONDS, Keyboard, Keys
+from fanlight.cli.keyboard import ESCAPE, ESCAPE_SECONDS, FOREGROUND_SECONDS, INTERRUPT, SUSPEND, Keyboard, Keys
 from fanlight.cli.plan import Ready
 from fanlight.cli.relay import written
 from fanlight.cli.signals import STOP_SIGNALS, be_stopped, handled
@@ -38,7 +38,9 @@ HINT: Final = "fanlight: d shows the dashboard here, q stops"
 
 
 class Show(Protocol):
-    """What can be shown instead of lines."""
+    """What can be shown instead of lines. `ahead` is what was typed in one go with the key that ended it."""
+
+    ahead: bytes
 
     async def run(self, prefix: str) -> str:
         """Show the dashboard under a prefix until it ends: "quit", "logs", "suspend", "again", or "" when told to."""
@@ -153,6 +155,9 @@ class Console:
         if not data:  # the terminal is gone, and what that means for us comes as a signal
             self._leave_keys()
             self._keyboard = None
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
         for key in self._keys.feed(data):
             self._press(key)
         if self._keys.waiting:
@@ -165,8 +170,10 @@ class Console:
     def _press(self, key: str) -> None:
         if key == "d":
             self._ask()
-        elif key in ("q", ESCAPE):
+        elif key in ("q", ESCAPE, INTERRUPT):
             self._stop()
+        elif key == SUSPEND:
+            self._suspend()
 
     def _ask(self) -> None:
         """Have the dashboard shown, as soon as there is one."""
@@ -195,7 +202,11 @@ class Console:
             for number in TAKEN_SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
         if outcome == "quit":
+            if self._keyboard is not None:
+                self._keyboard.forget()  # a second Esc would not wait for the workers
             self._stop()
+        elif outcome == "logs":
+            self._take(self._show.ahead)
         elif outcome in ("suspend", "again"):
             if outcome == "suspend":
                 self._suspend()

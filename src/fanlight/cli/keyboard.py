@@ -6,6 +6,7 @@ import atexit
 import os
 import re
 import termios
+from contextlib import suppress
 from typing import Any, Final
 
 ESCAPE_SECONDS: Final = 0.1
@@ -15,6 +16,15 @@ FOREGROUND_SECONDS: Final = 0.5
 """How often a command in the background looks whether it has the terminal again."""
 
 ESCAPE: Final = "escape"
+
+INTERRUPT: Final = "\x03"
+SUSPEND: Final = "\x1a"
+"""Ctrl+C and Ctrl+Z, where they come as keys: typed while the dashboard took them so."""
+
+_CONTROL: Final = 4
+_EXTENDED: Final = re.compile(rb"\x1b\[(\d{1,3})(?::\d*)*(?:;(\d{0,3})(?::\d*)?(?:;[\d:]*)?)?u")
+"""A key in kitty's protocol, which the dashboard asks for: the code, and one more than its modifiers.
+https://sw.kovidgoyal.net/kitty/keyboard-protocol/"""
 
 _SEQUENCE: Final = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]|O.|[^\[O])", re.DOTALL)
 
@@ -27,7 +37,7 @@ class Keys:
 
     def feed(self, data: bytes) -> list[str]:
         """The keys that are complete; `waiting` then says whether bytes are left that time alone explains."""
-        data = _SEQUENCE.sub(b"", self._rest + data)
+        data = _SEQUENCE.sub(b"", _EXTENDED.sub(_plain, self._rest + data))
         text, escape, rest = data.partition(b"\x1b")
         self._rest = escape + rest
         return [chr(text[0])] if len(set(text)) == 1 else []
@@ -68,6 +78,12 @@ class Keyboard:
         """Put the terminal back as it was found."""
         self._set(self._before)
 
+    def forget(self) -> None:
+        """Throw away what has been typed and not been read."""
+        with suppress(OSError, termios.error):  # the terminal is gone
+            if os.tcgetpgrp(self.fd) == os.getpgrp():
+                termios.tcflush(self.fd, termios.TCIFLUSH)
+
     def read(self) -> bytes:
         """What has been typed; empty when the terminal is gone."""
         try:
@@ -83,3 +99,11 @@ class Keyboard:
         except (OSError, termios.error):  # the terminal is gone
             return False
         return True
+
+
+def _plain(key: re.Match[bytes]) -> bytes:
+    """The byte that a key of kitty's protocol was before there was one; nothing for what had none."""
+    code, modifiers = int(key[1]), int(key[2] or 1) - 1
+    if modifiers == _CONTROL:
+        return bytes((code & 0x1F,)) if 96 < code < 123 else b""
+    return bytes((code,)) if modifiers == 0 and code < 128 else b""

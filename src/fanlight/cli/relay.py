@@ -5,16 +5,21 @@ What stands between the two is a backlog, so a reader of ours that has stalled (
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import selectors
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import IO, Final
 
 from fanlight.cli.backlog import Backlog
 
 LINE_LIMIT: Final = 65_536
+PIPE_BYTES: Final = 1 << 20
+"""The room of a child's pipe, on Linux: what anybody may have."""
 
 Write = Callable[[int, bytes], bool]
 """Writes all of some lines to a stream; False when nobody reads it any more."""
@@ -25,11 +30,16 @@ class Relay:
 
     Lines wait while their reader has stalled; a reader that is gone loses its stream only. Lines over 64 KiB are passed
     on in pieces. `write` is for another way out than the two descriptors.
+
+    Lines that come within `pause` seconds of the last are passed on together, after it: a person reads no faster, and
+    each time wakes a process. What comes after quiet is passed on at once.
     """
 
-    def __init__(self, out: int = 1, err: int = 2, write: Write | None = None) -> None:
+    def __init__(self, out: int = 1, err: int = 2, write: Write | None = None, pause: float = 0.0) -> None:
         self.out, self.err = out, err
         self._write_lines = write or written
+        self._pause = pause
+        self._closing = threading.Event()
         self._backlog = Backlog(notes=err)
         self._readers: list[threading.Thread] = []
         self._writer = threading.Thread(target=self._write, name="fanlight-relay", daemon=True)
@@ -38,6 +48,8 @@ class Relay:
     def attach(self, stdout: IO[bytes] | None, stderr: IO[bytes] | None) -> None:
         """Pass on a child's two pipes until both are at their end; they are closed then."""
         pipes = {pipe: stream for pipe, stream in ((stdout, self.out), (stderr, self.err)) if pipe is not None}
+        for pipe in pipes:
+            _widen(pipe)
         self._readers = [thread for thread in self._readers if thread.is_alive()]
         reader = threading.Thread(target=self._read, args=(pipes,), name="fanlight-relay-reader", daemon=True)
         self._readers.append(reader)
@@ -61,6 +73,7 @@ class Relay:
         for reader in self._readers:
             reader.join(seconds)
         self._backlog.close()
+        self._closing.set()
         taken = -1
         while self._writer.is_alive() and self._backlog.taken != taken:
             taken = self._backlog.taken
@@ -84,10 +97,22 @@ class Relay:
 
     def _write(self) -> None:
         gone: set[int] = set()
-        while (item := self._backlog.get()) is not None:
+        due = 0.0
+        while (item := self._backlog.get(LINE_LIMIT)) is not None:
             stream, data = item
+            early = due - time.monotonic()
+            if early > 0 and self._backlog.empty:
+                self._closing.wait(early)
             if stream not in gone and not self._write_lines(stream, data):
                 gone.add(stream)
+            due = time.monotonic() + self._pause
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Give a child more room: it waits for nobody while this process gets no turn on a busy machine."""
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with suppress(OSError):  # more than this user may have; it serves with less
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def cut(data: bytes, *, ended: bool) -> tuple[bytes, bytes]:

@@ -48,8 +48,10 @@ def _plainly(context: click.Context, option: click.Parameter, wanted: bool) -> N
     context.meta[PLAIN] = wanted
 
 
-def listening_options(port: int, *, workers: bool = True) -> Callable[[Decorated], Decorated]:
-    """The options of every command that serves."""
+def listening_options(
+    port: int, *, workers: bool = True, elsewhere: str = "Elsewhere than loopback, a token is needed and made."
+) -> Callable[[Decorated], Decorated]:
+    """The options of every command that serves; `elsewhere` says what becomes of another host."""
     crew = click.option(
         "--workers", type=click.IntRange(1, MOST_WORKERS), default=1, show_default=True, help="Processes that serve."
     )
@@ -70,12 +72,7 @@ def listening_options(port: int, *, workers: bool = True) -> Callable[[Decorated
             click.option(
                 "--port", type=click.IntRange(0, 65_535), default=port, show_default=True, help="0 takes a free one."
             ),
-            click.option(
-                "--host",
-                default="127.0.0.1",
-                show_default=True,
-                help="Elsewhere than loopback, a token is needed and made.",
-            ),
+            click.option("--host", default="127.0.0.1", show_default=True, help=elsewhere),
         ):
             command = option(command)
         return command

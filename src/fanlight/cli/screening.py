@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import locale
 import os
 import sys
 import threading
+from functools import cache
 from typing import TYPE_CHECKING
 
 from fanlight.errors import FanlightError
@@ -40,7 +42,8 @@ def only_ascii() -> bool:
 class Screening:
     """A dashboard in this terminal; remembers from one time to the next what was looked at, and how.
 
-    `key` opens the service's door and is not shown. An `attached` one ends without ending the service.
+    `key` opens the service's door and is not shown. An `attached` one ends without ending the service. `ahead` is what
+    was typed in one go with the key that ended it; what came later is still to be read from the terminal.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Screening:
         self._attached = attached
         self._view = View(page=page)
         self._app: TerminalDashboard | None = None
+        self.ahead = b""
 
     def warm_up(self) -> None:
         """Have what is slow to import imported by the time it is wanted, on a thread."""
@@ -64,6 +68,7 @@ class Screening:
         require_terminal_extra()
         for name in ("COLUMNS", "LINES"):  # they would win over the terminal's own size, and never change with it
             os.environ.pop(name, None)
+        _import_drawing()
         from fanlight.faces.tui.app import TerminalDashboard
         from fanlight.faces.tui.client import HttpSource
 
@@ -82,7 +87,7 @@ class Screening:
         finally:
             self._app = None
             source.close()
-            self._view, self._theme = app.desk.view, app.desk.theme.name
+            self._view, self._theme, self.ahead = app.desk.view, app.desk.theme.name, app.ahead
         if app.return_code:  # the library has caught it, and printed where it happened
             error = getattr(app, "_exception", None)
             raise FanlightError(f"drawing failed ({type(error).__name__}: {error})")
@@ -94,7 +99,11 @@ class Screening:
             self._app.exit()
 
 
+@cache
 def _import_drawing() -> None:
+    """Import what draws, once; the collector need not look at it again: a tenth of what drawing costs."""
     if importlib.util.find_spec("textual") is not None:
         import fanlight.faces.tui.app
         import fanlight.faces.tui.client  # noqa: F401 - imported to have been imported
+
+        gc.freeze()

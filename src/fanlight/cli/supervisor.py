@@ -27,6 +27,8 @@ FIRST_DELAY: Final = 0.5
 LONGEST_DELAY: Final = 10.0
 STABLE_SECONDS: Final = 30.0
 GRACE_SECONDS: Final = 8.0
+CONSOLE_SECONDS: Final = 0.05
+"""How long lines are gathered for a person who reads them."""
 
 
 class Phase(enum.Enum):
@@ -166,7 +168,7 @@ class Supervisor:
         self._environ = {**environ, "PYTHONUNBUFFERED": "1"}
         self._announce = announce
         self._console = console
-        self._relay = Relay(write=console.send if console else None)
+        self._relay = Relay(write=console.send, pause=CONSOLE_SECONDS) if console else Relay()
         self._selector = selectors.DefaultSelector()
         self._signals: list[int] = []
         self._stopping = False

@@ -137,6 +137,7 @@ def _watch(screening: Screening) -> int:
         keyboard.release()
         if outcome == "suspend":
             be_stopped()
+    keyboard.forget()  # what the terminal itself may have answered is not for the shell
     return 0
 
 

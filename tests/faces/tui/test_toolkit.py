@@ -5,6 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from fanlight.faces.tui.themes import DARK
+from fanlight.faces.tui.toolkit import Lines, style_of
+
 SCRIPT = """
 import sys
 sys.modules["textual"] = sys.modules["textual.app"] = None
@@ -30,3 +33,13 @@ def test_fanlight_itself_does_not_import_it() -> None:
     script = "import fanlight, fanlight.cli, sys; print([n for n in sys.modules if n in ('textual', 'rich')])"
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert answer.stdout == "[]\n", answer.stderr
+
+
+def test_gaps_take_the_look_of_what_stands_before_them() -> None:
+    """TTY-4: fewer pieces are drawn and told, but where a gap would show: what is reversed ends with its text."""
+    lines = Lines("page", DARK, ascii=False)
+    words = (("a", "muted"), ("  ", "text"), ("b", "muted"), ("c", "ok"))
+    row = (*words, (" tab ", "tab"), (" ", "text"), ("  d", "text"))
+    found = [(segment.text, segment.style) for segment in lines._segments(row)]
+    styles = [style_of(DARK, role, False) for role in ("muted", "ok", "tab", "text")]
+    assert found == list(zip(("a  b", "c", " tab ", "   d"), styles, strict=True))

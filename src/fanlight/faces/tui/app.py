@@ -114,6 +114,11 @@ class TerminalDashboard(App[Ending]):
             return
         await super().on_event(event)
 
+    @property
+    def ahead(self) -> bytes:
+        """What was typed in one go with the key that ended it, and after it."""
+        return bytes(self._driver.ahead) if isinstance(self._driver, StdoutDriver) else b""
+
     def hear(self) -> None:
         """The source has something new: draw it now, not at the next turn."""
         self._hurry.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from fanlight.faces.tui import chrome, keys
@@ -79,7 +80,13 @@ def _header(desk: Desk, width: int, height: int, shared: Zones, look: Look) -> l
 
 def _filled(lines: Sequence[Line], width: int, height: int) -> list[Line]:
     """Exactly so many lines."""
-    return [fit_line(line, width) for line in (*lines, *[()] * height)][:height]
+    return [_fitted(line, width) for line in (*lines[:height], *[()] * (height - len(lines)))]
+
+
+@lru_cache(maxsize=1_024)
+def _fitted(line: Line, width: int) -> Line:
+    """As `fit_line`, remembered: most lines of a frame are those of the frame before."""
+    return fit_line(line, width)
 
 
 def _page(desk: Desk, width: int, shared: Zones, look: Look) -> tuple[list[Line], str]:

@@ -52,10 +52,6 @@ def usage(script: Script) -> dict[str, Any]:
     }
 
 
-def _reason(script: Script) -> str:
-    return "tool_calls" if script.tool else "length" if script.cut_short else "stop"
-
-
 def chat(wish: Wish, script: Script, now: int) -> dict[str, Any]:
     """A whole chat completion."""
     message: dict[str, Any] = {"role": "assistant", "content": script.text, "refusal": None, "annotations": []}
@@ -65,7 +61,7 @@ def chat(wish: Wish, script: Script, now: int) -> dict[str, Any]:
             "content": None,
             "tool_calls": [{"id": f"call_{script.id}", "type": "function", "function": call}],
         }
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _reason(script)}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": script.finish_reason}
     return _head(wish, script, now, "chat.completion") | {"choices": [choice], "usage": usage(script)}
 
 
@@ -97,7 +93,7 @@ def chat_stream(wish: Wish, script: Script, now: int, *, with_usage: bool) -> It
     for piece in script.pieces:
         delta = {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]} if script.tool else {"content": piece}
         yield Piece(chunk(delta), token=True)
-    yield Piece(chunk({}, _reason(script)))
+    yield Piece(chunk({}, script.finish_reason))
     if with_usage:
         yield Piece(event(head | {"choices": [], "usage": usage(script)}))
     yield Piece(b"data: [DONE]\n\n")
@@ -110,7 +106,7 @@ def text_wish(asked: Mapping[str, Any]) -> Wish:
 
 def text(wish: Wish, script: Script, now: int) -> dict[str, Any]:
     """A whole legacy completion."""
-    choice = {"text": script.text, "index": 0, "logprobs": None, "finish_reason": _reason(script)}
+    choice = {"text": script.text, "index": 0, "logprobs": None, "finish_reason": script.finish_reason}
     return _text_head(wish, script, now) | {"choices": [choice], "usage": usage(script)}
 
 
@@ -124,7 +120,7 @@ def text_stream(wish: Wish, script: Script, now: int, *, with_usage: bool) -> It
     null = {"usage": None} if with_usage else {}
     for number, piece in enumerate(script.pieces):
         last = number == len(script.pieces) - 1
-        choice = {"text": piece, "index": 0, "logprobs": None, "finish_reason": _reason(script) if last else None}
+        choice = {"text": piece, "index": 0, "logprobs": None, "finish_reason": script.finish_reason if last else None}
         yield Piece(event(head | {"choices": [choice]} | null), first=number == 0, token=True)
     if with_usage:
         yield Piece(event(head | {"choices": [], "usage": usage(script)}))

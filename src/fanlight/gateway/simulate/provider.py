@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -19,6 +19,9 @@ from fanlight.gateway.simulate.script import Script, Wish, write
 from fanlight.gateway.simulate.wire import Piece
 
 MODELS: Final = ("gpt-sim", "claude-sim", "llama-sim", "embed-sim")
+MODEL: Final = "/v1/models/"
+"""What stands before the name of one model."""
+
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream; charset=utf-8"
 LINES: Final = "application/x-ndjson"
@@ -29,6 +32,7 @@ LEAST_PAUSE: Final = 0.0005
 """Pauses shorter than this are left out: no clock keeps them."""
 
 Headers = dict[str, str]
+Counts = dict[str, Any]
 Render = Callable[[Wish, Script], dict[str, Any]]
 Stream = Callable[[Wish, Script], Iterable[Piece]]
 
@@ -43,11 +47,17 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """An answer; `chunks` may raise ConnectionLost, before or after its first."""
+    """An answer; `chunks` may raise ConnectionLost, before or after its first.
+
+    `counts` is what it came to, as attributes of a language model's call, once its chunks are read; `failure` says why
+    it is none, or not whole.
+    """
 
     status: int
     headers: Headers
     chunks: AsyncIterator[bytes]
+    counts: Counts = {}
+    failure: str = ""
 
 
 class ConnectionLost(Exception):
@@ -74,7 +84,7 @@ class Simulator:
         protocol = protocol_of(asked.path, asked.headers)
         if asked.method in ("GET", "HEAD"):
             return self._listed(asked, protocol)
-        route = _ROUTES.get(asked.path)
+        route = ROUTES.get(asked.path)
         if asked.method != "POST" or route is None:
             return _refused(protocol, 404, f"no {asked.method} {asked.path[:100]} here")
         try:
@@ -83,7 +93,7 @@ class Simulator:
             failure = demanded(asked.headers, model, self._share, self._chance)
             if failure.status:
                 return _refused(protocol, failure.status, f"simulated: a {failure.status}")
-            return await route(self, body, failure, protocol)
+            return await route.answer(self, body, failure, protocol)
         except (
             TypeError,
             KeyError,
@@ -106,8 +116,8 @@ class Simulator:
         }
         if path in lists:
             return _document(lists[path]())
-        if path.startswith("/v1/models/"):
-            return _document((anthropic if protocol == ANTHROPIC else openai).model(path.removeprefix("/v1/models/")))
+        if path.startswith(MODEL):
+            return _document((anthropic if protocol == ANTHROPIC else openai).model(path.removeprefix(MODEL)))
         return _refused(protocol, 404, f"no GET {path[:100]} here")
 
     async def _generated(
@@ -120,15 +130,17 @@ class Simulator:
         if failure.kind == "reset":
             raise ConnectionLost("simulated: closed before the first byte")
         if failure.kind == "garbage":
-            return Answer(200, {"content-type": JSON}, _bytes(b'{"choices": [<<< no JSON >>>'))
+            garbage = _bytes(b'{"choices": [<<< no JSON >>>')
+            return Answer(200, {"content-type": JSON}, garbage, failure="simulated: no JSON")
+        failed = "simulated: overloaded in the middle" if failure.kind == "error" else ""
+        counts: Counts = {} if failed else _counts(script)
         if stream is not None:
-            return Answer(
-                200, {"content-type": kind}, _played(stream(wish, script), script, slowness, failure, protocol)
-            )
+            played = _played(stream(wish, script), script, slowness, failure, protocol, counts)
+            return Answer(200, {"content-type": kind}, played, counts, failed)
         await _pause(script.seconds * slowness)
-        if failure.kind == "error":
+        if failed:
             return _refused(protocol, 500, "simulated: an error")
-        return _document(whole(wish, script), cut=failure.kind == "cut")
+        return _document(whole(wish, script), counts, cut=failure.kind == "cut")
 
     async def chat(self, body: dict[str, Any], failure: Failure, protocol: str) -> Answer:
         """POST /v1/chat/completions."""
@@ -175,7 +187,9 @@ class Simulator:
         if failure.kind in ("reset", "cut"):
             raise ConnectionLost("simulated: closed before the first byte")
         await _pause(0.012 / self._speed)
-        return _document(make())
+        document = make()
+        read = document.get("usage", {}).get("prompt_tokens") or document.get("prompt_eval_count")
+        return _document(document, {"input_tokens": read} if read else {})
 
     async def embeddings(self, body: dict[str, Any], failure: Failure, protocol: str) -> Answer:
         """POST /v1/embeddings."""
@@ -198,19 +212,27 @@ class Simulator:
         return await self.at_once(lambda: ollama.show(body), failure)
 
 
-_ROUTES: Final = {
-    "/v1/chat/completions": Simulator.chat,
-    "/v1/completions": Simulator.completion,
-    "/v1/responses": Simulator.response,
-    "/v1/embeddings": Simulator.embeddings,
-    "/v1/messages": Simulator.message,
-    "/v1/messages/count_tokens": Simulator.count,
-    "/api/chat": Simulator.ollama_chat,
-    "/api/generate": Simulator.ollama_generate,
-    "/api/embed": Simulator.embed,
-    "/api/embeddings": Simulator.embedding,
-    "/api/show": Simulator.show,
+class Route(msgspec.Struct, frozen=True):
+    """What answers a path, and the operation it is recorded as."""
+
+    answer: Callable[[Simulator, dict[str, Any], Failure, str], Awaitable[Answer]]
+    operation: str
+
+
+ROUTES: Final = {
+    "/v1/chat/completions": Route(Simulator.chat, "chat"),
+    "/v1/completions": Route(Simulator.completion, "text_completion"),
+    "/v1/responses": Route(Simulator.response, "responses"),
+    "/v1/embeddings": Route(Simulator.embeddings, "embeddings"),
+    "/v1/messages": Route(Simulator.message, "messages"),
+    "/v1/messages/count_tokens": Route(Simulator.count, "count_tokens"),
+    "/api/chat": Route(Simulator.ollama_chat, "chat"),
+    "/api/generate": Route(Simulator.ollama_generate, "generate"),
+    "/api/embed": Route(Simulator.embed, "embeddings"),
+    "/api/embeddings": Route(Simulator.embedding, "embeddings"),
+    "/api/show": Route(Simulator.show, "show"),
 }
+"""What is asked with POST."""
 
 
 def protocol_of(path: str, headers: Mapping[str, str]) -> str:
@@ -221,13 +243,15 @@ def protocol_of(path: str, headers: Mapping[str, str]) -> str:
 
 
 async def _played(
-    pieces: Iterable[Piece], script: Script, slowness: float, failure: Failure, protocol: str
+    pieces: Iterable[Piece], script: Script, slowness: float, failure: Failure, protocol: str, counts: Counts
 ) -> AsyncIterator[bytes]:
     """The pieces of a stream, each at its time; cut or failed in the middle where that is wanted."""
+    began = time.perf_counter()
     left = len(script.pieces) // 2 if failure.kind in ("cut", "error") else -1
     for piece in pieces:
         if piece.first:
             await _pause(script.first_seconds * slowness)
+            counts["time_to_first_token"] = time.perf_counter() - began
         elif piece.token:
             await _pause(script.piece_seconds * slowness)
         yield piece.data
@@ -249,10 +273,20 @@ async def _bytes(data: bytes, *, cut: bool = False) -> AsyncIterator[bytes]:
         raise ConnectionLost("simulated: closed in the middle")
 
 
-def _document(document: Any, *, cut: bool = False) -> Answer:
+def _document(document: Any, counts: Counts | None = None, *, cut: bool = False) -> Answer:
     data = msgspec.json.encode(document)
     headers = {"content-type": JSON, "content-length": str(len(data))}
-    return Answer(200, headers, _bytes(data[: len(data) // 2] if cut else data, cut=cut))
+    return Answer(200, headers, _bytes(data[: len(data) // 2] if cut else data, cut=cut), counts or {})
+
+
+def _counts(script: Script) -> Counts:
+    return {
+        "input_tokens": script.input_tokens,
+        "output_tokens": script.output_tokens,
+        "cached_tokens": script.cached_tokens,
+        "reasoning_tokens": script.reasoning_tokens,
+        "finish_reason": script.finish_reason,
+    }
 
 
 def _refused(protocol: str, status: int, message: str) -> Answer:
@@ -260,4 +294,4 @@ def _refused(protocol: str, status: int, message: str) -> Answer:
     headers = {"content-type": JSON, "content-length": str(len(data))}
     if status in (429, 503, 529):
         headers["retry-after"] = RETRY_AFTER
-    return Answer(status, headers, _bytes(data))
+    return Answer(status, headers, _bytes(data), failure=f"{status} {message}")

@@ -73,6 +73,11 @@ class Script(msgspec.Struct, frozen=True):
         return len(self.pieces) + self.reasoning_tokens
 
     @property
+    def finish_reason(self) -> str:
+        """Why it ends, in OpenAI's words."""
+        return "tool_calls" if self.tool else "length" if self.cut_short else "stop"
+
+    @property
     def seconds(self) -> float:
         """How long the whole answer takes."""
         return self.first_seconds + self.piece_seconds * max(len(self.pieces) - 1, 0)
