@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -23,6 +24,9 @@ LOCK: Final = "owner.lock"
 
 SWEPT: Final = 256
 """Folders that are looked at."""
+
+YOUNG_SECONDS: Final = 5.0
+"""A folder that young is left alone: its owner may be about to take the lock."""
 
 
 @contextmanager
@@ -44,7 +48,9 @@ def _sweep(place: Path) -> None:
 
 def _ours(folder: Path) -> bool:
     about = folder.lstat()
-    return stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and not about.st_mode & 0o077
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid() or about.st_mode & 0o077:
+        return False
+    return time.time() - about.st_mtime > YOUNG_SECONDS
 
 
 def _abandoned(lock: Path) -> bool:
