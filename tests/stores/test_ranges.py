@@ -84,6 +84,24 @@ def test_a_named_range_is_exact(service: Service, name: str) -> None:
     assert set(lines.families["requests"]) == set(ranked)
 
 
+@pytest.mark.parametrize("name", ["1h", "24h", "7d"])
+def test_no_series_is_read_twice(service: Service, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Budgets: a range reads the series of each stored row once at most: decoding them is most of its cost."""
+    now = service.clock.time_ns() / 1e9
+    asked: list[tuple[int, int]] = []
+    frames = service.store.frames
+
+    def counted(*given: Any) -> list[StoredFrame]:
+        rows = frames(*given)
+        asked.extend((row.tier, row.bucket) for row in rows if row.series)
+        return rows
+
+    monkeypatch.setattr(service.store, "frames", counted)
+    read(service.store, "chat", preset(name, now), now, unpaced)
+    assert asked
+    assert len(asked) == len(set(asked))
+
+
 def lines_end(lines: Any) -> int:
     last = max(place for place, width in enumerate(lines.widths) if width)
     return int(lines.start + last * lines.step + lines.widths[last])

@@ -93,8 +93,9 @@ def rank(store: Store, service: str, span: Span, history: History, breathe: Call
         history.draw(bucket, frame)
         history.rank(frame)
     done: list[tuple[int, int]] = []
-    for bucket, frame in frames(RANKING[size], _up(first, RANKING[size]), span.end):
-        if frame.end <= span.end and size != RANKING[size]:
+    coarser = RANKING[size]
+    for bucket, frame in frames(coarser, _up(first, coarser), span.end) if coarser != size else ():
+        if frame.end <= span.end:
             history.rank(frame)
             done.append((bucket, frame.end))
     reached = first
