@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from math import ceil
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from fanlight.core.cell import Cell, CellRow
 from fanlight.core.frame import Key, Record, SentFrame, newest
@@ -16,6 +16,9 @@ from fanlight.core.gauge import Gauge
 from fanlight.core.pacer import unpaced
 from fanlight.core.series import Summary, summarize, summarize_row
 from fanlight.core.timeline import EMPTY_POINT, LINES, WINDOW_LIMITS, Lines, Point, Share, View, point
+
+T = TypeVar("T")
+A = TypeVar("A")
 
 POINT_LIMIT: Final = 700
 """Points a range of the viewer's own choice gets at most, where a coarser tier is kept for it."""
@@ -94,8 +97,8 @@ class History:
         self._families: dict[str, _Family] = {}
         self._widths: dict[int, int] = {}
         self._line_widths: dict[int, dict[int, int]] = {}
-        self._counters: dict[str, dict[int, int]] = {}
-        self._levels: dict[str, dict[int, float]] = {}
+        self._counters: dict[int, dict[str, int]] = {}
+        self._levels: dict[int, dict[str, float]] = {}
         self._gauges: dict[int, dict[str, Gauge]] = {}
         self._kept: dict[str, list[Record]] = {}
 
@@ -110,12 +113,12 @@ class History:
             if whole:
                 family.total.add_row(row)
             self._breathe()
+        counters = self._counters.setdefault(bucket, {})
         for name, amount in head.counters.items():
-            steps = self._counters.setdefault(name, {})
-            steps[bucket] = steps.get(bucket, 0) + int(amount)
+            counters[name] = counters.get(name, 0) + int(amount)
+        levels = self._levels.setdefault(bucket, {})
         for name, level in head.levels.items():
-            levels = self._levels.setdefault(name, {})
-            levels[bucket] = max(level, levels.get(bucket, level))
+            levels[name] = max(level, levels.get(name, level))
         for name, label, merge, sources in head.gauges:
             if not label:
                 self._gauges.setdefault(bucket, {}).setdefault(name, Gauge(merge)).add(Gauge(merge, sources))
@@ -184,7 +187,8 @@ class History:
             for name, gauge in gauges.items():
                 value = gauge.value()
                 if value is not None:
-                    self._levels.setdefault(name, {}).setdefault(bucket, value)
+                    self._levels.setdefault(bucket, {}).setdefault(name, value)
+        counters = self._by_name(self._counters, places, 0)
         return View(
             start=span.start,
             seconds=max(1, sum(self._widths.values())),
@@ -193,14 +197,25 @@ class History:
             rows={name: self._rows(family) for name, family in families.items()},
             points={name: self._points(family, places) for name, family in families.items()},
             gauges={},
-            levels={name: tuple(map(steps.get, places)) for name, steps in self._levels.items()},
-            counters={name: sum(steps.values()) for name, steps in self._counters.items()},
-            counter_points={name: tuple(steps.get(at, 0) for at in places) for name, steps in self._counters.items()},
+            levels=self._by_name(self._levels, places, None),
+            counters={name: sum(steps) for name, steps in counters.items()},
+            counter_points=counters,
             kept={kind: tuple(records) for kind, records in self._kept.items()},
             step=span.tier,
             widths=tuple(self._widths.get(at, 0) for at in places),
             note=span.note,
         )
+
+    def _by_name(
+        self, steps: Mapping[int, Mapping[str, T]], places: Iterable[int], absent: A
+    ) -> dict[str, tuple[T | A, ...]]:
+        """Each name's past, by the place."""
+        held: list[Mapping[str, T]] = [steps.get(at, {}) for at in places]
+        made = {}
+        for name in {name: None for each in held for name in each}:
+            made[name] = tuple([each.get(name, absent) for each in held])
+            self._breathe()
+        return made
 
     def _rows(self, family: _Family) -> dict[Key, Summary]:
         rows = {}
