@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from math import ceil
 from typing import Final, NamedTuple, TypeVar
 
-from fanlight.core.cell import Cell, CellRow
+from fanlight.core.cell import CellRow
 from fanlight.core.frame import Key, Record, SentFrame, newest
 from fanlight.core.gauge import Gauge
 from fanlight.core.pacer import unpaced
-from fanlight.core.series import Summary, summarize, summarize_row
+from fanlight.core.series import Summary
+from fanlight.core.tally import Tally, summarize_row
 from fanlight.core.timeline import EMPTY_POINT, LINES, WINDOW_LIMITS, Lines, Point, Share, View, point
 
 T = TypeVar("T")
@@ -78,10 +79,17 @@ class _Family:
     """One family of a range: its points, its whole, and its series with what each had in each step of a line."""
 
     def __init__(self) -> None:
-        self.points: dict[int, Cell | Point] = {}
-        self.total = Cell()
-        self.series: dict[Key, Cell] = {}
+        self.points: dict[int, Tally | Point] = {}
+        self.total = Tally()
+        self.outcomes: dict[str, int] = {}
+        self.series: dict[Key, Tally] = {}
         self.shares: dict[Key, dict[int, Share]] = {}
+
+    def count(self, row: CellRow) -> None:
+        """Count the row in the whole."""
+        self.total.add(row)
+        for outcome, amount in row[7].items():
+            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + amount
 
 
 class History:
@@ -111,7 +119,7 @@ class History:
             family = self._family(name)
             self._add_point(family, bucket, row)
             if whole:
-                family.total.add_row(row)
+                family.count(row)
             self._breathe()
         counters = self._counters.setdefault(bucket, {})
         for name, amount in head.counters.items():
@@ -128,34 +136,33 @@ class History:
         """What a frame that ends at `end` holds of a few of a family's series: the only point of its bucket."""
         tier = self.span.tier
         self._widths[bucket] = max(self._widths.get(bucket, 0), min(end - bucket, tier))
-        merged: Cell | None = None
+        merged = Tally()
         for row in rows:
-            merged = merged or Cell(row[5])
-            merged.add_row(row)
-        if merged is not None:
-            self._family(family).points[bucket] = point(summarize(merged))
+            merged.add(row)
+        if merged.count:
+            self._family(family).points[bucket] = point(merged.figures())
         self._breathe()
 
     def _add_point(self, family: _Family, bucket: int, row: CellRow) -> None:
-        known = family.points.get(bucket)
-        if known is None:
-            family.points[bucket] = Cell.from_row(row) if self.span.tier == 1 else point(summarize_row(row))
-        elif isinstance(known, Cell):
-            known.add_row(row)
+        if self.span.tier == 1:
+            known = family.points.setdefault(bucket, Tally())
+            if isinstance(known, Tally):
+                known.add(row)
+        elif bucket not in family.points:
+            family.points[bucket] = point(summarize_row(row))
 
     def rank(self, frame: SentFrame, whole: bool = True) -> None:
         """A frame whose cells are part of the figures by series, and of the totals; each moment of the span, of each
         instance, may be in one of them only."""
         for name, row in frame.totals.items() if whole else ():
-            self._family(name).total.add_row(row)
+            self._family(name).count(row)
         for name, rows in frame.series.items():
             series = self._family(name).series
             for labels, row in rows:
-                key = tuple(labels)
-                cell = series.get(key)
-                if cell is None:
-                    cell = series[key] = Cell(row[5])
-                cell.add_row(row)
+                tally = series.get(labels)
+                if tally is None:
+                    tally = series[labels] = Tally()
+                tally.add(row)
                 self._breathe()
 
     def draw(self, bucket: int, frame: SentFrame) -> None:
@@ -165,7 +172,7 @@ class History:
         for name, rows in frame.series.items():
             family = self._family(name)
             for labels, row in rows:
-                shares = family.shares.setdefault(tuple(labels), {})
+                shares = family.shares.setdefault(labels, {})
                 share = Share(row[0], row[1], int(row[2]) * row[5])
                 shares[place] = share if place not in shares else shares[place].plus(share)
             self._breathe()
@@ -192,8 +199,8 @@ class History:
         return View(
             start=span.start,
             seconds=max(1, sum(self._widths.values())),
-            totals={name: summarize(family.total) for name, family in families.items()},
-            outcomes={name: dict(family.total.outcomes) for name, family in families.items()},
+            totals={name: family.total.figures() for name, family in families.items()},
+            outcomes={name: family.outcomes for name, family in families.items()},
             rows={name: self._rows(family) for name, family in families.items()},
             points={name: self._points(family, places) for name, family in families.items()},
             gauges={},
@@ -219,8 +226,8 @@ class History:
 
     def _rows(self, family: _Family) -> dict[Key, Summary]:
         rows = {}
-        for key, cell in family.series.items():
-            rows[key] = summarize(cell)
+        for key, tally in family.series.items():
+            rows[key] = tally.figures()
             self._breathe()
         return rows
 
@@ -228,7 +235,7 @@ class History:
         made = []
         for at in places:
             known = family.points.get(at, EMPTY_POINT)
-            made.append(point(summarize(known)) if isinstance(known, Cell) else known)
+            made.append(point(known.figures()) if isinstance(known, Tally) else known)
             self._breathe()
         return tuple(made)
 

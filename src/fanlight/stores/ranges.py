@@ -77,7 +77,7 @@ def read_calls(store: Store, service: str, span: Span, named: str, breathe: Call
     try:
         for row in all_frames(store, service, span.tier, span.start, span.end):
             family = decode_family(row.series, SERVICES)
-            calls = (cell for labels, cell in family if labels[:1] == [named])
+            calls = (cell for labels, cell in family if labels[:1] == (named,))
             history.add_calls(row.bucket, decode_rows(row.data).end, SERVICES, calls)
         return history.view(), history.lines()
     except ValueError as error:
