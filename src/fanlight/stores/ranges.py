@@ -63,7 +63,9 @@ def read(store: Store, service: str, span: Span, now: float, breathe: Callable[[
         for row in all_frames(store, service, span.tier, span.start, span.end, series=False):
             history.add_head(row.bucket, decode_rows(row.data), whole=not exact)
         rank(store, service, span, history, breathe, exact)
-        return history.view(), history.lines()
+        made = history.view(), history.lines()
+        history.release()
+        return made
     except ValueError as error:
         raise FanlightError(f"the store holds a frame that cannot be read ({error}); move the store away") from error
 
@@ -76,7 +78,9 @@ def read_calls(store: Store, service: str, span: Span, named: str, breathe: Call
             family = decode_family(row.series, SERVICES)
             calls = (cell for labels, cell in family if labels[:1] == (named,))
             history.add_calls(row.bucket, decode_rows(row.data).end, SERVICES, calls)
-        return history.view(), history.lines()
+        made = history.view(), history.lines()
+        history.release()
+        return made
     except ValueError as error:
         raise FanlightError(f"the store holds a frame that cannot be read ({error}); move the store away") from error
 
