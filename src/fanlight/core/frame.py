@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import pairwise
 from operator import attrgetter
 from typing import Any, Final, TypeVar
@@ -193,7 +192,7 @@ class Frame:
 
         Raises FanlightError when the bytes are no frame or of a schema this version does not know.
         """
-        with _refusing(len(data) + len(series)):
+        with _Refusing(len(data) + len(series)):
             return cls._read(*_wire(data, series), breathe)
 
     @classmethod
@@ -292,7 +291,7 @@ class _Families(msgspec.Struct, array_like=True):
 
 def decode_rows(data: bytes, series: bytes = b"", breathe: Callable[[], None] = unpaced) -> SentFrame:
     """The frame that was encoded, as it was sent; raises FanlightError as `Frame.decode` does."""
-    with _refusing(len(data) + len(series)):
+    with _Refusing(len(data) + len(series)):
         wire, rest = _wire(data, series)
         return SentFrame(
             end=wire.end,
@@ -324,24 +323,27 @@ def _decoded(
         breathe()
 
 
-@contextmanager
-def _refusing(size: int) -> Iterator[None]:
-    """Whatever cannot be read of so many bytes is one error."""
-    try:
-        yield
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise _no_frame(size, error) from error
+class _Refusing:
+    """Whatever cannot be read of so many bytes is one error. A class: entered for each of thousands of frames."""
+
+    __slots__ = ("_size",)
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (msgspec.MsgspecError, ValueError, RecursionError)):
+            raise FanlightError(f"{self._size} bytes that are no frame of schema {SCHEMA}: {error}") from error
 
 
 def decode_family(series: bytes, family: str) -> list[tuple[Key, CellRow]]:
     """One family's rows out of a frame's `series` part, reading over the others; raises as `decode_rows` does."""
-    with _refusing(len(series)):
+    with _Refusing(len(series)):
         found = _decode_families(series).series.get(family) if series else None
         return _decode_family(found) if found is not None else []
-
-
-def _no_frame(size: int, error: Exception) -> FanlightError:
-    return FanlightError(f"{size} bytes that are no frame of schema {SCHEMA}: {error}")
 
 
 def _check_schema(data: bytes) -> None:

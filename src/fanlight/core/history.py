@@ -124,12 +124,13 @@ class History:
             if whole:
                 family.count(row)
             self._breathe()
-        counters = self._counters.setdefault(bucket, {})
-        for name, amount in head.counters.items():
-            counters[name] = counters.get(name, 0) + int(amount)
-        levels = self._levels.setdefault(bucket, {})
-        for name, level in head.levels.items():
+        counters = {name: int(amount) for name, amount in head.counters.items()}
+        for name, amount in self._counters.get(bucket, {}).items():
+            counters[name] = counters.get(name, 0) + amount
+        levels = dict(head.levels)
+        for name, level in self._levels.get(bucket, {}).items():
             levels[name] = max(level, levels.get(name, level))
+        self._counters[bucket], self._levels[bucket] = counters, levels
         for name, label, merge, sources in head.gauges:
             if not label:
                 self._gauges.setdefault(bucket, {}).setdefault(name, Gauge(merge)).add(Gauge(merge, sources))
