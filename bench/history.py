@@ -141,7 +141,7 @@ def totals(store: SqliteStore, span: Span, breathe: Breathe) -> None:
 def ranking(store: SqliteStore, span: Span, breathe: Breathe) -> None:
     """The top ten with their percentiles and lines alone."""
     history = History(span, breathe)
-    rank(store, "bench", span, history, breathe)
+    rank(store, "bench", span, history, breathe, exact=span.start >= NOW - SERIES_KEPT[span.tier])
     rows = history.view().rows["requests"]
     assert len(sorted(rows, key=lambda key: -rows[key].count)[:10]) == 10
     assert len(history.lines().families["requests"]) == 10

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import strategies as st
 
 from fanlight.core.cell import Cell
@@ -22,7 +24,15 @@ def cell_of(samples: list[Sample]) -> Cell:
     return cell
 
 
-cells = st.lists(SAMPLES, min_size=1, max_size=8).map(cell_of)
+def busy_cell(seed: int, count: int, middle: int) -> Cell:
+    """A cell of many samples, whose buckets lie close together."""
+    chance, cell = Random(seed), Cell()
+    cell.record_all([int(chance.lognormvariate(middle, 0.3)) for _ in range(count)], "200", False)
+    return cell
+
+
+busy_cells = st.builds(busy_cell, st.integers(0, 99), st.integers(30, 2_000), st.integers(3, 30))
+cells = st.one_of(st.lists(SAMPLES, min_size=1, max_size=8).map(cell_of), busy_cells)
 
 
 def record_at(moment: int) -> Record:

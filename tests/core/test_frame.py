@@ -93,6 +93,7 @@ def _wire(**changes: object) -> bytes:
         _wire(totals={"requests": _row(count="many")}),
         _wire(totals={"requests": _row(total="many")}),
         _wire(totals={"requests": _row(flat=[1, 2, 3])}),
+        _wire(totals={"requests": _row(flat=b"too short")}),
         _wire(counters={"x": "many"}),
         _wire(g=[["cpu", "", "average", {}]]),
         _wire(kept={"unheard of": []}),
@@ -105,6 +106,16 @@ def test_garbage_is_refused_in_one_clear_line(data: bytes) -> None:
     with pytest.raises(FanlightError, match=r"that are no frame of schema|a frame of schema") as caught:
         Frame.decode(data)
     assert "\n" not in str(caught.value)
+
+
+def test_a_frame_from_before_lanes_is_still_read() -> None:
+    """X-3: in a store written by an earlier version all histograms are lists; they are the same cells."""
+    listed = [number for bucket in range(-210, -170) for number in (bucket, 300 + bucket)]
+    old = _wire(schema=2, totals={"requests": _row(count=sum(listed[1::2]), flat=listed)})
+    read = Frame.decode(old)
+    assert read.totals["requests"].buckets == dict(zip(listed[::2], listed[1::2], strict=True))
+    assert Frame.decode(read.encode()) == read
+    assert len(read.encode()) < len(old)
 
 
 @given(st.binary(max_size=200))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from fanlight.core.cell import Cell
 from fanlight.core.frame import Frame, Record, decode_rows
 from fanlight.core.gauge import Gauge, Reading
-from fanlight.core.history import POINT_LIMIT, PRESETS, History, Span, chosen, preset
+from fanlight.core.history import PIECE, POINT_LIMIT, PRESETS, History, Span, chosen, preset
 from fanlight.core.series import summarize
 from fanlight.core.timeline import EMPTY_POINT, LINES, point
 
@@ -146,6 +148,31 @@ def test_the_busiest_series_get_a_line() -> None:
     assert (first and first.count, second and second.count, third) == (28, 14, None)
     assert first is not None
     assert first.amount == pytest.approx(2 * sum(range(1, 15)) / 1e3, rel=1e-3)
+
+
+def test_a_large_range_is_collected_and_let_go_of_in_pieces() -> None:
+    """TTY-6: a breath at least every few rows, and what was made of them stays when they are let go of."""
+    span, breaths = Span(1_700_000_100, 1_700_000_700, 60), [0]
+
+    def breathe() -> None:
+        breaths[0] += 1
+
+    history = History(span, breathe)
+    made = frame(1_700_000_100, 60, 10 * PIECE)
+    history.add_head(made.start, decode_rows(made.parts()[0]))
+    for work in (history.rank, partial(history.draw, made.start)):
+        breaths[0] = 0
+        work(decode_rows(*made.parts()))
+        assert breaths[0] >= 10
+    breaths[0] = 0
+    view, lines = history.view(), history.lines()
+    assert breaths[0] >= 10 * PIECE + 10
+    breaths[0] = 0
+    history.release()
+    assert breaths[0] >= 10 * PIECE
+    assert len(view.rows["requests"]) == 10 * PIECE
+    assert view.counters == {"requests.slow": 2}
+    assert [share is not None for share in lines.families["requests"]["GET", "/159"]] == [True]
 
 
 def test_records_outside_the_range_stay_out() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
+from itertools import pairwise
 
 import pytest
 from tests.e2e.browsing import Page, Visit, expect
@@ -150,6 +151,61 @@ def test_span_of_a_zoom_opens_its_requests(service: Shop, visit: Visit) -> None:
         page.locator(f"{CHART} .zoom a").click()
     expect(page).to_have_url(re.compile(r"/requests\?from=[\d.]+&to=[\d.]+$"))
     expect(page.locator("#panel-request-list")).to_be_visible()
+
+
+def test_names_of_markers_never_lie_over_each_other(service: Shop, visit: Visit) -> None:
+    """OBS-1: of many starts the newest is named, and of the others those there is room for; each has its line."""
+    page = visit(service.page).go()
+    page.wait_for_selector(f"{CHART} canvas")
+    edge, written = page.evaluate(
+        """(chart) => {
+          const { plot } = document.querySelector(chart), { ctx, bbox } = plot, texts = [];
+          const { min, max } = plot.scales.x;
+          ctx.fillText = (text, x) => texts.push({ text, x, end: x + ctx.measureText(text).width });
+          const at = (n) => min + (n + 1) * (max - min) / 61;
+          const markers = Array.from({ length: 60 }, (_, n) => ({ at: at(n), text: `${n} started` }));
+          fanlight.look.marks(plot, { markers, limit: null });
+          delete ctx.fillText;
+          return [bbox.left + bbox.width, texts];
+        }""",
+        CHART,
+    )
+    assert written[0]["text"] == "59 started"
+    assert written[0]["end"] <= edge
+    assert 3 <= len(written) < 30
+    assert all(older["end"] <= newer["x"] for newer, older in pairwise(written))
+
+
+@pytest.mark.parametrize(
+    ("unit", "top", "days", "values", "times"),
+    [
+        ("bytes", 150e6, 1, ["0 B", "64 MB", "128 MB"], {"00:00", "12:00"}),
+        ("integer", 11, 7, ["0", "5", "10"], {"Nov 15", "12:00", "Nov 18", "Nov 21"}),
+        ("integer", 1, 35, ["0", "1"], {"Nov 18", "Dec 9"}),
+    ],
+)
+def test_axes_are_marked_where_their_unit_is_round(
+    unit: str, top: float, days: int, values: list[str], times: set[str], service: Shop, visit: Visit
+) -> None:
+    """OBS-1: bytes in powers of two, what is counted in whole numbers, and no day twice on an axis of a week."""
+    page = visit(service.page).go()
+    page.wait_for_selector(f"{CHART} canvas")
+    marked_times, marked = page.evaluate(
+        """async ({ unit, top, days }) => {
+          const start = new Date(2026, 10, 14, 18).getTime() / 1000;
+          const data = [[start, start + days * 86400], [0, top]];
+          const parts = fanlight.look.parts({ lines: [{ name: "x", tone: "main" }], unit });
+          const plot = new uPlot({ width: 1300, height: 160, ...parts }, data, document.body);
+          await new Promise(requestAnimationFrame);
+          const said = plot.axes.map((axis) => axis._values);
+          plot.destroy();
+          return said;
+        }""",
+        {"unit": unit, "top": top, "days": days},
+    )
+    assert marked == values
+    assert times <= set(marked_times)
+    assert all(before != after for before, after in pairwise(marked_times))
 
 
 def test_cursor_is_shared_by_the_charts(service: Shop, visit: Visit) -> None:

@@ -73,6 +73,43 @@ def test_threads_of_forked_workers_are_all_counted(
     assert stored_requests(folder) == sent + last
 
 
+def test_a_reload_keeps_the_totals(launch: Launch, eventually: Eventually, folder: Path) -> None:
+    """X-8, X-3: with gunicorn's --reload a changed file ends the workers; the new ones and the dashboard beside them
+    tell all that was ever asked."""
+    port = free_port()
+    running = launch(*GUNICORN, "--reload", FANLIGHT_PORT=str(port))
+    place = listening(running)
+    before = each_worker(place, 3, eventually)
+    close(before)
+    sent = drive(place, 200, 40)
+    source = folder / "shop.py"
+    source.write_text(source.read_text() + "\n# changed\n")
+
+    def renewed() -> bool:
+        try:
+            found = each_worker(place, 3, eventually)
+            close(found)
+        except OSError:  # between two workers
+            return False
+        return not found.keys() & before.keys()
+
+    eventually(renewed)
+    sent += drive(place, 40, 40)
+
+    def told() -> bool:
+        viewer = connected(f"127.0.0.1:{port}")
+        try:
+            return bool(document(viewer, "/api/data")["performance"]["total_requests"] == sent)
+        except OSError:  # between two dashboards
+            return False
+        finally:
+            viewer.close()
+
+    eventually(told)
+    assert running.stop() == 0
+    assert stored_requests(folder) == sent
+
+
 def test_the_dashboard_ends_with_a_killed_service(launch: Launch, eventually: Eventually) -> None:
     """X-8: kill -9 of everything the service is leaves no dashboard behind."""
     port = free_port()

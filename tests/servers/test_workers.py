@@ -29,12 +29,14 @@ Eventually = Callable[[Callable[[], bool]], None]
 SERVERS = {
     "uvicorn": ("uvicorn", "stall:app", "--workers", "4", "--port", "0", "--no-access-log"),
     "gunicorn": ("gunicorn", "stall:app", "-k", "uvicorn_worker.UvicornWorker", "-w", "4", "-b", "127.0.0.1:0"),
+    "gunicorn alone": ("gunicorn", "stall:app", "-k", "asgi", "-w", "4", "-b", "127.0.0.1:0"),
     "fanlight run": ("fanlight", "run", "stall:app", "--workers", "4", "--port", "0", "--no-access-log"),
 }
 
 RELOADING = {
     "uvicorn": ("uvicorn", "stall:app", "--reload", "--port", "0", "--no-access-log"),
     "gunicorn": SERVERS["gunicorn"],  # told to by SIGHUP: its --reload does not end workers of uvicorn's kind
+    "gunicorn alone": ("gunicorn", "stall:app", "-k", "asgi", "-w", "2", "--reload", "-b", "127.0.0.1:0"),
     "fanlight run": ("fanlight", "run", "stall:app", "--reload", "--workers", "2", "--port", "0", "--no-access-log"),
 }
 
@@ -47,7 +49,12 @@ def told(connections: dict[int, Any]) -> list[tuple[int, dict[str, float]]]:
 
 @pytest.mark.parametrize(
     ("server", "kept", "fresh"),
-    [("uvicorn", 1_000, 1_000), ("gunicorn", 1_000, 1_000), ("fanlight run", 9_000, 1_000)],
+    [
+        ("uvicorn", 1_000, 1_000),
+        ("gunicorn", 1_000, 1_000),
+        ("gunicorn alone", 1_000, 1_000),
+        ("fanlight run", 9_000, 1_000),
+    ],
 )
 def test_every_worker_shows_the_same(
     server: str, kept: int, fresh: int, launch: Launch, eventually: Eventually, folder: Path

@@ -84,6 +84,24 @@ def test_a_named_range_is_exact(service: Service, name: str) -> None:
     assert set(lines.families["requests"]) == set(ranked)
 
 
+@pytest.mark.parametrize("name", ["1h", "24h", "7d"])
+def test_no_series_is_read_twice(service: Service, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Budgets: a range reads the series of each stored row once at most: decoding them is most of its cost."""
+    now = service.clock.time_ns() / 1e9
+    asked: list[tuple[int, int]] = []
+    frames = service.store.frames
+
+    def counted(*given: Any) -> list[StoredFrame]:
+        rows = frames(*given)
+        asked.extend((row.tier, row.bucket) for row in rows if row.series)
+        return rows
+
+    monkeypatch.setattr(service.store, "frames", counted)
+    read(service.store, "chat", preset(name, now), now, unpaced)
+    assert asked
+    assert len(asked) == len(set(asked))
+
+
 def lines_end(lines: Any) -> int:
     last = max(place for place, width in enumerate(lines.widths) if width)
     return int(lines.start + last * lines.step + lines.widths[last])
@@ -102,13 +120,15 @@ def test_a_chosen_range_is_exact(service: Service, first: int, last: int) -> Non
     assert view.rows["requests"] == {key: summarize(cell) for key, cell in expected.items()}
 
 
-def test_older_than_its_finer_series_a_range_counts_whole_buckets(service: Service) -> None:
+@pytest.mark.parametrize("last", [1_000, 2_777])
+def test_older_than_its_finer_series_a_range_counts_whole_buckets(service: Service, last: int) -> None:
     """X-3: where the series of the finer tier are gone, the ranking is of the coarser buckets that hold the range."""
     later = START + 8 * 3600.0
-    span = chosen(START + 800, START + 1_000, START + 2 * 3600.0 + 1, {10: 7 * 3600, 60: 86400})
+    span = chosen(START + 800, START + last, START + 2 * 3600.0 + 1, {10: 7 * 3600, 60: 86400})
     assert span.tier == 10
-    view, _ = read(service.store, "chat", span, later, unpaced)
+    view, lines = read(service.store, "chat", span, later, unpaced)
     assert view.totals["requests"] == whole(truth(service, span.start, span.end))
+    assert lines.widths == (60,) * len(lines.widths)
     first, last = span.start // 60 * 60, -(-span.end // 60) * 60
     assert view.rows["requests"] == {key: summarize(cell) for key, cell in truth(service, first, last).items()}
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import compress
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from fanlight.core.histogram import counted, index, quantiles, shared
+from fanlight.core.lanes import Stored, columns, stored
 
 K = TypeVar("K")
 
@@ -26,8 +28,8 @@ _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder().decode
 
 
-CellRow = tuple[int, int, int | str, int, int, float, list[int], dict[str, int]]
-"""A cell as plain data, its fields in the order of `Cell.to_row`; buckets and their counts in turn."""
+CellRow = tuple[int, int, int | str, int, int, float, Stored, dict[str, int]]
+"""A cell as plain data, its fields in the order of `Cell.to_row`."""
 
 
 class Cell:
@@ -145,8 +147,7 @@ class Cell:
         return cls.from_row(_unpack(packed))
 
     def to_row(self) -> list[Any]:
-        """The cell as plain data, its buckets in ascending order: what frames carry between processes."""
-        flat = [number for item in sorted(self.buckets.items()) for number in item]
+        """The cell as plain data: what frames carry between processes."""
         return [
             self.count,
             self.errors,
@@ -154,13 +155,13 @@ class Cell:
             self.minimum,
             self.maximum,
             self.unit,
-            flat,
+            stored(self.buckets),
             self.outcomes,
         ]
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Cell:
-        """The cell a row was made from."""
+        """The cell a row was made from; raises ValueError when it is none."""
         cell = cls(row[5])
         cell.count, cell.errors, cell.total, cell.minimum, cell.maximum = (
             row[0],
@@ -169,28 +170,10 @@ class Cell:
             row[3],
             row[4],
         )
-        flat = row[6]
-        cell.buckets = dict(zip(map(shared, flat[::2]), flat[1::2], strict=True))
+        order, counts = columns(row[6])
+        cell.buckets = dict(compress(zip(map(shared, order), counts, strict=True), counts))
         cell.outcomes = dict(row[7])
         return cell
-
-    def add_row(self, row: Sequence[Any]) -> None:
-        """Merge the cell a row was made from, without making it."""
-        count, errors, total, minimum, maximum, _, flat, outcomes = row
-        if not count:
-            return
-        if minimum < self.minimum or not self.count:
-            self.minimum = minimum
-        if maximum > self.maximum:
-            self.maximum = maximum
-        self.count += count
-        self.errors += errors
-        self.total += int(total)
-        buckets = self.buckets
-        for bucket, amount in zip(flat[::2], flat[1::2], strict=True):
-            buckets[bucket] = buckets.get(bucket, 0) + amount
-        for outcome, amount in outcomes.items():
-            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + amount
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Cell):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import pairwise
 from operator import attrgetter
 from typing import Any, Final, TypeVar
@@ -21,8 +20,11 @@ from fanlight.core.gauge import Gauge, GaugeRow
 from fanlight.core.pacer import unpaced
 from fanlight.errors import FanlightError
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 """Version of the encoded frame; a reader refuses one it does not know."""
+
+READ: Final = (2, SCHEMA)
+"""The versions that are read; in the second all histograms are lists."""
 
 Key = tuple[str, ...]
 """The labels of a series inside its family, in the family's order, e.g. ("GET", "/items/{id}")."""
@@ -190,7 +192,7 @@ class Frame:
 
         Raises FanlightError when the bytes are no frame or of a schema this version does not know.
         """
-        with _refusing(len(data) + len(series)):
+        with _Refusing(len(data) + len(series)):
             return cls._read(*_wire(data, series), breathe)
 
     @classmethod
@@ -199,7 +201,7 @@ class Frame:
         for family, raws in rest.series.items():
             cells = frame.series[family] = {}
             for key, row in _decoded(_decode_row, raws, breathe):
-                cells[tuple(key)] = Cell.from_row(row)
+                cells[key] = Cell.from_row(row)
         frame.totals = {family: Cell.from_row(row) for family, row in sent.totals.items()}
         frame.counters = {name: int(amount) for name, amount in sent.counters.items()}
         for name, label, merge, sources in _decoded(_decode_gauge, sent.gauges, breathe):
@@ -259,7 +261,7 @@ class SentFrame(msgspec.Struct):
     counters: dict[str, int | str]
     gauges: list[GaugeRow]
     levels: dict[str, float]
-    series: dict[str, list[tuple[list[str], CellRow]]]
+    series: dict[str, list[tuple[Key, CellRow]]]
     kept: dict[str, list[Record]]
 
 
@@ -289,7 +291,7 @@ class _Families(msgspec.Struct, array_like=True):
 
 def decode_rows(data: bytes, series: bytes = b"", breathe: Callable[[], None] = unpaced) -> SentFrame:
     """The frame that was encoded, as it was sent; raises FanlightError as `Frame.decode` does."""
-    with _refusing(len(data) + len(series)):
+    with _Refusing(len(data) + len(series)):
         wire, rest = _wire(data, series)
         return SentFrame(
             end=wire.end,
@@ -321,38 +323,41 @@ def _decoded(
         breathe()
 
 
-@contextmanager
-def _refusing(size: int) -> Iterator[None]:
-    """Whatever cannot be read of so many bytes is one error."""
-    try:
-        yield
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise _no_frame(size, error) from error
+class _Refusing:
+    """Whatever cannot be read of so many bytes is one error. A class: entered for each of thousands of frames."""
+
+    __slots__ = ("_size",)
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (msgspec.MsgspecError, ValueError, RecursionError)):
+            raise FanlightError(f"{self._size} bytes that are no frame of schema {SCHEMA}: {error}") from error
 
 
-def decode_family(series: bytes, family: str) -> list[tuple[list[str], CellRow]]:
+def decode_family(series: bytes, family: str) -> list[tuple[Key, CellRow]]:
     """One family's rows out of a frame's `series` part, reading over the others; raises as `decode_rows` does."""
-    with _refusing(len(series)):
+    with _Refusing(len(series)):
         found = _decode_families(series).series.get(family) if series else None
         return _decode_family(found) if found is not None else []
-
-
-def _no_frame(size: int, error: Exception) -> FanlightError:
-    return FanlightError(f"{size} bytes that are no frame of schema {SCHEMA}: {error}")
 
 
 def _check_schema(data: bytes) -> None:
     """A frame of another version is refused by its number, whatever else is different in it."""
     head = data[:2]
-    if len(head) == 2 and 0x91 <= head[0] <= 0x9F and head[1] <= 0x7F and head[1] != SCHEMA:  # a list, a small number
+    if len(head) == 2 and 0x91 <= head[0] <= 0x9F and head[1] <= 0x7F and head[1] not in READ:  # a list, a small number
         raise FanlightError(f"a frame of schema {head[1]}; this Fanlight reads schema {SCHEMA}: upgrade the older one")
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Wire).decode
 _decode_rest = msgspec.msgpack.Decoder(_Rest).decode
-_decode_row = msgspec.msgpack.Decoder(tuple[list[str], CellRow]).decode
+_decode_row = msgspec.msgpack.Decoder(tuple[Key, CellRow]).decode
 _decode_gauge = msgspec.msgpack.Decoder(GaugeRow).decode
 _decode_records = msgspec.msgpack.Decoder(list[Record]).decode
 _decode_families = msgspec.msgpack.Decoder(_Families).decode
-_decode_family = msgspec.msgpack.Decoder(list[tuple[list[str], CellRow]]).decode
+_decode_family = msgspec.msgpack.Decoder(list[tuple[Key, CellRow]]).decode

@@ -6,16 +6,20 @@ one, of which there are few.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import ceil
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
-from fanlight.core.cell import Cell, CellRow
+from fanlight.core.cell import CellRow
 from fanlight.core.frame import Key, Record, SentFrame, newest
 from fanlight.core.gauge import Gauge
 from fanlight.core.pacer import unpaced
-from fanlight.core.series import Summary, summarize, summarize_row
+from fanlight.core.series import Summary
+from fanlight.core.tally import Tally, summarize_row
 from fanlight.core.timeline import EMPTY_POINT, LINES, WINDOW_LIMITS, Lines, Point, Share, View, point
+
+T = TypeVar("T")
+A = TypeVar("A")
 
 POINT_LIMIT: Final = 700
 """Points a range of the viewer's own choice gets at most, where a coarser tier is kept for it."""
@@ -25,6 +29,9 @@ PRESETS: Final[Mapping[str, tuple[int, int]]] = {"1h": (3600, 10), "24h": (86400
 
 RANKING: Final[Mapping[int, int]] = {1: 10, 10: 60, 60: 900, 900: 21600, 21600: 21600}
 """The tier that figures by series come from, by the tier of the points."""
+
+PIECE: Final = 16
+"""Rows worked on between two breaths: some 0.04 ms."""
 
 SHORTEST: Final = 60
 """Seconds a range covers at least."""
@@ -75,10 +82,17 @@ class _Family:
     """One family of a range: its points, its whole, and its series with what each had in each step of a line."""
 
     def __init__(self) -> None:
-        self.points: dict[int, Cell | Point] = {}
-        self.total = Cell()
-        self.series: dict[Key, Cell] = {}
-        self.shares: dict[Key, dict[int, Share]] = {}
+        self.points: dict[int, Tally | Point] = {}
+        self.total = Tally()
+        self.outcomes: dict[str, int] = {}
+        self.series: dict[Key, Tally] = {}
+        self.shares: dict[int, dict[Key, Share]] = {}
+
+    def count(self, row: CellRow) -> None:
+        """Count the row in the whole."""
+        self.total.add(row)
+        for outcome, amount in row[7].items():
+            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + amount
 
 
 class History:
@@ -94,8 +108,8 @@ class History:
         self._families: dict[str, _Family] = {}
         self._widths: dict[int, int] = {}
         self._line_widths: dict[int, dict[int, int]] = {}
-        self._counters: dict[str, dict[int, int]] = {}
-        self._levels: dict[str, dict[int, float]] = {}
+        self._counters: dict[int, dict[str, int]] = {}
+        self._levels: dict[int, dict[str, float]] = {}
         self._gauges: dict[int, dict[str, Gauge]] = {}
         self._kept: dict[str, list[Record]] = {}
 
@@ -108,14 +122,15 @@ class History:
             family = self._family(name)
             self._add_point(family, bucket, row)
             if whole:
-                family.total.add_row(row)
+                family.count(row)
             self._breathe()
-        for name, amount in head.counters.items():
-            steps = self._counters.setdefault(name, {})
-            steps[bucket] = steps.get(bucket, 0) + int(amount)
-        for name, level in head.levels.items():
-            levels = self._levels.setdefault(name, {})
-            levels[bucket] = max(level, levels.get(bucket, level))
+        counters = {name: int(amount) for name, amount in head.counters.items()}
+        for name, amount in self._counters.get(bucket, {}).items():
+            counters[name] = counters.get(name, 0) + amount
+        levels = dict(head.levels)
+        for name, level in self._levels.get(bucket, {}).items():
+            levels[name] = max(level, levels.get(name, level))
+        self._counters[bucket], self._levels[bucket] = counters, levels
         for name, label, merge, sources in head.gauges:
             if not label:
                 self._gauges.setdefault(bucket, {}).setdefault(name, Gauge(merge)).add(Gauge(merge, sources))
@@ -125,50 +140,54 @@ class History:
         """What a frame that ends at `end` holds of a few of a family's series: the only point of its bucket."""
         tier = self.span.tier
         self._widths[bucket] = max(self._widths.get(bucket, 0), min(end - bucket, tier))
-        merged: Cell | None = None
+        merged = Tally()
         for row in rows:
-            merged = merged or Cell(row[5])
-            merged.add_row(row)
-        if merged is not None:
-            self._family(family).points[bucket] = point(summarize(merged))
+            merged.add(row)
+        if merged.count:
+            self._family(family).points[bucket] = point(merged.figures())
         self._breathe()
 
     def _add_point(self, family: _Family, bucket: int, row: CellRow) -> None:
-        known = family.points.get(bucket)
-        if known is None:
-            family.points[bucket] = Cell.from_row(row) if self.span.tier == 1 else point(summarize_row(row))
-        elif isinstance(known, Cell):
-            known.add_row(row)
+        if self.span.tier == 1:
+            known = family.points.setdefault(bucket, Tally())
+            if isinstance(known, Tally):
+                known.add(row)
+        elif bucket not in family.points:
+            family.points[bucket] = point(summarize_row(row))
 
     def rank(self, frame: SentFrame, whole: bool = True) -> None:
         """A frame whose cells are part of the figures by series, and of the totals; each moment of the span, of each
         instance, may be in one of them only."""
         for name, row in frame.totals.items() if whole else ():
-            self._family(name).total.add_row(row)
+            self._family(name).count(row)
         for name, rows in frame.series.items():
             series = self._family(name).series
-            for labels, row in rows:
-                key = tuple(labels)
-                cell = series.get(key)
-                if cell is None:
-                    cell = series[key] = Cell(row[5])
-                cell.add_row(row)
-                self._breathe()
+            for piece in self._pieces(rows):
+                for labels, row in piece:
+                    tally = series.get(labels)
+                    if tally is None:
+                        tally = series[labels] = Tally()
+                    tally.add(row)
 
     def draw(self, bucket: int, frame: SentFrame) -> None:
         """A frame that is a step of the lines, or a part of one, and whose records are listed; each moment once."""
         place = bucket - bucket % self.span.ranking
         self._line_widths.setdefault(place, {})[bucket] = frame.end - bucket
         for name, rows in frame.series.items():
-            family = self._family(name)
-            for labels, row in rows:
-                shares = family.shares.setdefault(tuple(labels), {})
-                share = Share(row[0], row[1], int(row[2]) * row[5])
-                shares[place] = share if place not in shares else shares[place].plus(share)
-            self._breathe()
+            shares = self._family(name).shares.setdefault(place, {})
+            for piece in self._pieces(rows):
+                for labels, row in piece:
+                    known, share = shares.get(labels), Share(row[0], row[1], int(row[2]) * row[5])
+                    shares[labels] = share if known is None else known.plus(share)
         for kind, records in frame.kept.items():
             inside = (record for record in records if self.span.start <= record.at < self.span.end)
             self._kept[kind] = newest(WINDOW_LIMITS[kind], self._kept.get(kind, ()), inside)
+
+    def _pieces(self, rows: Sequence[T]) -> Iterator[Sequence[T]]:
+        """A few rows at a time, and a breath after them."""
+        for at in range(0, len(rows), PIECE):
+            yield rows[at : at + PIECE]
+            self._breathe()
 
     def _family(self, name: str) -> _Family:
         family = self._families.get(name)
@@ -184,28 +203,46 @@ class History:
             for name, gauge in gauges.items():
                 value = gauge.value()
                 if value is not None:
-                    self._levels.setdefault(name, {}).setdefault(bucket, value)
+                    self._levels.setdefault(bucket, {}).setdefault(name, value)
+        counters = self._by_name(self._counters, places, 0)
+        counted = {name: sum(steps) for name, steps in counters.items()}
+        self._breathe()
         return View(
             start=span.start,
             seconds=max(1, sum(self._widths.values())),
-            totals={name: summarize(family.total) for name, family in families.items()},
-            outcomes={name: dict(family.total.outcomes) for name, family in families.items()},
+            totals={name: family.total.figures() for name, family in families.items()},
+            outcomes={name: family.outcomes for name, family in families.items()},
             rows={name: self._rows(family) for name, family in families.items()},
             points={name: self._points(family, places) for name, family in families.items()},
             gauges={},
-            levels={name: tuple(map(steps.get, places)) for name, steps in self._levels.items()},
-            counters={name: sum(steps.values()) for name, steps in self._counters.items()},
-            counter_points={name: tuple(steps.get(at, 0) for at in places) for name, steps in self._counters.items()},
+            levels=self._by_name(self._levels, places, None),
+            counters=counted,
+            counter_points=counters,
             kept={kind: tuple(records) for kind, records in self._kept.items()},
             step=span.tier,
             widths=tuple(self._widths.get(at, 0) for at in places),
             note=span.note,
         )
 
+    def _by_name(
+        self, steps: Mapping[int, Mapping[str, T]], places: Iterable[int], absent: A
+    ) -> dict[str, tuple[T | A, ...]]:
+        """Each name's past, by the place."""
+        held: list[Mapping[str, T]] = [steps.get(at, {}) for at in places]
+        names: dict[str, T] = {}
+        for piece in self._pieces(held):
+            for each in piece:
+                names.update(each)
+        made = {}
+        for name in names:
+            made[name] = tuple([each.get(name, absent) for each in held])
+            self._breathe()
+        return made
+
     def _rows(self, family: _Family) -> dict[Key, Summary]:
         rows = {}
-        for key, cell in family.series.items():
-            rows[key] = summarize(cell)
+        for key, tally in family.series.items():
+            rows[key] = tally.figures()
             self._breathe()
         return rows
 
@@ -213,7 +250,7 @@ class History:
         made = []
         for at in places:
             known = family.points.get(at, EMPTY_POINT)
-            made.append(point(summarize(known)) if isinstance(known, Cell) else known)
+            made.append(point(known.figures()) if isinstance(known, Tally) else known)
             self._breathe()
         return tuple(made)
 
@@ -226,5 +263,17 @@ class History:
         families = {}
         for name, family in self._families.items():
             busiest = sorted(family.series, key=lambda key: (-family.series[key].count, key))[:LINES]
-            families[name] = {key: tuple(map(family.shares.get(key, {}).get, places)) for key in busiest}
+            shares = [family.shares.get(at, {}) for at in places]
+            families[name] = {key: tuple([each.get(key) for each in shares]) for key in busiest}
+            self._breathe()
         return Lines(start, step, widths, families)
+
+    def release(self) -> None:
+        """Let go of what was collected piece by piece, as a frame does; nothing can be asked of it afterwards."""
+        collected: list[dict[Any, Any]] = [self._counters, self._levels]
+        for family in self._families.values():
+            collected += family.series, family.shares
+        for held in collected:
+            while held:
+                held.popitem()
+                self._breathe()

@@ -8,8 +8,7 @@ from typing import Final
 
 import msgspec
 
-from fanlight.core.cell import Cell, CellRow
-from fanlight.core.histogram import ordered_quantiles
+from fanlight.core.cell import Cell
 
 FRACTIONS: Final = (0.5, 0.95, 0.99)
 """The percentiles every summary carries."""
@@ -38,19 +37,6 @@ def summarize(cell: Cell, order: Sequence[int] | None = None) -> Summary:
         return EMPTY
     p50, p95, p99 = cell.quantiles(FRACTIONS, order)
     return Summary(cell.count, cell.errors, cell.mean, p50, p95, p99, cell.maximum * cell.unit)
-
-
-def summarize_row(row: CellRow) -> Summary:
-    """As `summarize`, of a cell that is still a row."""
-    count, errors, total, minimum, maximum, unit, flat, _ = row
-    order, counts = flat[::2], flat[1::2]
-    if not count:
-        return EMPTY
-    if order != sorted(order):
-        return summarize(Cell.from_row(row))
-    low, high = minimum * unit, maximum * unit
-    p50, p95, p99 = (min(max(value, low), high) for value in ordered_quantiles(order, counts, count, FRACTIONS))
-    return Summary(count, errors, int(total) * unit / count, p50, p95, p99, high)
 
 
 class Series:

@@ -62,11 +62,10 @@ def read(store: Store, service: str, span: Span, now: float, breathe: Callable[[
     try:
         for row in all_frames(store, service, span.tier, span.start, span.end, series=False):
             history.add_head(row.bucket, decode_rows(row.data), whole=not exact)
-        if exact:
-            rank(store, service, span, history, breathe)
-        else:
-            rank_roughly(store, service, span, history, breathe)
-        return history.view(), history.lines()
+        rank(store, service, span, history, breathe, exact)
+        made = history.view(), history.lines()
+        history.release()
+        return made
     except ValueError as error:
         raise FanlightError(f"the store holds a frame that cannot be read ({error}); move the store away") from error
 
@@ -77,45 +76,51 @@ def read_calls(store: Store, service: str, span: Span, named: str, breathe: Call
     try:
         for row in all_frames(store, service, span.tier, span.start, span.end):
             family = decode_family(row.series, SERVICES)
-            calls = (cell for labels, cell in family if labels[:1] == [named])
+            calls = (cell for labels, cell in family if labels[:1] == (named,))
             history.add_calls(row.bucket, decode_rows(row.data).end, SERVICES, calls)
-        return history.view(), history.lines()
+        made = history.view(), history.lines()
+        history.release()
+        return made
     except ValueError as error:
         raise FanlightError(f"the store holds a frame that cannot be read ({error}); move the store away") from error
 
 
-def rank(store: Store, service: str, span: Span, history: History, breathe: Callable[[], None] = unpaced) -> None:
-    """Lines by the ranking tier, figures from the coarsest buckets that fit, every second of the span once."""
+def rank(
+    store: Store,
+    service: str,
+    span: Span,
+    history: History,
+    breathe: Callable[[], None] = unpaced,
+    exact: bool = True,
+) -> None:
+    """Lines by the ranking tier, figures from the coarsest buckets that fit.
+
+    Every second of the span counts once, those at its ends from the finer tier. Not `exact`, for its series are gone,
+    all buckets of the ranking tier that touch the span count whole, and in the rankings alone.
+    """
     frames = partial(_frames, store, service, breathe)
     size = span.ranking
-    first = min(_up(span.start, size), span.end)
+    first = min(_up(span.start, size), span.end) if exact else span.start // size * size
     for bucket, frame in frames(span.tier, span.start, first):
         history.draw(bucket, frame)
         history.rank(frame)
     done: list[tuple[int, int]] = []
-    for bucket, frame in frames(RANKING[size], _up(first, RANKING[size]), span.end):
-        if frame.end <= span.end and size != RANKING[size]:
-            history.rank(frame)
+    coarser = RANKING[size]
+    for bucket, frame in frames(coarser, _up(first, coarser), span.end) if coarser != size else ():
+        if frame.end <= span.end:
+            history.rank(frame, whole=exact)
             done.append((bucket, frame.end))
     reached = first
     for bucket, frame in frames(size, first, span.end):
-        if frame.end > span.end:
+        if exact and frame.end > span.end:
             continue
         history.draw(bucket, frame)
         if not any(start <= bucket < end for start, end in done):
-            history.rank(frame)
+            history.rank(frame, whole=exact)
         reached = max(reached, frame.end)
-    for bucket, frame in frames(span.tier, reached, span.end) if size != span.tier else ():
+    for bucket, frame in frames(span.tier, reached, span.end) if exact and size != span.tier else ():
         history.draw(bucket, frame)
         history.rank(frame)
-
-
-def rank_roughly(store: Store, service: str, span: Span, history: History, breathe: Callable[[], None]) -> None:
-    """Lines and figures from all buckets of the ranking tier that touch the span: the finer series are gone."""
-    start = span.start // span.ranking * span.ranking
-    for bucket, frame in _frames(store, service, breathe, span.ranking, start, span.end):
-        history.draw(bucket, frame)
-        history.rank(frame, whole=False)
 
 
 def _frames(

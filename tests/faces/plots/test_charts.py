@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from pypdf import PdfReader
 
-from fanlight.faces.plots.charts import NotAChart, sheet
+from fanlight.faces.plots.charts import LETTER, WIDTH, NotAChart, sheet
 from fanlight.faces.plots.pdf import MissingLibrary, pdf
 from fanlight.faces.plots.sheet import Sheet
 from fanlight.faces.plots.svg import svg
@@ -105,3 +105,16 @@ def test_a_missing_library_names_the_command(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(MissingLibrary, match=r"pip install 'fanlight\[pdf\]'"):
         pdf(sheet(CHARTS["line"]))
     assert svg(sheet(CHARTS["line"])).startswith("<svg")
+
+
+def test_names_of_markers_never_lie_over_each_other() -> None:
+    """ORC-5, OBS-1: of many starts the newest is named, and of the others those there is room for; all have a line."""
+    markers = tuple(Marker(at=1_795_263_600.0 + place, text=f"{place} started") for place in range(0, 900, 15))
+    drawing = sheet(latency(*[0.1] * 180, markers=markers))
+    named = [label for label in drawing.labels if label.text.endswith("started")]
+    assert named[0].text == "885 started"
+    assert 3 <= len(named) < 20
+    ends = [label.at[0] + LETTER * len(label.text) for label in named]
+    assert all(end <= newer.at[0] for newer, end in zip(named, ends[1:], strict=False))
+    assert ends[0] <= WIDTH
+    assert sum(path.dash == 3 for path in drawing.paths) == len(markers)

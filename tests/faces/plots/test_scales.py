@@ -12,14 +12,21 @@ from hypothesis import strategies as st
 from fanlight.faces.plots.scales import moment_text, moments, ticks
 
 
-@given(st.floats(min_value=1e-9, max_value=1e12), st.integers(2, 10))
-def test_marks_begin_at_zero_and_reach_the_top(top: float, most: int) -> None:
+@given(st.floats(min_value=1e-9, max_value=1e12), st.integers(2, 10), st.sampled_from(("number", "bytes", "integer")))
+def test_marks_begin_at_zero_and_reach_the_top(top: float, most: int, unit: str) -> None:
     """ORC-5: the marks of a value axis are evenly spaced, cover the largest value, and are as few as asked for."""
-    marks = ticks(top, most)
+    marks = ticks(top, most, unit)
     assert marks[0] == 0
     assert marks[-1] >= top * (1 - 1e-9)
     assert len(marks) <= most + 1
     assert all(math.isclose(b - a, marks[1]) for a, b in pairwise(marks))
+
+
+@given(st.floats(min_value=1e-9, max_value=1e12), st.integers(2, 10))
+def test_marks_are_round_in_their_unit(top: float, most: int) -> None:
+    """ORC-5: what is counted is marked at whole numbers, bytes at powers of two."""
+    assert all(mark % 1 == 0 for mark in ticks(top, most, "integer"))
+    assert math.log2(ticks(top, most, "bytes")[1]) % 1 == 0
 
 
 @pytest.mark.parametrize("top", [0.0, -1.0, math.inf, math.nan])

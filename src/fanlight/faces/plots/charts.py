@@ -24,6 +24,8 @@ SIDE: Final = 58.0
 MARGIN: Final = 14.0
 BAR: Final = 20.0
 """Points from one bar to the next."""
+LETTER: Final = 4.5
+"""Points that a letter of a marker's name takes."""
 NAME: Final = 150.0
 """Points for the names of bars."""
 NAME_LIMIT: Final = 26
@@ -66,10 +68,9 @@ def _timeseries(panel: TimeSeries) -> Sheet:
     paths = [*_grid(next(iter(axes.values())), right), *_limit(panel, axes, right)]
     paths += [path for line in panel.lines for path in _line(line, axes.get(line.unit or panel.unit), panel, x)]
     labels = [*_axis_labels(list(axes.values()), right), *_time_labels(panel.start, end, x), *_title(panel)]
-    for marker in panel.markers:
-        if panel.start <= marker.at <= end:
-            paths.append(Path(((x(marker.at), TOP), (x(marker.at), HEIGHT - BOTTOM)), "muted", dash=3))
-            labels.append(Label((x(marker.at) + 3, TOP + 8), marker.text[:40], size=8))
+    marked = [(x(marker.at), marker.text[:40]) for marker in panel.markers if panel.start <= marker.at <= end]
+    paths += [Path(((at, TOP), (at, HEIGHT - BOTTOM)), "muted", dash=3) for at, _ in marked]
+    labels += _names(marked, right)
     legend_paths, legend_labels = _legend([(line.name, line.tone) for line in panel.lines])
     return Sheet(WIDTH, HEIGHT, _said(panel), (*paths, *legend_paths), (*labels, *legend_labels))
 
@@ -83,7 +84,7 @@ def _axis(panel: TimeSeries, unit: str) -> _Axis:
         if value is not None and math.isfinite(value)
     ]
     top = max((*values, panel.limit or 0.0) if unit == panel.unit else values, default=0.0)
-    marks = [0.0, 0.25, 0.5, 0.75, 1.0] if unit == "ratio" and top > 0.5 else ticks(top, 4)
+    marks = [0.0, 0.25, 0.5, 0.75, 1.0] if unit == "ratio" and top > 0.5 else ticks(top, 4, unit)
     return _Axis(marks, unit, HEIGHT - BOTTOM, HEIGHT - BOTTOM - TOP)
 
 
@@ -136,6 +137,17 @@ def _time_labels(start: float, end: float, x: Callable[[float], float]) -> Itera
     for at in moments(start, end, 6):
         yield Label((x(at), HEIGHT - BOTTOM + 14), moment_text(at, end - start), anchor="middle")
     yield Label((MARGIN, HEIGHT - 4), f"UTC, {formats.moment(start)[:16]} to {formats.moment(end)[:16]}", size=7.5)
+
+
+def _names(marked: Sequence[tuple[float, str]], right: float) -> Iterator[Label]:
+    """The names of markers beside them, the newest first; an older one is left out where it would lie over a newer."""
+    room = math.inf
+    for at, text in reversed(marked):
+        width = LETTER * len(text)
+        left = at + 3 if at + 3 + width <= right else at - 3 - width
+        if left + width <= room:
+            yield Label((left, TOP + 8), text, size=8)
+            room = left - 3
 
 
 def _title(panel: Panel) -> Iterator[Label]:

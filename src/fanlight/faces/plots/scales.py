@@ -12,14 +12,24 @@ TIME_STEPS: Final = (
 """Seconds between two marks of a time axis: what people count time in."""
 
 
-def ticks(top: float, most: int) -> list[float]:
-    """Round values from 0 to `top` or just above it, at most `most` steps; the last one is the axis's end."""
+def ticks(top: float, most: int, unit: str = "number") -> list[float]:
+    """Round values from 0 to `top` or just above it, at most `most` steps; the last one is the axis's end.
+
+    Bytes are round in powers of two, and what is counted (unit "integer") in whole numbers.
+    """
     if not (math.isfinite(top) and top > 0):
         return [0.0, 1.0]
-    rough = top / most
-    magnitude = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * magnitude for factor in (1, 2, 2.5, 5, 10, 20) if factor * magnitude >= rough)
+    step = _step(max(top / most, 1.0) if unit == "integer" else top / most, unit)
     return [step * place for place in range(math.ceil(top / step - 1e-9) + 1)]
+
+
+def _step(rough: float, unit: str) -> float:
+    """The smallest round step that is no less."""
+    if unit == "bytes":
+        return float(2.0 ** math.ceil(math.log2(rough)))
+    magnitude = 10.0 ** math.floor(math.log10(rough))
+    factors = (1, 2, 5, 10, 20) if unit == "integer" else (1, 2, 2.5, 5, 10, 20)
+    return next(factor * magnitude for factor in factors if factor * magnitude >= rough)
 
 
 def moments(start: float, end: float, most: int) -> list[float]:

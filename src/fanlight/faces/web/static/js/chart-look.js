@@ -26,18 +26,24 @@
   };
   const timeLabels = (plot, splits) => {
     const days = plot.scales.x.max - plot.scales.x.min > 172_800;
-    const seconds = splits.length > 1 && splits[1] - splits[0] < 60;
+    const step = splits.length > 1 ? splits[1] - splits[0] : Infinity;
     return splits.map((at) => {
       if (plot.valToPos(at, "x") < 16) return ""; // it would touch the lowest label of the other axis
       const date = new Date(at * 1000);
-      return days ? fanlight.day(date) : fanlight.clock(date).slice(0, seconds ? 8 : 5);
+      const clock = fanlight.clock(date);
+      const day = days && (step > 43_200 || clock.startsWith("00:00"));
+      return day ? fanlight.day(date) : clock.slice(0, step < 60 ? 8 : 5);
     });
   };
-  const BINARY = Array.from({ length: 50 }, (_, power) => 2 ** power);
+  // From one mark of an axis to the next: in powers of two for bytes, in whole numbers for what is counted.
+  const STEPS = {
+    bytes: Array.from({ length: 50 }, (_, power) => 2 ** power),
+    integer: Array.from({ length: 45 }, (_, place) => [1, 2, 5][place % 3] * 10 ** Math.floor(place / 3)),
+  };
   const axis = (scale, unit, side) => {
     const { muted, line, font } = colours();
     return {
-      ...(unit === "bytes" && { incs: BINARY }), scale, side, stroke: muted, font: `11px ${font}`, gap: 7, space: 30, ticks: { show: false }, grid: { stroke: line, width: 1 },
+      ...(STEPS[unit] && { incrs: STEPS[unit] }), scale, side, stroke: muted, font: `11px ${font}`, gap: 7, space: 30, ticks: { show: false }, grid: { stroke: line, width: 1 },
       values: (_, splits) => splits.map((value) => fanlight.tick(value, unit)),
       size: (_, values) => 14 + Math.max(4, ...(values || []).map((text) => String(text).length)) * 6.6,
     };
@@ -68,23 +74,30 @@
     ctx.lineTo(x1, y1);
     ctx.stroke();
   };
-  const marker = ({ ctx, bbox }, x, text) => {
+  // A marker, and its name where that ends before `room`; where there is room for the next one's.
+  const marker = ({ ctx, bbox }, x, text, room) => {
     const ratio = devicePixelRatio;
     const { muted, edge, font } = colours();
     dashed(ctx, edge, x, bbox.top, x, bbox.top + bbox.height);
     ctx.font = `${11 * ratio}px ${font}`;
     ctx.textBaseline = "top";
-    const turned = x + ctx.measureText(text).width + 8 * ratio > bbox.left + bbox.width;
-    ctx.textAlign = turned ? "right" : "left";
+    ctx.textAlign = "left";
     ctx.fillStyle = muted;
-    ctx.fillText(text, x + (turned ? -5 : 5) * ratio, bbox.top + ratio);
+    const { width } = ctx.measureText(text);
+    const turned = x + width + 8 * ratio > bbox.left + bbox.width;
+    const left = x + (turned ? -5 * ratio - width : 5 * ratio);
+    if (left + width > room) return room;
+    ctx.fillText(text, left, bbox.top + ratio);
+    return left - 5 * ratio;
   };
+  // The newest first: an older name is left out where it would lie over a newer one.
   const marks = (plot, { markers, limit }) => {
     const { ctx, bbox } = plot;
+    let room = Infinity;
     ctx.save();
-    for (const { at, text } of markers) {
+    for (const { at, text } of [...markers].reverse()) {
       const x = Math.round(plot.valToPos(at, "x", true));
-      if (x >= bbox.left && x <= bbox.left + bbox.width) marker(plot, x, text);
+      if (x >= bbox.left && x <= bbox.left + bbox.width) room = marker(plot, x, text, room);
     }
     if (limit !== null && limit <= plot.scales.y.max) {
       const y = Math.round(plot.valToPos(limit, "y", true));
