@@ -98,6 +98,14 @@ class Series:
                 kept.extend(self.extremes[place : place + 3])
         self.extremes = kept
 
+    def copy(self) -> Series:
+        """A series of its own with the same content."""
+        twin = Series()
+        twin.packed, twin.extremes, twin.order = dict(self.packed), self.extremes[:], list(self.order)
+        twin.open, twin.open_bucket, twin.running = self.open.copy(), self.open_bucket, self.running.copy()
+        twin.summary, twin.unusual = self.summary, self.unusual
+        return twin
+
     def cell(self, bucket: int) -> Cell | None:
         """What it holds of a bucket, as a cell of its own; None when nothing."""
         if bucket == self.open_bucket and self.open.count:
