@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, Final, TypeVar
 
 import msgspec
 
-from fanlight.core.histogram import counted, index, quantiles, shared
+from fanlight.core.histogram import SPARSE, Buckets, Dense, counted, index, merged, quantiles, shared
 
 K = TypeVar("K")
 
@@ -46,7 +47,7 @@ class Cell:
         self.total = 0
         self.minimum = 0
         self.maximum = 0
-        self.buckets: dict[int, int] = {}
+        self.buckets: Buckets = {}
         self.outcomes: dict[str, int] = {}
 
     def record(self, amount: int, outcome: str = "", failed: bool = False) -> None:
@@ -61,7 +62,11 @@ class Cell:
         if failed:
             self.errors += 1
         if bucket is not None:
-            self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
+            buckets = self.buckets
+            if isinstance(buckets, Dense):
+                buckets.add({bucket: 1})
+            else:
+                buckets[bucket] = buckets.get(bucket, 0) + 1
         if outcome:
             outcomes = self.outcomes
             if outcome in outcomes:
@@ -84,7 +89,10 @@ class Cell:
         buckets, outcomes = self.buckets, self.outcomes
         for number, count in found.items():
             bucket = shared(number)
-            buckets[bucket] = buckets.get(bucket, 0) + count
+            if isinstance(buckets, Dense):
+                buckets.add({bucket: count})
+            else:
+                buckets[bucket] = buckets.get(bucket, 0) + count
         name = outcome if outcome in outcomes or len(outcomes) < OUTCOME_LIMIT else "other"
         outcomes[name] = outcomes.get(name, 0) + len(amounts)
 
@@ -102,8 +110,10 @@ class Cell:
         self.errors += other.errors
         self.total += other.total
         buckets = self.buckets
-        for bucket, count in other.buckets.items():
-            buckets[bucket] = buckets.get(bucket, 0) + count
+        if isinstance(buckets, Dense):
+            buckets.add(other.buckets)
+        else:
+            self.buckets = merged(buckets, other.buckets)
         outcomes = self.outcomes
         for outcome, count in other.outcomes.items():  # unlimited here, or merging would depend on its order
             outcomes[outcome] = outcomes.get(outcome, 0) + count
@@ -113,8 +123,18 @@ class Cell:
         self.count -= other.count
         self.errors -= other.errors
         self.total -= other.total
-        _subtract_counts(self.buckets, other.buckets)
-        _subtract_counts(self.outcomes, other.outcomes)
+        if isinstance(self.buckets, Dense):
+            self.buckets.subtract(other.buckets)
+        else:
+            _subtract_counts(self.buckets, other.buckets.items())
+        _subtract_counts(self.outcomes, other.outcomes.items())
+
+    def shrink(self) -> None:
+        """Give back the room of what came and went: a dictionary full of gaps grows to twice its size."""
+        if isinstance(self.buckets, Dense):
+            self.buckets.shrink()
+        else:
+            self.buckets = dict(self.buckets)
 
     def copy(self) -> Cell:
         """A cell of its own with the same content."""
@@ -129,10 +149,10 @@ class Cell:
         """The mean in the cell's unit (seconds for durations); 0 when empty."""
         return self.total * self.unit / self.count if self.count else 0.0
 
-    def quantiles(self, fractions: Iterable[float], order: Sequence[int] | None = None) -> list[float]:
-        """Values at fractions, in the cell's unit, never outside what was recorded; `order`: its buckets sorted."""
+    def quantiles(self, fractions: Iterable[float]) -> list[float]:
+        """Values at fractions, in the cell's unit, never outside what was recorded."""
         low, high = self.minimum * self.unit, self.maximum * self.unit
-        values = quantiles(self.buckets, self.count, fractions, order)
+        values = quantiles(self.buckets, self.count, fractions)
         return [low if value < low else high if value > high else value for value in values]
 
     def pack(self) -> bytes:
@@ -146,7 +166,8 @@ class Cell:
 
     def to_row(self) -> list[Any]:
         """The cell as plain data, its buckets in ascending order: what frames carry between processes."""
-        flat = [number for item in sorted(self.buckets.items()) for number in item]
+        items = self.buckets.items()
+        flat = list(chain.from_iterable(sorted(items) if isinstance(self.buckets, dict) else items))
         return [
             self.count,
             self.errors,
@@ -170,7 +191,8 @@ class Cell:
             row[4],
         )
         flat = row[6]
-        cell.buckets = dict(zip(map(shared, flat[::2]), flat[1::2], strict=True))
+        buckets = dict(zip(map(shared, flat[::2]), flat[1::2], strict=True))
+        cell.buckets = buckets if len(buckets) <= SPARSE else Dense(buckets)
         cell.outcomes = dict(row[7])
         return cell
 
@@ -186,9 +208,7 @@ class Cell:
         self.count += count
         self.errors += errors
         self.total += int(total)
-        buckets = self.buckets
-        for bucket, amount in zip(flat[::2], flat[1::2], strict=True):
-            buckets[bucket] = buckets.get(bucket, 0) + amount
+        self.buckets = merged(self.buckets, dict(zip(map(shared, flat[::2]), flat[1::2], strict=True)))
         for outcome, amount in outcomes.items():
             self.outcomes[outcome] = self.outcomes.get(outcome, 0) + amount
 
@@ -212,8 +232,17 @@ def add_cell(cells: dict[K, Cell], key: K, cell: Cell) -> None:
         cells[key] = cell.copy()
 
 
-def _subtract_counts(counts: dict[Any, int], taken: dict[Any, int]) -> None:
-    for key, count in taken.items():
+def add_row(cells: dict[K, Cell], key: K, row: CellRow) -> None:
+    """Merge the cell a row was made from into `cells[key]`."""
+    known = cells.get(key)
+    if known is not None:
+        known.add_row(row)
+    else:
+        cells[key] = Cell.from_row(row)
+
+
+def _subtract_counts(counts: dict[Any, int], taken: Iterable[tuple[Any, int]]) -> None:
+    for key, count in taken:
         left = counts.get(key, 0) - count
         if left > 0:
             counts[key] = left

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -32,11 +32,11 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
 EMPTY: Final = Summary(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
-def summarize(cell: Cell, order: Sequence[int] | None = None) -> Summary:
-    """The figures of a cell; `order` is its buckets sorted, for those who have it."""
+def summarize(cell: Cell) -> Summary:
+    """The figures of a cell."""
     if not cell.count:
         return EMPTY
-    p50, p95, p99 = cell.quantiles(FRACTIONS, order)
+    p50, p95, p99 = cell.quantiles(FRACTIONS)
     return Summary(cell.count, cell.errors, cell.mean, p50, p95, p99, cell.maximum * cell.unit)
 
 
@@ -56,7 +56,7 @@ def summarize_row(row: CellRow) -> Summary:
 class Series:
     """One series: packed cells by bucket, the open bucket, the running sum, and its figures while they hold."""
 
-    __slots__ = ("extremes", "open", "open_bucket", "order", "packed", "running", "summary", "unusual")
+    __slots__ = ("extremes", "open", "open_bucket", "packed", "running", "summary", "unusual")
 
     def __init__(self) -> None:
         self.packed: dict[int, bytes] = {}
@@ -66,7 +66,6 @@ class Series:
         self.running = Cell()
         self.summary: Summary | None = None
         self.unusual: float | None = None
-        self.order: list[int] = []  # the buckets of `running`, sorted; adding only ever makes them more
 
     def add(self, bucket: int, cell: Cell) -> None:
         if bucket > self.open_bucket:
@@ -101,7 +100,7 @@ class Series:
     def copy(self) -> Series:
         """A series of its own with the same content."""
         twin = Series()
-        twin.packed, twin.extremes, twin.order = dict(self.packed), self.extremes[:], list(self.order)
+        twin.packed, twin.extremes = dict(self.packed), self.extremes[:]
         twin.open, twin.open_bucket, twin.running = self.open.copy(), self.open_bucket, self.running.copy()
         twin.summary, twin.unusual = self.summary, self.unusual
         return twin
@@ -123,10 +122,10 @@ class Series:
         if old:
             self._drop_extremes(old)
         if old or ended:
-            # What came and went leaves gaps in a dictionary, which grows to twice its size when it is full of them.
-            self.running.buckets, self.packed = dict(self.running.buckets), dict(self.packed)
+            self.running.shrink()
+            self.packed = dict(self.packed)
             self._restore_extremes()
-            self.summary, self.unusual, self.order = None, None, []
+            self.summary = self.unusual = None
 
     def _restore_extremes(self) -> None:
         lows, highs = list(self.extremes[1::3]), list(self.extremes[2::3])
@@ -149,16 +148,11 @@ class Series:
 
     def figures(self) -> Summary:
         if self.summary is None:
-            self.summary = summarize(self.running, self._ordered())
+            self.summary = summarize(self.running)
         return self.summary
 
     def slow_from(self, share: float) -> float:
         """What this share of it is below, in its unit; always asked for the same share."""
         if self.unusual is None:
-            self.unusual = self.running.quantiles((share,), self._ordered())[0]
+            self.unusual = self.running.quantiles((share,))[0]
         return self.unusual
-
-    def _ordered(self) -> list[int]:
-        if len(self.order) != len(self.running.buckets):
-            self.order = sorted(self.running.buckets)
-        return self.order
