@@ -19,8 +19,8 @@ from fanlight.core.frame import Frame, Record
 from fanlight.core.gauge import Gauge, Reading
 from fanlight.core.histogram import Dense
 from fanlight.core.recorder import Recorder
-from fanlight.core.series import EMPTY, Series, summarize
-from fanlight.core.timeline import BUCKET, SPAN, STEP
+from fanlight.core.series import BUCKET, EMPTY, Series, summarize
+from fanlight.core.timeline import SPAN, STEP
 from fanlight.core.window import Window
 
 BEGAN = 1_700_000_000
@@ -305,7 +305,28 @@ def test_what_came_and_went_takes_no_room() -> None:
     held = list(buckets)
     assert len(held) > 150
     assert len(buckets.counts) == held[-1] - held[0] + 1
-    assert sys.getsizeof(packed) <= sys.getsizeof(dict(packed))
+    assert len(packed) == SPAN // BUCKET
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 9)), max_size=40))
+def test_a_series_is_what_is_in_its_buckets(added: list[tuple[int, int]]) -> None:
+    """X-2, memory: whatever came late, and whatever has gone, the sum and its extremes are those of what is left."""
+    series, held, limit = Series(), dict[int, Cell](), 0
+    for place, amount in added:
+        bucket = limit + place * BUCKET
+        series.add(bucket, cell_of([(amount, "200", False)]))
+        held.setdefault(bucket, Cell()).add(cell_of([(amount, "200", False)]))
+        limit = max(limit, bucket - 5 * BUCKET)
+        series.expire(limit)
+        held = {bucket: cell for bucket, cell in held.items() if bucket >= limit}
+        whole = Cell()
+        for cell in held.values():
+            whole.add(cell)
+        assert series.running == whole
+        assert series.last == max(held, default=0)
+        for twin in (series, series.copy()):
+            found = {at: twin.cell(at) for at in range(limit - 30, limit + 130, BUCKET)}
+            assert {at: cell for at, cell in found.items() if cell is not None} == held
 
 
 def test_seconds_that_are_packed_are_still_added_to_and_shown() -> None:

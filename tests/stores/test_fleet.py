@@ -13,7 +13,8 @@ from fanlight.core.facts import LOG, REQUEST
 from fanlight.core.frame import KEPT_LIMITS, Frame
 from fanlight.core.pacer import unpaced
 from fanlight.core.recorder import Recorder
-from fanlight.core.timeline import BUCKET, SPAN, View
+from fanlight.core.series import BUCKET
+from fanlight.core.timeline import SPAN, View
 from fanlight.core.totals import Totals, totals
 from fanlight.core.window import Window
 from fanlight.errors import StoreError

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from fanlight.core.cell import Cell
 from fanlight.core.frame import Key
-from fanlight.core.series import Series, Summary, summarize
-from fanlight.core.timeline import BUCKET, EMPTY_POINT, LINES, SPAN, STEP, Point, Share, point
+from fanlight.core.series import BUCKET, Series, Summary, summarize
+from fanlight.core.timeline import EMPTY_POINT, LINES, SPAN, STEP, Point, Share, point
 
 
 class Family:

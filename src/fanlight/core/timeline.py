@@ -17,9 +17,6 @@ SPAN: Final = 900
 STEP: Final = 5
 """Seconds per point of a chart: 180 points in 15 minutes."""
 
-BUCKET: Final = 10
-"""Seconds per packed cell of a series."""
-
 LINES: Final = 10
 """Series of a family that get a line of their own: the busiest."""
 

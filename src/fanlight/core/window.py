@@ -18,7 +18,8 @@ from fanlight.core.gauge import Gauge
 from fanlight.core.health import UNUSUAL, Recent
 from fanlight.core.moments import Paces
 from fanlight.core.pacer import unpaced
-from fanlight.core.timeline import BUCKET, SPAN, STEP, WINDOW_LIMITS, Course, Lines, View
+from fanlight.core.series import BUCKET
+from fanlight.core.timeline import SPAN, STEP, WINDOW_LIMITS, Course, Lines, View
 
 T = TypeVar("T")
 A = TypeVar("A")

@@ -15,7 +15,7 @@ from fanlight.clock import Clock
 from fanlight.core.frame import Frame
 from fanlight.core.gauge import Gauge
 from fanlight.core.pacer import Pacer, unpaced
-from fanlight.core.timeline import BUCKET
+from fanlight.core.series import BUCKET
 from fanlight.core.window import STALE, Window
 from fanlight.errors import FanlightError
 from fanlight.stores.base import TIERS, InstanceInfo, Store, StoredFrame, all_frames
