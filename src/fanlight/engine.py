@@ -103,14 +103,16 @@ class Engine:
         self._writer = StoreWriter(self.store, clock=clock)
         self.local = Local(self.recorder, self.info, self.pulse)
         kind = Observer if observes else Fleet
-        self.fleet = kind(self.store, self._writer, recorder, self.pulse, self.info, clock) if self.shared else None
-        self._own = OwnSeconds(self.local.window)
+        own = self.local.window
+        parts = (self.store, self._writer, recorder, self.pulse, self.info, clock, own)
+        self.fleet = kind(*parts) if self.shared else None
+        self._own = OwnSeconds(own)
         self._compactor = Compactor(self.store, self.info, self._own, clock, recorder.failed)
         everything: Source = self.fleet or self.local
         kept = {tier: seconds for tier, seconds in TIERS.items() if self.shared or tier > 1}
         self._ranges = Ranges(self.store, settings.name, clock, kept)
-        own = everything if observes else self.local
-        self.query = Query(settings, clock, own, everything, self, self.pulse.pacer.breathe, self._ranges)
+        this: Source = everything if observes else self.local
+        self.query = Query(settings, clock, this, everything, self, self.pulse.pacer.breathe, self._ranges)
         self._analytics = self._shared_analytics()
         self.runs = Runs(declared.actions, self.commands, lambda: recorder.instance, self._live, clock, tell(recorder))
         self._auditor = Auditor(recorder, self.commands)
@@ -257,9 +259,7 @@ class Engine:
         if self._open is not None and self._open.start != frame.start:
             self._publish()  # before the totals take in what belongs to the next second
         self.recorder.commit(frame, breathe)
-        self.local.window.add(frame, breathe)
-        if self.fleet is not None:
-            self.fleet.window.add(frame, breathe)
+        (self.fleet or self.local).add(frame, breathe)
         if self._open is None:
             self._open = frame
         else:
@@ -281,13 +281,11 @@ class Engine:
     def _begin_again(self) -> None:
         """The clock was set back: seconds that are stored come again. Go on under a name that has not had them."""
         self._publish()
-        now = self.clock.time_ns() / 1e9
-        self.local.window.rewind(now)
+        (self.fleet or self.local).rewind(self.clock.time_ns() / 1e9)
         self._own.forget(renamed=self.shared)
         if self.fleet is None:
             self.recorder.reopen()
             return
-        self.fleet.window.rewind(now)
         self.fleet.close()
         self.recorder.rename()
         self.commands.instance = self.recorder.instance

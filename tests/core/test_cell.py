@@ -40,6 +40,22 @@ def test_subtracting_takes_out_what_was_added(kept: Cell, passing: Cell) -> None
     assert both == kept
 
 
+@given(st.lists(SAMPLES, min_size=60, max_size=200), st.integers(0, 60))
+def test_cells_of_many_amounts_merge_part_and_pack_as_exactly(samples: list[Sample], cut: int) -> None:
+    """X-2, memory: whether a histogram is a dictionary or an array, of rows or of cells, changes nothing."""
+    whole, left, right = cell_of(samples), cell_of(samples[:cut]), cell_of(samples[cut:])
+    merged, rows = left.copy(), Cell()
+    merged.add(right)
+    rows.add_row(left.to_row())
+    rows.add_row(right.to_row())
+    assert merged == whole == rows == Cell.unpack(whole.pack())
+    assert merged.quantiles((0.0, 0.5, 0.99, 1.0)) == whole.quantiles((0.0, 0.5, 0.99, 1.0))
+    merged.subtract(left)
+    merged.shrink()
+    merged.minimum, merged.maximum = right.minimum, right.maximum
+    assert merged == right
+
+
 @given(cells)
 def test_packing_and_rows_lose_nothing(cell: Cell) -> None:
     """X-2: a packed cell and a row are the cell again."""

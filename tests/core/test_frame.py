@@ -221,3 +221,24 @@ def test_a_large_frame_is_written_read_and_let_go_of_in_pieces() -> None:
     breaths.clear()
     frame.release(lambda: breaths.append(1))
     assert (cells, len(breaths)) == ({}, 50)
+
+
+@given(frames, frames)
+def test_merging_what_was_encoded_is_merging_the_frame(one: Frame, other: Frame) -> None:
+    """X-2, memory: a frame merged from its bytes, never made, gives what the frame itself gives, in one part or two."""
+    expected = Frame(one.start, one.end)
+    for frame in (one, other):
+        expected.add(frame)
+    made = Frame(one.start, one.end)
+    made.add_encoded(one.encode())
+    made.add_encoded(*other.parts())
+    assert made == expected
+
+
+def test_bytes_that_are_no_frame_are_not_merged() -> None:
+    """Hostile bytes are refused by the same error as when they are decoded, and leave the frame as it was."""
+    frame = Frame(10, 20)
+    for data in (b"", b"\x91\x63", b"not a frame", Frame(0, 1).encode()[:-1]):
+        with pytest.raises(FanlightError):
+            frame.add_encoded(data)
+    assert frame == Frame(10, 20)

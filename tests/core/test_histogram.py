@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -12,7 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.metrics._internal.exponential_histogram.mapping.logarithm_mapping import LogarithmMapping
 
-from fanlight.core.histogram import SCALE, counted, index, quantiles, upper_bound
+from fanlight.core.histogram import (
+    HIGHEST,
+    LOWEST,
+    SCALE,
+    SPARSE,
+    Dense,
+    counted,
+    index,
+    merged,
+    quantiles,
+    shared,
+    upper_bound,
+)
 
 THEIRS = LogarithmMapping(SCALE)
 FRACTIONS = (0.5, 0.9, 0.95, 0.99)
@@ -136,7 +149,50 @@ def test_zeros_and_nothing() -> None:
     assert most == pytest.approx(1.0, rel=WIDTH)
 
 
-def test_a_known_order_gives_the_same_answers() -> None:
-    """Issue 2, item 2: the shortcut for callers who have the buckets sorted changes nothing."""
+def test_many_buckets_give_the_same_answers_as_few() -> None:
+    """Issue 2, item 2: percentiles of an array of counts are those of a dictionary of the same."""
     buckets, total = _fill([dice.expovariate(3) for _ in range(500)])
-    assert quantiles(buckets, total, FRACTIONS, sorted(buckets)) == quantiles(buckets, total, FRACTIONS)
+    assert quantiles(Dense(buckets), total, FRACTIONS) == quantiles(buckets, total, FRACTIONS)
+
+
+_COUNTED = st.dictionaries(
+    st.integers(LOWEST, HIGHEST), st.sampled_from((1, 7, 70_000, 2**33, 2**50)), min_size=1, max_size=60
+)
+
+
+@given(_COUNTED, _COUNTED)
+def test_a_dense_histogram_counts_as_a_dictionary_does(kept: dict[int, int], passing: dict[int, int]) -> None:
+    """X-2, memory: adding, in any order and size, and taking out again is exact; copies stand for themselves."""
+    dense = Dense(kept)
+    before = dense.copy()
+    assert dense == kept == dense == Dense(dict(reversed(kept.items())))
+    dense.add(passing)
+    assert before == kept != dense
+    dense.subtract(passing)
+    dense.shrink()
+    assert dict(dense.items()) == kept
+    assert list(dense) == sorted(kept)
+    assert len(dense.counts) == max(kept) - min(kept) + 1
+
+
+def test_a_dense_histogram_takes_little_room_whatever_comes() -> None:
+    """Bounds, memory: 2 bytes a bucket until one needs more; what is beyond all buckets is in the last of them."""
+    few = Dense(dict.fromkeys(range(-200, 100), 60_000))
+    assert len(few.counts) * few.counts.itemsize == 600
+    few.add({0: 60_000})
+    assert dict(few.items())[0] == 120_000
+    widest = Dense({shared(-(10**9)): 1, shared(10**9): 2**64 - 1})
+    widest.add({HIGHEST: 5})
+    assert list(widest.items()) == [(LOWEST, 1), (HIGHEST, 2**64 - 1)]
+    assert len(widest.counts) * widest.counts.itemsize == 32_768
+
+
+def test_a_histogram_becomes_dense_when_a_dictionary_would_be_larger() -> None:
+    """Memory: few buckets stay a dictionary, which is smaller then; from one more than the limit on it is an array."""
+    buckets = merged({}, dict.fromkeys(range(SPARSE), 1))
+    assert isinstance(buckets, dict)
+    dense = merged(buckets, {0: 1, SPARSE: 1})
+    assert isinstance(dense, Dense)
+    assert dense == {0: 2, **dict.fromkeys(range(1, SPARSE + 1), 1)}
+    assert sys.getsizeof(dense.counts) < sys.getsizeof(buckets) / 5
+    assert merged(dense, {5: 1}) is dense

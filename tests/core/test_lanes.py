@@ -62,7 +62,7 @@ def test_cells_are_summed_as_they_merge(cells: list[Cell]) -> None:
     """X-2: the lanes of busy cells add up to the histogram that the cells merge to."""
     lanes, merged = Lanes(), Cell()
     for cell in cells:
-        lanes.add_counts(cell.buckets)
+        lanes.add_counts(dict(cell.buckets.items()))
         merged.add(cell)
     assert as_buckets(lanes.columns()) == merged.buckets
 

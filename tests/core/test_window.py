@@ -17,10 +17,11 @@ from fanlight.core.cell import Cell
 from fanlight.core.facts import REQUEST
 from fanlight.core.frame import Frame, Record
 from fanlight.core.gauge import Gauge, Reading
+from fanlight.core.histogram import Dense
 from fanlight.core.recorder import Recorder
-from fanlight.core.series import EMPTY, Series, summarize
+from fanlight.core.series import BUCKET, EMPTY, Series, summarize
 from fanlight.core.timeline import SPAN, STEP
-from fanlight.core.window import BUCKET, Window
+from fanlight.core.window import Window
 
 BEGAN = 1_700_000_000
 
@@ -199,7 +200,7 @@ def test_kept_records_leave_with_their_time_but_logs_stay() -> None:
         frame.keep(kind, [Record(float(BEGAN), f"{kind}-1", kind)])
     window.add(frame)
     kept = window.view(BEGAN + 2.0 * SPAN).kept
-    assert {kind: len(made) for kind, made in kept.items()} == {"slow": 0, "logs": 1}
+    assert {kind: len(made) for kind, made in kept.items()} == {"logs": 1}
 
 
 @pytest.mark.parametrize("phase", [0.003, 0.1, 0.26, 0.5, 0.74, 0.999])
@@ -314,9 +315,32 @@ def test_what_came_and_went_takes_no_room() -> None:
         series.add(bucket, cell)
         series.expire(bucket - SPAN)
     buckets, packed = series.running.buckets, series.packed
-    assert len(buckets) > 150
-    assert sys.getsizeof(buckets) <= sys.getsizeof(dict(buckets))
-    assert sys.getsizeof(packed) <= sys.getsizeof(dict(packed))
+    assert isinstance(buckets, Dense)
+    held = list(buckets)
+    assert len(held) > 150
+    assert len(buckets.counts) == held[-1] - held[0] + 1
+    assert len(packed) == SPAN // BUCKET
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 9)), max_size=40))
+def test_a_series_is_what_is_in_its_buckets(added: list[tuple[int, int]]) -> None:
+    """X-2, memory: whatever came late, and whatever has gone, the sum and its extremes are those of what is left."""
+    series, held, limit = Series(), dict[int, Cell](), 0
+    for place, amount in added:
+        bucket = limit + place * BUCKET
+        series.add(bucket, cell_of([(amount, "200", False)]))
+        held.setdefault(bucket, Cell()).add(cell_of([(amount, "200", False)]))
+        limit = max(limit, bucket - 5 * BUCKET)
+        series.expire(limit)
+        held = {bucket: cell for bucket, cell in held.items() if bucket >= limit}
+        whole = Cell()
+        for cell in held.values():
+            whole.add(cell)
+        assert series.running == whole
+        assert series.last == max(held, default=0)
+        for twin in (series, series.copy()):
+            found = {at: twin.cell(at) for at in range(limit - 30, limit + 130, BUCKET)}
+            assert {at: cell for at, cell in found.items() if cell is not None} == held
 
 
 def test_seconds_that_are_packed_are_still_added_to_and_shown() -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fanlight.clock import ManualClock
-from fanlight.core.facts import REQUEST
-from fanlight.core.frame import Frame
+from fanlight.core.facts import LOG, REQUEST
+from fanlight.core.frame import KEPT_LIMITS, Frame
 from fanlight.core.pacer import unpaced
 from fanlight.core.recorder import Recorder
+from fanlight.core.series import BUCKET
+from fanlight.core.timeline import SPAN, View
 from fanlight.core.totals import Totals, totals
+from fanlight.core.window import Window
 from fanlight.errors import StoreError
 from fanlight.stores import MemoryStore, open_store
 from fanlight.stores.base import InstanceInfo, Store
@@ -34,28 +38,56 @@ class Worker:
 
     def __init__(self, store: Store, clock: ManualClock, service: str = "chat") -> None:
         self.clock = clock
+        self.store = store
         self.service = service
         self.recorder = Recorder(clock)
         self.writer = StoreWriter(store, clock=clock)
-        self.fleet = Fleet(store, self.writer, self.recorder, StillPulse(), self.info, clock)
+        self.fleet = self.follower()
+        self.apart = self.follower()
+        self.apart._joint, self.apart._joined_until = Window(self.recorder.started), 2**62
+
+    def follower(self) -> Fleet:
+        """A fleet of this instance; `apart` has two windows from its start to its end: what the other must show."""
+        own = Window(self.recorder.started)
+        return Fleet(self.store, self.writer, self.recorder, StillPulse(), self.info, self.clock, own)
 
     def info(self) -> InstanceInfo:
         now = self.clock.time_ns() / 1e9
         recorder = self.recorder
         return InstanceInfo(self.service, recorder.instance, "host", 1, "1.0", recorder.started, now)
 
-    def serve(self, count: int, status: int = 200) -> None:
+    def serve(self, count: int, status: int = 200, path: str = "/a") -> None:
         for _ in range(count):
             seq, at = self.recorder.next_seq(), self.recorder.clock.monotonic_ns()
-            self.recorder.append((REQUEST, seq, at, 5_000_000, 1, "GET", "/a", "", status, 0, "/a", "id", None))
+            self.recorder.append((REQUEST, seq, at, 5_000_000, 1, "GET", path, "", status, 0, path, "id", None))
 
     def close_second(self) -> None:
         """What the pulse does when a second is over."""
         frame = self.recorder.take()
         self.recorder.commit(frame)
-        self.fleet.window.add(frame)
+        self.fleet.add(frame, unpaced)
+        self.apart.add(frame, unpaced)
         self.fleet.publish(frame, unpaced)
         assert self.writer.flush()
+
+    def log(self, text: str) -> None:
+        at, wall = self.clock.monotonic_ns(), self.clock.time_ns()
+        self.recorder.append((LOG, self.recorder.next_seq(), at, wall, 20, "INFO", "shop", text, "a.py", 1, ""))
+
+    def look(self) -> View:
+        """What the fleet shows, the same as if it had kept two windows all the time."""
+        for fleet in (self.fleet, self.apart):
+            fleet.follow()
+            assert not fleet.error
+        now = self.clock.time_ns() / 1e9
+        shown = self.fleet.window.view(now)
+        assert shown == self.apart.window.view(now)
+        return shown
+
+    @property
+    def holds_two(self) -> bool:
+        """Whether the fleet keeps a window beside the instance's own."""
+        return self.fleet.window is not self.fleet._own
 
     def totals(self) -> Totals:
         self.fleet.follow()
@@ -127,6 +159,126 @@ def test_percentiles_are_those_of_one_merged_histogram(join: Callable[..., Worke
         merged.add(worker.recorder.totals)
     figures = one.fleet.window.view(clock.time_ns() / 1e9).totals["requests"]
     assert figures.p95 == merged.totals["requests"].quantiles([0.95])[0]
+
+
+def test_one_alone_keeps_one_window(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """Issue 2, memory: a fleet of one shows the instance's own window, and keeps no second one."""
+    one = join()
+    for count in range(30):
+        one.serve(count)
+        tick(clock, one)
+        one.look()
+    assert not one.holds_two
+
+
+def test_an_instance_appears_and_goes(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """X-2, memory: nothing is lost or counted twice when another comes, and when its last second is over."""
+    one = join()
+    for _ in range(25):
+        one.serve(2)
+        tick(clock, one)
+    assert one.look().totals["requests"].count == 50
+    two = join()
+    for _ in range(5):
+        one.serve(2)
+        two.serve(1, 500)
+        tick(clock, one, two)
+        one.look()
+    shown = one.look().totals["requests"]
+    assert (shown.count, shown.errors) == (65, 5)
+    assert one.holds_two
+    two.fleet.close()
+    for second in range(SPAN + 2 * BUCKET):
+        one.serve(2)
+        tick(clock, one)
+        if second % 50 == 0 or second > SPAN - BUCKET:
+            one.look()
+    assert not one.holds_two
+    assert one.look().totals["requests"].errors == 0
+
+
+def test_several_appear_at_once_and_one_comes_back(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """X-2, memory: two that are found at one look, one of them silent for a while, are each counted once."""
+    one, two, three = join(), join(), join()
+    for second in range(70):
+        for worker in (one, two, three):
+            worker.serve(second % 3)
+        tick(clock, one, two, three)
+    assert one.look().totals["requests"].count == 3 * sum(second % 3 for second in range(70))
+    for _ in range(SPAN + 2 * BUCKET):
+        one.serve(1)
+        tick(clock, one)
+    assert not one.holds_two
+    two.serve(5)
+    tick(clock, one, two)
+    before = one.fleet.window.view(clock.time_ns() / 1e9).totals["requests"].count
+    assert one.look().totals["requests"].count == before + 5
+    assert one.holds_two
+
+
+@pytest.mark.parametrize("ahead", [-40, -3, 4, 70, 2 * SPAN])
+def test_an_instance_whose_clock_is_elsewhere(join: Callable[..., Worker], clock: ManualClock, ahead: int) -> None:
+    """X-2, memory: of one whose clock is ahead or behind the fleet shows what two windows all the time would show."""
+    one, odd = join(), join()
+    odd.clock = odd.recorder.clock = ManualClock(clock.time_ns() / 1e9 + ahead)
+    for _ in range(30):
+        one.serve(1)
+        odd.serve(1)
+        odd.clock.advance(1.0)
+        tick(clock, one, odd)
+        one.look()
+    for second in range(abs(ahead) + SPAN + 30):
+        one.serve(1)
+        tick(clock, one)
+        if second % 61 == 0:
+            one.look()
+    one.look()
+    assert not one.holds_two
+
+
+def test_log_lines_of_one_that_is_gone_stay(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """HUB-10, memory: lines of one that ended stay until newer ones push them out, and with them the second window."""
+    one, two = join(), join()
+    two.log("its last words")
+    tick(clock, one, two)
+    one.look()
+    for _ in range(SPAN + 2 * BUCKET):
+        tick(clock, one)
+    assert [line.data["message"] for line in one.look().kept["logs"]] == ["its last words"]
+    assert one.holds_two
+    for number in range(KEPT_LIMITS["logs"]):
+        one.log(f"line {number}")
+    tick(clock, one)
+    assert len(one.look().kept["logs"]) == KEPT_LIMITS["logs"]
+    assert not one.holds_two
+
+
+def test_seconds_that_end_while_another_is_joined_count_once(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """X-2: the pulse goes on while the windows part; whichever thread is first, each second is in the new one once."""
+    one, two = join(), join()
+    two.serve(1)
+    for route in range(100):
+        one.serve(1, path=f"/{route}")
+    tick(clock, one, two)
+    parting = threading.Event()
+
+    def slowly() -> None:
+        parting.set()
+        threading.Event().wait(0.0005)
+
+    def pulse() -> None:
+        assert parting.wait(30)
+        for _ in range(50):
+            one.serve(1)
+            tick(clock, one)
+
+    one.fleet._pacer.breathe = slowly  # type: ignore[method-assign]  # a copy that takes a while
+    thread = threading.Thread(target=pulse)
+    thread.start()
+    one.fleet.follow()
+    thread.join(30)
+    assert one.holds_two
+    assert one.look().totals["requests"].count == 151
 
 
 def test_an_instance_is_known_before_its_first_second_is_over(join: Callable[..., Worker], clock: ManualClock) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from fanlight.core.histogram import counted, index, quantiles, shared
+from fanlight.core.histogram import SPARSE, Buckets, Dense, counted, index, merged, quantiles, shared
 from fanlight.core.lanes import Stored, columns, stored
 
 K = TypeVar("K")
@@ -24,8 +24,19 @@ def wire(number: int) -> int | str:
     return number if number <= _LARGEST else str(number)
 
 
+class _Extremes(msgspec.Struct, array_like=True, gc=False):
+    """The beginning of a packed cell."""
+
+    count: int
+    errors: int
+    total: int | str
+    minimum: int
+    maximum: int
+
+
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder().decode
+_unpack_extremes = msgspec.msgpack.Decoder(_Extremes).decode
 
 
 CellRow = tuple[int, int, int | str, int, int, float, Stored, dict[str, int]]
@@ -48,7 +59,7 @@ class Cell:
         self.total = 0
         self.minimum = 0
         self.maximum = 0
-        self.buckets: dict[int, int] = {}
+        self.buckets: Buckets = {}
         self.outcomes: dict[str, int] = {}
 
     def record(self, amount: int, outcome: str = "", failed: bool = False) -> None:
@@ -63,7 +74,11 @@ class Cell:
         if failed:
             self.errors += 1
         if bucket is not None:
-            self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
+            buckets = self.buckets
+            if isinstance(buckets, Dense):
+                buckets.add({bucket: 1})
+            else:
+                buckets[bucket] = buckets.get(bucket, 0) + 1
         if outcome:
             outcomes = self.outcomes
             if outcome in outcomes:
@@ -86,7 +101,10 @@ class Cell:
         buckets, outcomes = self.buckets, self.outcomes
         for number, count in found.items():
             bucket = shared(number)
-            buckets[bucket] = buckets.get(bucket, 0) + count
+            if isinstance(buckets, Dense):
+                buckets.add({bucket: count})
+            else:
+                buckets[bucket] = buckets.get(bucket, 0) + count
         name = outcome if outcome in outcomes or len(outcomes) < OUTCOME_LIMIT else "other"
         outcomes[name] = outcomes.get(name, 0) + len(amounts)
 
@@ -104,8 +122,10 @@ class Cell:
         self.errors += other.errors
         self.total += other.total
         buckets = self.buckets
-        for bucket, count in other.buckets.items():
-            buckets[bucket] = buckets.get(bucket, 0) + count
+        if isinstance(buckets, Dense):
+            buckets.add(other.buckets)
+        else:
+            self.buckets = merged(buckets, other.buckets)
         outcomes = self.outcomes
         for outcome, count in other.outcomes.items():  # unlimited here, or merging would depend on its order
             outcomes[outcome] = outcomes.get(outcome, 0) + count
@@ -115,8 +135,18 @@ class Cell:
         self.count -= other.count
         self.errors -= other.errors
         self.total -= other.total
-        _subtract_counts(self.buckets, other.buckets)
-        _subtract_counts(self.outcomes, other.outcomes)
+        if isinstance(self.buckets, Dense):
+            self.buckets.subtract(other.buckets)
+        else:
+            _subtract_counts(self.buckets, other.buckets.items())
+        _subtract_counts(self.outcomes, other.outcomes.items())
+
+    def shrink(self) -> None:
+        """Give back the room of what came and went: a dictionary full of gaps grows to twice its size."""
+        if isinstance(self.buckets, Dense):
+            self.buckets.shrink()
+        else:
+            self.buckets = dict(self.buckets)
 
     def copy(self) -> Cell:
         """A cell of its own with the same content."""
@@ -131,10 +161,10 @@ class Cell:
         """The mean in the cell's unit (seconds for durations); 0 when empty."""
         return self.total * self.unit / self.count if self.count else 0.0
 
-    def quantiles(self, fractions: Iterable[float], order: Sequence[int] | None = None) -> list[float]:
-        """Values at fractions, in the cell's unit, never outside what was recorded; `order`: its buckets sorted."""
+    def quantiles(self, fractions: Iterable[float]) -> list[float]:
+        """Values at fractions, in the cell's unit, never outside what was recorded."""
         low, high = self.minimum * self.unit, self.maximum * self.unit
-        values = quantiles(self.buckets, self.count, fractions, order)
+        values = quantiles(self.buckets, self.count, fractions)
         return [low if value < low else high if value > high else value for value in values]
 
     def pack(self) -> bytes:
@@ -170,10 +200,26 @@ class Cell:
             row[3],
             row[4],
         )
-        order, counts = columns(row[6])
-        cell.buckets = dict(compress(zip(map(shared, order), counts, strict=True), counts))
+        found = _opened(row[6])
+        cell.buckets = found if len(found) <= SPARSE else Dense(found)
         cell.outcomes = dict(row[7])
         return cell
+
+    def add_row(self, row: Sequence[Any]) -> None:
+        """Merge the cell a row was made from, without making it."""
+        count, errors, total, minimum, maximum, _, buckets, outcomes = row
+        if not count:
+            return
+        if minimum < self.minimum or not self.count:
+            self.minimum = minimum
+        if maximum > self.maximum:
+            self.maximum = maximum
+        self.count += count
+        self.errors += errors
+        self.total += int(total)
+        self.buckets = merged(self.buckets, _opened(buckets))
+        for outcome, amount in outcomes.items():
+            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + amount
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Cell):
@@ -186,6 +232,12 @@ class Cell:
         return f"Cell(count={self.count}, errors={self.errors}, mean={self.mean:.6g})"
 
 
+def extremes(packed: bytes) -> tuple[int, int]:
+    """The minimum and the maximum of a packed cell, reading no further."""
+    found = _unpack_extremes(packed)
+    return found.minimum, found.maximum
+
+
 def add_cell(cells: dict[K, Cell], key: K, cell: Cell) -> None:
     """Merge `cell` into `cells[key]`, never sharing the cell given."""
     known = cells.get(key)
@@ -195,8 +247,23 @@ def add_cell(cells: dict[K, Cell], key: K, cell: Cell) -> None:
         cells[key] = cell.copy()
 
 
-def _subtract_counts(counts: dict[Any, int], taken: dict[Any, int]) -> None:
-    for key, count in taken.items():
+def _opened(given: Stored) -> dict[int, int]:
+    """The buckets that were stored and count something."""
+    order, counts = columns(given)
+    return dict(compress(zip(map(shared, order), counts, strict=True), counts))
+
+
+def add_row(cells: dict[K, Cell], key: K, row: CellRow) -> None:
+    """Merge the cell a row was made from into `cells[key]`."""
+    known = cells.get(key)
+    if known is not None:
+        known.add_row(row)
+    else:
+        cells[key] = Cell.from_row(row)
+
+
+def _subtract_counts(counts: dict[Any, int], taken: Iterable[tuple[Any, int]]) -> None:
+    for key, count in taken:
         left = counts.get(key, 0) - count
         if left > 0:
             counts[key] = left

@@ -134,7 +134,7 @@ class Fold:
         self._very_slow_ns = very_slow_ns
         self._slow_routes_ns = slow_routes_ns
         self._max_series = max_series
-        self._keys: dict[str, set[Key]] = {}
+        self._keys: dict[str, dict[Key, Key]] = {}
         self._counters: set[str] = set()
         self._close_codes: set[str] = set()
         self.budgets = budgets
@@ -230,13 +230,13 @@ class Fold:
         return cell
 
     def _admit(self, family: str, key: Key, frame: Frame) -> Key:
-        known = self._keys.setdefault(family, set())
+        known = self._keys.setdefault(family, {})
+        admitted = known.get(key)
+        if admitted is not None:
+            return admitted
         key = tuple(records.text(part, records.PATH_LIMIT) for part in key)
-        if key in known:
-            return key
-        if len(known) < self._max_series:
-            known.add(key)
-            return key
+        if key in known or len(known) < self._max_series:
+            return known.setdefault(key, key)
         if family in COUNTED_FAMILIES:
             increase(frame, "fanlight.dropped.series", 1)
         return (OTHER,) * len(key)

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from fanlight.core.cell import Cell, CellRow, add_cell, wire
+from fanlight.core.cell import Cell, CellRow, add_cell, add_row, wire
 from fanlight.core.gauge import Gauge, GaugeRow
 from fanlight.core.pacer import unpaced
 from fanlight.errors import FanlightError
@@ -109,7 +109,37 @@ class Frame:
             add_cell(self.totals, family, cell)
         for name, amount in other.counters.items():
             self.counters[name] = self.counters.get(name, 0) + amount
-        for name_label, gauge in other.gauges.items():
+        self._add_gauges(other.gauges.items(), breathe)
+        self._add_levels(other.levels, other.sources)
+        for kind, records in other.kept.items():
+            self.keep(kind, records)
+            breathe()
+
+    def add_encoded(self, data: bytes, series: bytes = b"", breathe: Callable[[], None] = unpaced) -> None:
+        """Merge a frame as it was encoded (see `decode`) cell by cell, never holding another whole frame.
+
+        Raises FanlightError when it cannot be read; cells before one that cannot are then in.
+        """
+        with _Refusing(len(data) + len(series)):
+            sent, rest = _wire(data, series)
+            self.start, self.end = min(self.start, sent.start), max(self.end, sent.end)
+            for family, raws in rest.series.items():
+                mine = self.series.setdefault(family, {})
+                for labels, row in _decoded(_decode_row, raws, breathe):
+                    add_row(mine, labels, row)
+            for family, row in sent.totals.items():
+                add_row(self.totals, family, row)
+            for name, amount in sent.counters.items():
+                self.counters[name] = self.counters.get(name, 0) + int(amount)
+            gauges = _decoded(_decode_gauge, sent.gauges, breathe)
+            self._add_gauges((((name, label), Gauge(merge, found)) for name, label, merge, found in gauges), breathe)
+            self._add_levels(sent.levels, sent.sources)
+            for kind, raw in rest.kept.items():
+                self.keep(kind, _decode_records(raw))
+                breathe()
+
+    def _add_gauges(self, gauges: Iterable[tuple[tuple[str, str], Gauge]], breathe: Callable[[], None]) -> None:
+        for name_label, gauge in gauges:
             known = self.gauges.get(name_label)
             if known is not None:
                 known.add(gauge)
@@ -117,13 +147,12 @@ class Frame:
                 self.gauges[name_label] = gauge.copy()
             breathe()
         self._limit_readings()
-        for name, level in other.levels.items():
+
+    def _add_levels(self, levels: Mapping[str, float], sources: Mapping[str, int]) -> None:
+        for name, level in levels.items():
             self.levels[name] = max(level, self.levels.get(name, level))
-        for instance, seconds in other.sources.items():
+        for instance, seconds in sources.items():
             self.sources[instance] = self.sources.get(instance, 0) + seconds
-        for kind, records in other.kept.items():
-            self.keep(kind, records)
-            breathe()
 
     def keep(self, kind: str, records: Iterable[Record]) -> None:
         """Keep the newest of what is kept and what is given; the same record twice counts once."""

@@ -12,6 +12,8 @@ from itertools import repeat
 from struct import Struct, error, pack, unpack_from
 from typing import Final
 
+from fanlight.core.histogram import Buckets
+
 Stored = list[int] | bytes
 """The buckets of a histogram as they are stored."""
 
@@ -29,8 +31,9 @@ _LANE: Final = 8
 """Bytes of each count while histograms are summed."""
 
 
-def stored(buckets: Mapping[int, int]) -> Stored:
+def stored(given: Buckets) -> Stored:
     """The buckets of a histogram, in ascending order, in the shorter of the two forms."""
+    buckets = given if isinstance(given, dict) else dict(given.items())
     if len(buckets) >= FEWEST:
         first, end = min(buckets), max(buckets) + 1
         largest = max(buckets.values())

@@ -38,6 +38,13 @@ class Pace:
         for later in [moment for moment in self.losses if moment >= second]:
             del self.losses[later]
 
+    def copy(self) -> Pace:
+        """A pace of its own with the same content."""
+        twin = Pace()
+        twin.cells = {second: cell.copy() for second, cell in self.cells.items()}
+        twin.moments, twin.losses = dict(self.moments), dict(self.losses)
+        return twin
+
     def expire(self, now: int) -> None:
         """Forget what is too old to matter."""
         for kept in (self.cells, self.moments, self.losses):
@@ -94,6 +101,14 @@ class Paces:
             pace.add(second, cell)
             pace.expire(second)
             breathe()
+
+    def copy(self, breathe: Callable[[], None] = unpaced) -> Paces:
+        """Paces of their own with the same content."""
+        twin = Paces()
+        for key, pace in self._known.items():
+            twin._known[key] = pace.copy()
+            breathe()
+        return twin
 
     def get(self, key: Key) -> Pace | None:
         """One service's."""

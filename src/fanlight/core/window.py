@@ -7,38 +7,23 @@ span.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from itertools import repeat
 from threading import RLock
 from typing import Final, Literal, TypeVar
 
-from fanlight.core.cell import Cell
+from fanlight.core.family import Family, merged_point
 from fanlight.core.frame import Frame, Key, Record, appended
 from fanlight.core.gauge import Gauge
 from fanlight.core.health import UNUSUAL, Recent
 from fanlight.core.moments import Paces
 from fanlight.core.pacer import unpaced
-from fanlight.core.series import Series, Summary, summarize
-from fanlight.core.timeline import (
-    EMPTY_POINT,
-    LINES,
-    SPAN,
-    STEP,
-    WINDOW_LIMITS,
-    Course,
-    Lines,
-    Point,
-    Share,
-    View,
-    point,
-)
+from fanlight.core.series import BUCKET
+from fanlight.core.timeline import SPAN, STEP, WINDOW_LIMITS, Course, Lines, View
 
 T = TypeVar("T")
 A = TypeVar("A")
 N = TypeVar("N", int, float)
-
-BUCKET: Final = 10
-"""Seconds per packed cell of a series."""
 
 SETTLE: Final = 1
 """Seconds a second is given, after it ended, until every instance's share of it is there."""
@@ -56,31 +41,6 @@ SOURCED: Final = ("breaker.", "service.")
 """Beginnings of the names of gauges that are shown by instance, too."""
 
 
-class _Family:
-    """One family: its total by the second, its running total, its series, and the points of chart and lines."""
-
-    __slots__ = ("points", "running", "seconds", "series", "shares")
-
-    def __init__(self) -> None:
-        self.shares: dict[tuple[Key, int], Share | None] = {}
-        self.seconds: dict[int, Cell | bytes] = {}  # packed when nothing is added to them any more
-        self.running = Series()
-        self.series: dict[Key, Series] = {}
-        self.points: dict[int, Point] = {}
-
-    def second(self, moment: int) -> Cell | None:
-        """The total of a second, not to be changed; None when there was nothing."""
-        known = self.seconds.get(moment)
-        return Cell.unpack(known) if isinstance(known, bytes) else known
-
-    def pack(self, before: int, breathe: Callable[[], None]) -> None:
-        """Pack the seconds before a moment: 900 histograms take ten times the room otherwise."""
-        for moment, cell in list(self.seconds.items()):
-            if moment < before and not isinstance(cell, bytes):
-                self.seconds[moment] = cell.pack()
-                breathe()
-
-
 class Window:
     """Thread-safe by its lock, which is never taken on the serving loop. `since` is when what it holds began (Unix
     seconds); frames from before the 15 minutes that end there are refused."""
@@ -91,7 +51,7 @@ class Window:
 
     def _begin(self, since: float) -> None:
         self.since = since
-        self._families: dict[str, _Family] = {}
+        self._families: dict[str, Family] = {}
         self._counters: dict[str, dict[int, int]] = {}  # by the step, as levels
         self._running_counters: dict[str, int] = {}
         self._gauges: dict[tuple[str, str], Gauge] = {}
@@ -108,8 +68,8 @@ class Window:
                 return
             if second + 1 < self.since:
                 self.since = float(second)
-            for family, total in frame.totals.items():
-                self._add_family(family, second, total, frame.series.get(family, {}), breathe)
+            for name, total in frame.totals.items():
+                self._family(name).add(second, total, frame.series.get(name, {}), breathe)
             self._paces.add(second, frame.series.get(SERVICES, {}), breathe)
             self._add_counters(second, frame.counters, breathe)
             self._add_gauges(second, frame, breathe)
@@ -118,30 +78,11 @@ class Window:
                 breathe()
             self._expire(second, breathe)
 
-    def _add_family(
-        self, name: str, second: int, total: Cell, cells: Mapping[Key, Cell], breathe: Callable[[], None]
-    ) -> None:
-        family = self._families.get(name)
-        if family is None:
-            family = self._families[name] = _Family()
-        bucket = second // BUCKET * BUCKET
-        known = family.second(second)
+    def _family(self, name: str) -> Family:
+        known = self._families.get(name)
         if known is None:
-            known = family.seconds[second] = total.copy()
-        else:
-            known.add(total)
-            family.seconds[second] = known
-        family.points.pop(second // STEP * STEP, None)
-        for key in cells:
-            family.shares.pop((key, bucket), None)
-        family.running.add(bucket, total)
-        breathe()
-        for key, cell in cells.items():
-            series = family.series.get(key)
-            if series is None:
-                series = family.series[key] = Series()
-            series.add(bucket, cell)
-            breathe()
+            known = self._families[name] = Family()
+        return known
 
     def _add_counters(self, second: int, counters: Mapping[str, int], breathe: Callable[[], None]) -> None:
         step = second // STEP * STEP
@@ -173,7 +114,7 @@ class Window:
             return
         self._oldest = limit
         for family in self._families.values():
-            self._expire_family(family, limit, breathe)
+            family.expire(limit, breathe)
         self._forget_services()
         for name, steps in list(self._counters.items()):
             self._running_counters[name] -= _drop_before(steps, limit)
@@ -194,20 +135,6 @@ class Window:
         family = self._families.get(SERVICES)
         self._paces.keep(family.series if family is not None else {})
 
-    def _expire_family(self, family: _Family, limit: int, breathe: Callable[[], None]) -> None:
-        for mapping in (family.seconds, family.points):
-            for old in [moment for moment in mapping if moment < limit]:
-                del mapping[old]
-            breathe()
-        family.pack(limit + SPAN, breathe)
-        family.running.expire(limit)
-        breathe()
-        for key, series in list(family.series.items()):
-            series.expire(limit)
-            if not series.running.count:
-                del family.series[key]
-            breathe()
-
     def _drop_stale(self, second: int, breathe: Callable[[], None]) -> None:
         for name_label, gauge in list(self._gauges.items()):
             for source, reading in list(gauge.sources.items()):
@@ -223,6 +150,33 @@ class Window:
             if now < self._oldest:
                 self._begin(now)
 
+    @property
+    def oldest(self) -> int:
+        """The first second that is still taken in (Unix)."""
+        return self._oldest
+
+    def copy(self, breathe: Callable[[], None] = unpaced) -> Window:
+        """A window of its own with the same content."""
+        twin = Window(self.since)
+        with self.lock:
+            twin._oldest = self._oldest
+            twin._families = {name: family.copy(breathe) for name, family in self._families.items()}
+            twin._counters = {name: dict(steps) for name, steps in self._counters.items()}
+            twin._running_counters = dict(self._running_counters)
+            twin._gauges = {name_label: gauge.copy() for name_label, gauge in self._gauges.items()}
+            twin._levels = {name: dict(level) for name, level in self._levels.items()}
+            twin._kept = {kind: list(made) for kind, made in self._kept.items()}
+            twin._paces = self._paces.copy(breathe)
+        return twin
+
+    def agrees_with(self, other: Window) -> bool:
+        """Whether both show the same, if as far back as they reach they took in the same seconds."""
+        with self.lock, other.lock:
+            begun = self.since == other.since or max(self.since, other.since) <= self._oldest
+            kinds = self._kept.keys() | other._kept.keys()
+            same = all(self._kept.get(kind, []) == other._kept.get(kind, []) for kind in kinds)
+            return begun and same and self._oldest == other._oldest
+
     def frame(self, bucket: int, breathe: Callable[[], None] = unpaced) -> Frame:
         """The BUCKET seconds from `bucket` (a multiple) as one frame: cells, totals and counters; what is held of them.
 
@@ -231,20 +185,9 @@ class Window:
         made = Frame(bucket, bucket + BUCKET)
         with self.lock:
             for name, family in self._families.items():
-                total = Cell()
-                for second in range(bucket, bucket + BUCKET):
-                    part = family.second(second)
-                    if part is not None:
-                        total.add(part)
-                if not total.count:
-                    continue
-                made.totals[name] = total
-                cells = made.series[name] = {}
-                for key, series in family.series.items():
-                    cell = series.cell(bucket)
-                    if cell is not None:
-                        cells[key] = cell
-                    breathe()
+                total, cells = family.part(bucket, breathe)
+                if total.count:
+                    made.totals[name], made.series[name] = total, cells
             for name, steps in self._counters.items():
                 amounts = [steps[step] for step in range(bucket, bucket + BUCKET, STEP) if step in steps]
                 if amounts:
@@ -263,8 +206,8 @@ class Window:
             for name, family in self._families.items():
                 totals[name] = family.running.figures()
                 outcomes[name] = dict(family.running.running.outcomes)
-                rows[name] = self._rows(family, breathe)
-                points[name] = self._points(family, start, end, breathe)
+                rows[name] = family.rows(breathe)
+                points[name] = family.chart(start, end, breathe)
             return View(
                 start=start,
                 seconds=max(1, min(SPAN, int(now - self.since) or 1)),
@@ -276,7 +219,7 @@ class Window:
                 levels=self._by_step(self._levels, None, start, end, breathe),
                 counters=dict(self._running_counters),
                 counter_points=self._by_step(self._counters, 0, start, end, breathe),
-                kept={kind: tuple(made) for kind, made in self._kept.items()},
+                kept={kind: tuple(made) for kind, made in self._kept.items() if made},
                 recent=recent,
                 recent_seconds=recent_seconds,
                 sources=self._by_source(),
@@ -289,16 +232,7 @@ class Window:
             end = (int(now) - SETTLE) // BUCKET * BUCKET
             places = range(end - SPAN, end, BUCKET)
             widths = tuple(_watched(at, self.since, end) for at in places)
-            families = {}
-            for name, family in self._families.items():
-                busiest = sorted(family.series, key=lambda key: (-family.series[key].running.count, key))[:LINES]
-                known, family.shares = family.shares, {}
-                for place in ((key, at) for key in busiest for at in places):
-                    family.shares[place] = (
-                        known[place] if place in known else _share(family.series[place[0]].cell(place[1]))
-                    )
-                    breathe()
-                families[name] = {key: tuple(family.shares[key, at] for at in places) for key in busiest}
+            families = {name: family.lines(places, breathe) for name, family in self._families.items()}
             return Lines(end - SPAN, BUCKET, widths, families)
 
     def _recent(self, now: float) -> tuple[float, dict[str, tuple[int, int]]]:
@@ -314,22 +248,6 @@ class Window:
         }
         counts = {name: (sum(c.count for c in found), sum(c.errors for c in found)) for name, found in cells.items()}
         return max(min(last, now) - first, 1.0), counts
-
-    def _rows(self, family: _Family, breathe: Callable[[], None]) -> dict[Key, Summary]:
-        rows = {}
-        for key, series in family.series.items():
-            rows[key] = series.figures()
-            breathe()
-        return rows
-
-    def _points(self, family: _Family, start: int, end: int, breathe: Callable[[], None]) -> tuple[Point, ...]:
-        points = family.points
-        moments = range(start, end, STEP)
-        for moment in moments:
-            if moment not in points:
-                points[moment] = _point(map(family.second, range(moment, moment + STEP)))
-                breathe()
-        return tuple(map(points.__getitem__, moments))
 
     def _present(self) -> dict[tuple[str, str], float]:
         values = ((name_label, gauge.value()) for name_label, gauge in self._gauges.items())
@@ -352,7 +270,7 @@ class Window:
             family = self._families.get(SERVICES)
             rows = [row for key, row in family.series.items() if key[0] == service] if family is not None else []
             widths = tuple(_watched(at, self.since, int(now) + 1) for at in places)
-            points = tuple(_point(row.at(at) for row in rows) for at in places) if rows else ()
+            points = tuple(merged_point(row.at(at) for row in rows) for at in places) if rows else ()
         return Course(first, BUCKET, widths, points)
 
     def _by_source(self) -> dict[tuple[str, str], dict[str, float]]:
@@ -380,20 +298,3 @@ def _watched(at: int, since: float, until: int) -> int:
 def _drop_before(steps: dict[int, N], limit: int) -> N | Literal[0]:
     """Forget the steps before a limit; what they held in all."""
     return sum([steps.pop(old) for old in [moment for moment in steps if moment < limit]])
-
-
-def _share(cell: Cell | None) -> Share | None:
-    return None if cell is None else Share(cell.count, cell.errors, cell.total * cell.unit)
-
-
-def _point(cells: Iterable[Cell | None]) -> Point:
-    merged: Cell | None = None
-    for cell in cells:
-        if cell is not None:
-            if merged is None:
-                merged = cell.copy()
-            else:
-                merged.add(cell)
-    if merged is None:
-        return EMPTY_POINT
-    return point(summarize(merged))

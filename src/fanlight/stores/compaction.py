@@ -15,7 +15,8 @@ from fanlight.clock import Clock
 from fanlight.core.frame import Frame
 from fanlight.core.gauge import Gauge
 from fanlight.core.pacer import Pacer, unpaced
-from fanlight.core.window import BUCKET, STALE, Window
+from fanlight.core.series import BUCKET
+from fanlight.core.window import STALE, Window
 from fanlight.errors import FanlightError
 from fanlight.stores.base import TIERS, InstanceInfo, Store, StoredFrame, all_frames
 
@@ -136,6 +137,11 @@ def coarse(tier: int, bucket: int, finer: Iterable[Frame], breathe: Callable[[],
     made = Frame(bucket, bucket)
     for frame in finer:
         made.add(frame, breathe)
+    return cut(tier, bucket, made)
+
+
+def cut(tier: int, bucket: int, made: Frame) -> Frame:
+    """What was merged, as a row of its tier."""
     seconds = sum(made.sources.values())
     made.start, made.sources = bucket, {MERGED: seconds} if tier > BUCKET else made.sources
     made.kept = {kind: records[-RECORDS[tier] :] for kind, records in made.kept.items() if records}
@@ -301,22 +307,26 @@ class Compactor:
                 if tier == 60 and bucket + tier > end:
                     continue
                 waiting.remove(bucket)
-                made[tier, bucket] = coarse(tier, bucket, self._finer(finer, bucket, tier, made), self._pacer.breathe)
+                made[tier, bucket] = self._coarse(tier, bucket, finer, made)
                 parent = next((above for above, below in FINER.items() if below == tier), None)
                 if parent is not None:
                     self._waiting.setdefault(parent, set()).add(bucket // parent * parent)
 
-    def _finer(self, finer: int, bucket: int, tier: int, made: Mapping[tuple[int, int], Frame]) -> Iterable[Frame]:
-        """The finer frames in a bucket: those just made, the others from the store."""
-        ends = bucket + tier
+    def _coarse(self, tier: int, bucket: int, finer: int, made: Mapping[tuple[int, int], Frame]) -> Frame:
+        """A bucket of the finer frames in it: those just made, the others from the store."""
+        ends, breathe = bucket + tier, self._pacer.breathe
         found = {start: frame for (size, start), frame in made.items() if size == finer and bucket <= start < ends}
-        for row in self._rows(finer, bucket, bucket + tier):
+        whole = Frame(bucket, bucket)
+        for row in self._rows(finer, bucket, ends):
+            breathe()
             if row.bucket not in found:
-                frame = self._decoded(row)
-                if frame is not None:
-                    yield frame
-                    frame.release(self._pacer.breathe)
-        yield from found.values()
+                try:
+                    whole.add_encoded(row.data, row.series, breathe)
+                except FanlightError as error:
+                    self._failed("compaction", error)
+        for frame in found.values():
+            whole.add(frame, breathe)
+        return cut(tier, bucket, whole)
 
     def _write(self, made: Mapping[tuple[int, int], Frame]) -> None:
         assert self._merged is not None

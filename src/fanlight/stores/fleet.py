@@ -71,6 +71,14 @@ class Local:
     def version(self) -> int:
         return self._pulse.version
 
+    def add(self, frame: Frame, breathe: Callable[[], None]) -> None:
+        """Take in seconds of this instance; on the pulse."""
+        self._window.add(frame, breathe)
+
+    def rewind(self, now: float) -> None:
+        """The clock was set back to `now` (Unix seconds)."""
+        self._window.rewind(now)
+
     def refresh(self) -> None:
         self._pulse.refresh()
 
@@ -99,6 +107,7 @@ class Fleet:
         pulse: Ticking,
         info: Callable[[], InstanceInfo],
         clock: Clock,
+        own: Window,
     ) -> None:
         self.lock = recorder.lock  # guards every frame read here, own and others'
         self._following = threading.Lock()
@@ -108,7 +117,9 @@ class Fleet:
         self._pulse = pulse
         self._info = info
         self._clock = clock
-        self._window = Window(recorder.started)
+        self._own = own  # its lock guards which window is shown, too
+        self._joint: Window | None = None  # with the others' seconds, while there are any
+        self._joined_until = 0
         self._others: dict[str, Frame] = {}
         self._seen: dict[str, int] = {}
         self._known: tuple[InstanceInfo, ...] = ()
@@ -122,11 +133,37 @@ class Fleet:
 
     @property
     def window(self) -> Window:
-        return self._window
+        """This instance's own until another's second comes: two that hold the same would take twice the memory."""
+        return self._joint or self._own
 
     @property
     def version(self) -> int:
         return self._pulse.version + self._followed
+
+    def add(self, frame: Frame, breathe: Callable[[], None]) -> None:
+        """Take in seconds of this instance; on the pulse."""
+        with self._own.lock:
+            self._own.add(frame, breathe)
+            if self._joint is not None:
+                self._joint.add(frame, breathe)
+                if self._joined_until < self._own.oldest and self._joint.agrees_with(self._own):
+                    self._joint = None  # what the others did is longer ago than a window holds
+
+    def _join(self, frame: Frame) -> None:
+        """Take in a second of another instance."""
+        breathe = self._pacer.breathe
+        with self._own.lock:
+            if self._joint is None and frame.start >= self._own.oldest:
+                self._joint = self._own.copy(breathe)
+            self._joined_until = max(self._joined_until, frame.start)
+            joint = self._joint
+        if joint is not None:
+            joint.add(frame, breathe)
+
+    def rewind(self, now: float) -> None:
+        """The clock was set back to `now` (Unix seconds)."""
+        for window in filter(None, (self._own, self._joint)):
+            window.rewind(now)
 
     def publish(self, frame: Frame, breathe: Callable[[], None]) -> None:
         """Hand a closed second to the writer, now and then with the totals up to its end; on the pulse, before later
@@ -227,7 +264,7 @@ class Fleet:
         if stored.tier != 1 or instance == self._recorder.instance or stored.bucket <= self._seen.get(instance, -1):
             return
         frame = self._decoded(stored)
-        self._window.add(frame, self._pacer.breathe)
+        self._join(frame)
         if instance not in self._others or stored.bucket > self._seen.get(instance, stored.bucket) + GAP_SECONDS:
             self._load_totals(service)
         self._seen[instance] = stored.bucket
@@ -287,9 +324,9 @@ class Alone(Fleet):
     """One other instance, as its seconds and totals in the store tell of it; it is read while somebody looks at it."""
 
     def __init__(self, instance: str, fleet: Fleet) -> None:
-        super().__init__(fleet._store, fleet._writer, fleet._recorder, fleet._pulse, fleet._info, fleet._clock)
+        own = Window(fleet._now())  # stays empty
+        super().__init__(fleet._store, fleet._writer, fleet._recorder, fleet._pulse, fleet._info, fleet._clock, own)
         self._instance = instance
-        self._window = Window(self._now())
 
     def _take_in(self, service: str, stored: StoredFrame) -> None:
         if stored.instance == self._instance:
