@@ -16,7 +16,7 @@ from tests.faces.service import ScriptedService, budgeted_service, busy_service
 from fanlight.core import metrics
 from fanlight.core.cell import Cell
 from fanlight.core.frame import Frame
-from fanlight.core.metrics import SECONDS as EXPONENTS
+from fanlight.core.metric import SECONDS as EXPONENTS
 from fanlight.faces.prometheus import accepts_openmetrics, bucket_counts, expose
 
 HOSTILE = ('/a"b', "/a\\b", "/a\nb", '/a"} 1\nfake_total{x="', "/ü/{id}", "/\x00\r\t", "/a\udc80b", "{}", "#", "")

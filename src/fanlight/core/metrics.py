@@ -8,30 +8,9 @@ translation: `promtool check metrics` wants no `_count` on a gauge, and the OBS-
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
-Kind = Literal["counter", "gauge", "histogram"]
-"""What a number does: only goes up, goes up and down, or is a distribution."""
-
-
-SECONDS: Final = range(-10, 5)
-"""Bounds of durations: 2^-10 s (1 ms) to 2^4 s (16 s)."""
-
-
-class Metric(NamedTuple):
-    """One number by its outside names. `unit` is UCUM as OpenTelemetry writes it; `scale` turns our value into it;
-    `attributes` name the parts of a series' key in order ("" is left out) or the tail of a group's name; a histogram's
-    bounds are 2 to the `exponents`."""
-
-    name: str
-    prometheus: str
-    kind: Kind
-    unit: str
-    help: str
-    scale: float = 1.0
-    attributes: tuple[str, ...] = ()
-    exponents: range = SECONDS
-
+from fanlight.core.metric import Metric
 
 METHOD: Final = "http.request.method"
 ROUTE: Final = "http.route"
@@ -260,11 +239,7 @@ GAUGES: Final[Mapping[str, Metric]] = {
     ),
     "redis.keys": Metric("redis.db.keys", "redis_db_keys", "gauge", "{key}", "Keys in the watched database."),
     "redis.commands_per_second": Metric(
-        "redis.commands",
-        "redis_commands_per_second",
-        "gauge",
-        "{command}/s",
-        "Commands a second on the watched Redis.",
+        "redis.commands", "redis_commands_per_second", "gauge", "{command}/s", "Commands a second on the watched Redis."
     ),
     "fanlight.cpu.percent": Metric(
         "fanlight.cpu.utilization",

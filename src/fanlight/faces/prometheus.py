@@ -23,7 +23,7 @@ from fanlight.core import metrics
 from fanlight.core.cell import Cell
 from fanlight.core.frame import Frame, Key
 from fanlight.core.histogram import SCALE
-from fanlight.core.metrics import SECONDS, Metric
+from fanlight.core.metric import SECONDS, Metric
 from fanlight.core.pacer import unpaced
 from fanlight.core.snapshot import Snapshot
 from fanlight.faces.figures import hit_percent, outcome_error, version
