@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from pypdf import PdfReader
@@ -46,3 +46,17 @@ def test_pages_print_whole(browser: Browser, service: Shop, path: str) -> None:
     assert 1 <= len(sheets) <= 12
     assert "Throughput" in text
     assert "Pause" not in text
+
+
+@pytest.mark.parametrize(("media", "width"), [("screen", 390), ("screen", 768), ("screen", 1440), ("print", 703)])
+def test_the_report_is_no_wider_than_its_paper(
+    browser: Browser, service: Shop, media: Literal["screen", "print"], width: int
+) -> None:
+    """OBS-1, issue 3: on any screen, and between the margins of A4, no table of the report reaches beyond its panel."""
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.emulate_media(media=media)
+    page.goto(service.page.rstrip("/") + "/report")
+    wide = page.evaluate("""() => [document.documentElement, ...document.querySelectorAll(".panel")]
+      .filter((each) => each.scrollWidth > each.clientWidth + 2).map((each) => each.id || each.tagName)""")
+    page.close()
+    assert wide == []

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from tests.faces.service import ScriptedService
 
+from fanlight.core.frame import Record
+from fanlight.core.history import History, Span
+from fanlight.core.query import Query, Ranged
 from fanlight.pages.events import NOTICE_SECONDS, NOTICED, SHOWN, events, notices
 from fanlight.panels import FeedItem, View
 
@@ -67,3 +70,27 @@ def test_the_feed_is_bounded_and_takes_what_comes(service: ScriptedService) -> N
         service.recorder.event("action", {"message": number, "run": None, "status": 3})
     service.tick()
     assert (len(feed(service)), feed(service)[0].state) == (SHOWN, "")
+
+
+class Past:
+    """A range of yesterday, as if it had been read from a store."""
+
+    def get(self, name: str, start: float | None = None, end: float | None = None, service: str = "") -> Ranged:
+        history = History(Span(600, 1_200, 60))
+        happened = Record(660.0, "a", "event", {"type": "deploy", "fields": {"release": "1.4.1"}})
+        return Ranged(1.0, history.view()._replace(kept={"events": (happened,)}), history.lines())
+
+
+def test_the_feed_follows_the_range(service: ScriptedService) -> None:
+    """OBS-1: over a range of the past it lists what happened then; what is told at once is still of now."""
+    happened(service, "upload", level="error")
+    service.query = Query(
+        service.settings, service.clock, service, service, ranges=Past(), surroundings=service, breathe=lambda: None
+    )
+    then, now = View(start=600.0, end=1_200.0), View()
+    past = service.query.snapshot(then)
+    assert [(item.type, item.at) for item in events(past, then).items] == [("deploy", 660.0)]
+    assert events(past, then).note == "of the application, the chosen range"
+    assert [item.type for item in notices(past)] == ["upload"]
+    assert [item.type for item in events(service.query.snapshot(now), now).items] == ["upload"]
+    assert events(service.query.snapshot(now), now).note == "of the application"

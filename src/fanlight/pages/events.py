@@ -8,6 +8,7 @@ from typing import Final
 from fanlight.core.frame import Record
 from fanlight.core.records import text
 from fanlight.core.snapshot import Snapshot
+from fanlight.pages.listing import covers, range_query
 from fanlight.panels import Feed, FeedItem, Slot, State, View
 
 SHOWN: Final = 50
@@ -35,8 +36,9 @@ _SAYS: Final = {ACTION: "status", "breaker": "state"}
 
 def events(snapshot: Snapshot, view: View) -> Feed:
     """The application's events, what became of actions, and breakers that opened or closed."""
-    items = tuple(_item(record) for record in snapshot.events[:SHOWN])
-    return Feed(title="Events", note="of the application", items=items, empty=NO_EVENTS)
+    items = tuple(_item(record) for record in snapshot.range.events[:SHOWN])
+    note = f"of the application, {covers(view)}" if range_query(view) else "of the application"
+    return Feed(title="Events", note=note, items=items, empty=NO_EVENTS)
 
 
 SLOT: Final = Slot(name="events", build=events, span=12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fanlight import formats
 from fanlight.core import rules
 from fanlight.core.culprits import route_href
 from fanlight.core.frame import OTHER
@@ -124,7 +125,7 @@ def slow_list(snapshot: Snapshot, view: View) -> Table:
     figures = snapshot.range.requests
     return Table(
         title="Slow requests",
-        note=f"{figures.slow}, {figures.very_slow} very slow, {covers(view)}",
+        note=f"{said(figures.slow)}, {said(figures.very_slow)} very slow, {covers(view)}",
         columns=REQUEST_COLUMNS,
         rows=tuple(request_row(record, range_query(view)) for record in kept_requests(snapshot, ("slow",))[:20]),
         href=with_range("requests?kind=slow", view),
@@ -136,12 +137,17 @@ def error_list(snapshot: Snapshot, view: View) -> Table:
     """What failed last."""
     return Table(
         title="Recent errors",
-        note=f"{snapshot.range.requests.window_errors}, {covers(view)}",
+        note=f"{said(snapshot.range.requests.window_errors)}, {covers(view)}",
         columns=REQUEST_COLUMNS,
         rows=tuple(request_row(record, range_query(view)) for record in kept_requests(snapshot, ("failed",))[:20]),
         href=with_range("requests?status=error", view),
         empty=f"Nothing failed, {covers(view)}.",
     )
+
+
+def said(count: int) -> str:
+    """A count as the page says it elsewhere."""
+    return formats.phrase(count, "integer")
 
 
 SLOTS = (
