@@ -14,7 +14,7 @@ import msgspec
 
 from fanlight import Fanlight
 from fanlight.errors import FanlightError
-from fanlight.gateway import config, enhancement, pipeline_routes, refusals, servers, unfinished
+from fanlight.gateway import collector, config, enhancement, pipeline_routes, refusals, servers, unfinished
 from fanlight.gateway.access import Caller
 from fanlight.gateway.asgi import Pair, Receive, Scope, Send, TooLong, answer, body_of
 from fanlight.gateway.budgets import Purse
@@ -70,7 +70,7 @@ def create() -> Any:
         Fanlight("gateway", slow_routes=SLOW_ROUTES),
         path,
         public=bool(os.environ.get(PUBLIC_VARIABLE)),
-        hears_hangup=True,
+        owns_process=True,
         place=Path(place) if place else None,
     )
     return gateway.dashboard.asgi(gateway)
@@ -88,16 +88,19 @@ def loaded(path: Path, environ: Mapping[str, str], *, public: bool) -> Config:
 
 
 class Gateway:
-    """Passes LLM APIs through by a configuration, and answers 404 for all else. Belongs to one event loop."""
+    """Passes LLM APIs through by a configuration, and answers 404 for all else. Belongs to one event loop.
+
+    `owns_process`: nothing else lives here, so SIGHUP and the garbage collector are its own.
+    """
 
     def __init__(
-        self, dashboard: Fanlight, path: Path, *, public: bool = False, hears_hangup: bool = False,
+        self, dashboard: Fanlight, path: Path, *, public: bool = False, owns_process: bool = False,
         environ: Mapping[str, str] = os.environ, place: Path | None = None, policy: Policy = USUAL,
     ) -> None:  # fmt: skip
         self.dashboard = dashboard
         self._path = path
         self._public = public
-        self._hears_hangup = hears_hangup
+        self._owns_process = owns_process
         self._environ = environ
         self.purse = Purse(dashboard)
         self.runtime = self._made()
@@ -282,10 +285,12 @@ class Gateway:
         while True:
             kind = (await receive())["type"]
             if kind == "lifespan.startup":
-                hears = self._hears_hangup and _listen(loop, self)
+                hears = self._owns_process and _listen(loop, self)
                 await self.servers.apply()
                 await self.enhancement.begin(lambda: self.servers.board.owns)
                 await self.pipelines.begin()
+                if self._owns_process:
+                    collector.settle()
             else:
                 if hears:
                     loop.remove_signal_handler(signal.SIGHUP)
