@@ -10,6 +10,8 @@ from fanlight.faces.tui.cells import (
     clean,
     cut,
     cut_left,
+    cut_path,
+    cut_words,
     differing,
     fit,
     fit_line,
@@ -100,6 +102,51 @@ def test_folding_loses_nothing(text: str, cells: int) -> None:
     pieces = list(folded(text, cells))
     assert "".join(pieces) == text
     assert all(width(piece) <= cells for piece in pieces)
+
+
+def test_lines_are_folded_between_words() -> None:
+    """TTY-3: a log line shown whole breaks no word, but for one that is longer than half of the room."""
+    assert list(folded("the door is open", 8)) == ["the ", "door is ", "open"]
+    assert list(folded("a b", 2)) == ["a ", "b"]
+
+
+@settings(deadline=None)
+@given(st.text(alphabet="ab ·,é中/", max_size=40), st.integers(0, 45))
+def test_words_and_paths_are_cut_to_their_room(text: str, cells: int) -> None:
+    """TTY-4: whatever is cut keeps to its cells, is left alone where it has room, and says what is missing."""
+    for shown in (cut_words(text, cells), cut_path(text, cells)):
+        assert width(shown) <= max(cells, 0)
+        assert (shown == text) == (width(text) <= cells)
+        assert shown == text or cells == 0 or "…" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "cells", "shown"),
+    [
+        ("5 of 104 · limit 5%", 16, "5 of 104…"),
+        ("3 646 in all, 40 per call", 16, "3 646 in all…"),
+        ("service and what it depends on", 22, "service and what it…"),
+        ("Pneumonoultramicroscopic", 10, "Pneumonou…"),
+        ("a Pneumonoultramicroscopic", 10, "a Pneumon…"),
+    ],
+)
+def test_phrases_are_cut_whole(text: str, cells: int, shown: str) -> None:
+    """TTY-4: no half a word stands before an ellipsis where that can be helped."""
+    assert cut_words(text, cells) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "cells", "shown"),
+    [
+        ("GET /api/chat/groups/{group_id}/messages", 20, "GET …up_id}/messages"),
+        ("/api/chat/groups/{group_id}", 12, "…/{group_id}"),
+        ("a long name without one", 10, "a long na…"),
+        ("a long name before a / slash", 10, "a long na…"),
+    ],
+)
+def test_paths_keep_their_end(text: str, cells: int, shown: str) -> None:
+    """TTY-4: routes are told apart by how they end."""
+    assert cut_path(text, cells) == shown
 
 
 def test_only_the_cells_that_differ_are_named() -> None:

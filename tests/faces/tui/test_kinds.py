@@ -221,6 +221,17 @@ def test_a_chart_survives_odd_data() -> None:
             assert full(TimeSeries(start=0.0, step=step, lines=lines), 80, 12)
 
 
+def test_code_in_what_an_empty_panel_says_is_set_off() -> None:
+    """X-5: what is to be written is told from the words around it, over the end of a line too."""
+    panel = vocabulary.Table(title="T", columns=(), empty='None yet. `with dashboard.call("a"): ...` adds one.')
+    lines = KINDS[vocabulary.Table].full(panel, 30, 5, LOOK)
+    assert [[piece for piece in line if piece[0].strip()] for line in lines] == [
+        [("None yet. ", "muted"), ("with", "accent")],
+        [('dashboard.call("a"): ...', "accent"), (" adds", "muted")],
+        [("one.", "muted")],
+    ]
+
+
 @pytest.mark.parametrize(("value", "top"), [(0, 1), (0.07, 0.08), (1.31, 1.5), (35.2, 40), (51, 60), (999, 1000)])
 def test_axes_end_at_round_numbers(value: float, top: float) -> None:
     """TTY-4: an axis changes seldom, and can be read."""

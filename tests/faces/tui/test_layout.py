@@ -94,7 +94,8 @@ def test_lines_that_are_left_go_to_panels_that_can_use_them() -> None:
 @pytest.mark.parametrize("log", [True, False])
 @pytest.mark.parametrize("alone", [True, False])
 def test_the_zones_fill_every_screen(log: bool, alone: bool) -> None:
-    """TTY-4: from a single cell to 300 x 80; below 60 x 15 there is no page, but always the log."""
+    """TTY-4: from a single cell to 300 x 80; below 60 x 15 there is no page, but always the log. One without a line
+    yet leaves its room to the page."""
     for width in (1, 59, 60, 80, 99, 100, 300):
         for height in range(1, 81):
             shared = zones(width, height, log=log, alone=alone)
@@ -104,6 +105,9 @@ def test_the_zones_fill_every_screen(log: bool, alone: bool) -> None:
                 assert shared.page == 0
             elif not alone:
                 assert shared.page >= 7
+                empty = zones(width, height, log=log, alone=alone, empty=True)
+                assert empty.log == (1 if log else 0)
+                assert empty.page - shared.page == shared.log - empty.log
 
 
 def test_small_screens_are_dense_and_large_ones_are_not() -> None:

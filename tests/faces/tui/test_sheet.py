@@ -14,7 +14,7 @@ from fanlight.faces.tui.cells import Line, line_width
 from fanlight.faces.tui.document import PageDocument, SlotDocument
 from fanlight.faces.tui.look import Look
 from fanlight.faces.tui.sheet import Sheet
-from fanlight.panels import Bar, Bars, Stat, Table, Text, Verdict
+from fanlight.panels import Bar, Bars, Column, Row, Stat, Table, Text, Verdict
 
 LOOK = Look(zone=UTC, at=NOW)
 
@@ -119,6 +119,25 @@ def test_what_has_no_room_is_counted() -> None:
     assert f" {60 - boxed.count('type-')} more " in boxed
     dense = rows(Sheet(), document, dense=True)
     assert int(dense.rpartition("+")[2]) == 60 - dense.count("type-")
+
+
+def listing(name: str, count: int) -> SlotDocument:
+    """A table of so many rows."""
+    rows = tuple(Row(key=str(number), values=(f"{name}{number}",)) for number in range(count))
+    return SlotDocument(name=name, panel=Table(title=name, columns=(Column(name="c", title="C"),), rows=rows), span=6)
+
+
+def test_lines_to_spare_are_given_to_what_leaves_rows_out() -> None:
+    """TTY-4: on a small screen no row is left out above empty lines; the most telling listing comes first, and what
+    one no longer needs another gets."""
+    sheet = Sheet()
+    drawn = [rows(sheet, page(listing("a", long), listing("b", 30)), at=NOW + long, dense=True) for long in (12, 9)]
+    for shown, long in zip(drawn, (12, 9), strict=True):
+        assert len(shown.splitlines()) == 30
+        assert f"a{long - 1} " in shown
+        assert f"b{30 - 2 - 2 - long - 1} " in shown
+        assert f"{30 - (30 - 4 - long)} more" in shown
+    assert len(rows(Sheet(), page(*(listing(name, 9) for name in "abcd")), dense=True).splitlines()) == 40
 
 
 def test_an_enlarged_panel_shows_all_it_has() -> None:

@@ -82,6 +82,22 @@ def cut(text: str, cells: int) -> str:
     return "".join(kept) + "…"
 
 
+def cut_words(text: str, cells: int) -> str:
+    """As `cut`, but between two phrases, or else two words, where that keeps half of the room."""
+    shown = cut(text, cells)
+    if shown == text or cells <= 0:
+        return shown
+    heads = (shown[:-1].rpartition(apart)[0].rstrip(" ·,;:") for apart in (" · ", ", ", " "))
+    return next((f"{head}…" for head in heads if 2 * width(head) >= cells), shown)
+
+
+def cut_path(text: str, cells: int) -> str:
+    """As `cut`, but a path keeps its end, where it tells most, and what stands before it: "GET …/messages"."""
+    head, slash, path = text.partition("/")
+    room = cells - width(head)
+    return head + cut_left(slash + path, room) if slash and 2 * room >= cells else cut(text, cells)
+
+
 def cut_left(text: str, cells: int) -> str:
     """As `cut`, keeping the end: "…/storage.py:17"."""
     if width(text) <= cells:
@@ -145,13 +161,17 @@ def words(text: str, cells: int) -> Iterator[str]:
 
 
 def folded(text: str, cells: int) -> Iterator[str]:
-    """A cleaned text cut into pieces of at most so many cells; nothing of it is lost."""
+    """A cleaned text cut into pieces of at most so many cells, after a space in the last half of one where there is
+    any; nothing of it is lost."""
     piece, taken = "", 0
     for character in text:
         more = _cell_width(character)
         if piece and taken + more > cells:
-            yield piece
-            piece, taken = "", 0
+            end = piece.rfind(" ") + 1
+            end = end if 2 * width(piece[:end]) >= cells else len(piece)
+            yield piece[:end]
+            piece = piece[end:]
+            taken = width(piece)
         piece, taken = piece + character, taken + more
     yield piece
 

@@ -37,7 +37,7 @@ class Frame(NamedTuple):
 
 def frame(desk: Desk, width: int, height: int, now: float, output: Sequence[str] = ()) -> Frame:
     """The desk at a moment (monotonic seconds); `output` stands in the log's place while nothing else comes."""
-    shared = _zones(desk, width, height)
+    shared = _zones(desk, width, height, empty=not (len(desk.backlog) or output))
     desk.cells, desk.page_room, desk.log_room = width, shared.page, max(shared.log - 1, 0)
     look = _look(desk)
     page, scrolled = _page(desk, width, shared, look)
@@ -62,9 +62,9 @@ def _look(desk: Desk) -> Look:
     )
 
 
-def _zones(desk: Desk, width: int, height: int) -> Zones:
+def _zones(desk: Desk, width: int, height: int, *, empty: bool) -> Zones:
     alone = (desk.log_page or desk.log_alone) and not desk.enlarged
-    return zones(width, height, log=desk.log_beside and not desk.enlarged, alone=alone)
+    return zones(width, height, log=desk.log_beside and not desk.enlarged, alone=alone, empty=empty)
 
 
 def _header(desk: Desk, width: int, height: int, shared: Zones, look: Look) -> list[Line]:
@@ -138,6 +138,7 @@ def _log_title(desk: Desk, width: int, look: Look) -> Line:
             "Log", f"filter: {desk.prompt}{look.glyphs.cursor}", "Enter keep, Esc all", width, look
         )
     note = f"{len(backlog.shown)} of {len(backlog)} with: {backlog.words}" if backlog.words else f"last {len(backlog)}"
+    note = note if len(backlog) else "no line yet"
     dropped = desk.document.lines_dropped if desk.document else 0
     note += f", {dropped} dropped" if dropped else ""
     end = "" if backlog.following else f"{backlog.unread} new, End to follow"

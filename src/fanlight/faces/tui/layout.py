@@ -64,8 +64,9 @@ class Zones:
     footer: int = 1
 
 
-def zones(width: int, height: int, *, log: bool, alone: bool) -> Zones:
-    """How the screen is shared out; `log` wants the log under the page, `alone` instead of it."""
+def zones(width: int, height: int, *, log: bool, alone: bool, empty: bool = False) -> Zones:
+    """How the screen is shared out; `log` wants the log under the page, `alone` instead of it. An empty one under the
+    page has its title only."""
     if width < LEAST[0] or height < LEAST[1]:
         return Zones(header=1, page=0, log=max(height - 2, 0), dense=True, footer=min(height - 1, 1))
     dense = width < DENSE_WIDTH or height < DENSE_HEIGHT
@@ -74,7 +75,7 @@ def zones(width: int, height: int, *, log: bool, alone: bool) -> Zones:
     if alone:
         return Zones(header=header, page=0, log=room, dense=dense)
     wanted = max(room * 2 // 5, 5) if dense else min(max(room // 5, 7), 14)
-    taken = wanted if log else 0
+    taken = (1 if empty else wanted) if log else 0
     return Zones(header=header, page=room - taken, log=taken, dense=dense)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from fanlight.faces.tui.cells import Line, clean, cut, fit_line, width, wrapped
+from fanlight.faces.tui.cells import Line, clean, cut_words, fit_line, width, wrapped
 from fanlight.faces.tui.document import PageDocument, SlotDocument
 from fanlight.faces.tui.kinds import KINDS, Kind, Label
+from fanlight.faces.tui.kinds.base import BRIEF_ROWS
 from fanlight.faces.tui.kinds.stat import pack
 from fanlight.faces.tui.kinds.table import left_out
 from fanlight.faces.tui.layout import FRAME, Place, Wish, arrange
@@ -32,7 +33,7 @@ CHART_MORE: Final = 8
 
 
 Shape = tuple[int, int, str]
-"""Width, height (0 in brief) and number."""
+"""Width, height (in brief the rows of a listing, negative) and number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Sheet:
     def __init__(self) -> None:
         self._drawn: dict[str, _Drawn] = {}
         self._wanted: dict[str, int] = {}
+        self._more: dict[str, int] = {}
         self._places: list[Place] = []
         self.numbers: dict[str, str] = {}
         self._arranged: tuple[object, ...] = ()
@@ -65,7 +67,7 @@ class Sheet:
         self._turn(document, look)
         slots = shown_slots(document)
         if dense:
-            return list(self._stacked(slots, width, look))
+            return self._filling(slots, width, height, look)
         return self._gridded(slots, width, height, look)
 
     def alone(
@@ -89,8 +91,22 @@ class Sheet:
     def _turn(self, document: PageDocument, look: Look) -> None:
         """Forget what was drawn of another page or for another kind of terminal."""
         if self._page != document.page or self._look is None or self._look.glyphs is not look.glyphs:
-            self._drawn, self._wanted, self._arranged = {}, {}, ()
+            self._drawn, self._wanted, self._more, self._arranged = {}, {}, {}, ()
         self._page, self._look = document.page, look
+
+    def _filling(self, slots: Sequence[SlotDocument], cells: int, height: int, look: Look) -> list[Line]:
+        """The page in brief; lines that would stay empty below it are given to listings that leave rows out."""
+        lines = list(self._stacked(slots, cells, look))
+        spare = height - len(lines) + sum(min(self._more.get(slot.name, 0), _waiting(slot.panel)) for slot in slots)
+        more: dict[str, int] = {}
+        for slot in (slot for group in _telling(slots) for slot in group):
+            given = min(spare - sum(more.values()), _waiting(slot.panel))
+            if given > 0:
+                more[slot.name] = given
+        if more == self._more:
+            return lines
+        self._more = more
+        return list(self._stacked(slots, cells, look))
 
     def _stacked(self, slots: Sequence[SlotDocument], cells: int, look: Look) -> Iterator[Line]:
         """Panels in brief under one another, the most telling first; figures share lines."""
@@ -105,13 +121,15 @@ class Sheet:
                     yield from self._brief(slot, self.numbers.get(slot.name, ""), cells, look)
 
     def _brief(self, slot: SlotDocument, number: str, cells: int, look: Look) -> list[Line]:
+        rows = BRIEF_ROWS + self._more.get(slot.name, 0)
+
         def draw() -> list[Line]:
-            label = Label(number, clean(slot.panel.title or slot.name), slot.panel.note)
+            label = Label(number, clean(slot.panel.title or slot.name), slot.panel.note, rows)
             panel = slot.panel
             made = drawn(panel, lambda: kind_of(panel).brief(panel, label, cells, look), cells, look)
             return [fit_line(line, cells) for line in made]
 
-        return self._remembered(slot, (cells, 0, number), look.at, draw)
+        return self._remembered(slot, (cells, -rows, number), look.at, draw)
 
     def _remembered(self, slot: SlotDocument, shape: Shape, at: float, draw: Callable[[], list[Line]]) -> list[Line]:
         """A panel's lines as they were last drawn, if it is the same and in the same shape; else drawn now."""
@@ -201,6 +219,14 @@ def numbers(seen: Sequence[SlotDocument]) -> dict[str, str]:
     return {name: str(place + 1) if place < 9 else "" for place, name in enumerate(names)}
 
 
+def _waiting(panel: Panel) -> int:
+    """How many rows a listing has beyond those it shows in brief."""
+    if isinstance(panel, Table):
+        return max(len(panel.rows) - BRIEF_ROWS, 0)
+    listed = panel.items if isinstance(panel, Feed) else panel.lines if isinstance(panel, Log) else ()
+    return max(len(listed) - BRIEF_ROWS, 0)
+
+
 def _telling(slots: Sequence[SlotDocument]) -> Iterator[list[SlotDocument]]:
     """The panels under each heading, the most telling first."""
     for group in _sections(slots):
@@ -259,9 +285,9 @@ def _beyond(panel: Panel, cells: int, shown: int) -> int:
 def _top(panel: Panel, cells: int, number: str, look: Look) -> Line:
     corners, across = look.glyphs.corners, look.glyphs.across
     end = f" {number} " if number else ""
-    title = cut(clean(panel.title), cells - 6 - len(end))
+    title = cut_words(clean(panel.title), cells - 6 - len(end))
     room = cells - 8 - len(end) - width(title)
-    note = cut(clean(panel.note), room) if panel.note and room > 5 else ""
+    note = cut_words(clean(panel.note), room) if panel.note and room > 5 else ""
     said = [(f" {title} ", "title")] if title else []
     said += [(f"{note} ", "muted")] if note else []
     taken = sum(width(text) for text, _ in said)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from fanlight.faces.tui.cells import Line, clean, cut, fit, line_width, spread, wrapped
+from fanlight.faces.tui.cells import Line, clean, cut_words, fit, line_width, spread, wrapped
 from fanlight.faces.tui.look import Look
 from fanlight.panels import PanelBase
 
@@ -17,6 +17,8 @@ GAP: Final = 3
 """Cells between what stands side by side."""
 
 MOST_EMPTY_LINES: Final = 3
+BRIEF_ROWS: Final = 8
+"""Rows of a listing in brief, unless there is room to spare."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,21 +40,26 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A panel's title and the number it is enlarged by, "" for none."""
+    """A panel's title and the number it is enlarged by, "" for none; `rows` is how many a listing may show."""
 
     number: str
     title: str
     note: str = ""
+    rows: int = BRIEF_ROWS
 
     @property
     def cell(self) -> Line:
         """Exactly LABEL cells."""
-        return ((fit(self.number, 2), "muted"), (fit(self.title, LABEL - 3), "title"), (" ", "text"))
+        return (
+            (fit(self.number, 2), "muted"),
+            (fit(cut_words(clean(self.title), LABEL - 3), LABEL - 3), "title"),
+            (" ", "text"),
+        )
 
     def heading(self, width: int, end: str = "") -> Line:
         """A line of its own over what follows; `end` stands at its right."""
         left = [(fit(self.number, 2), "muted"), (clean(self.title), "title"), ("  ", "text")]
-        note = cut(clean(self.note), max(width // 2, 0))
+        note = cut_words(clean(self.note), max(width // 2, 0))
         return spread([*left, (note, "muted")], [(end, "muted"), (" ", "text")] if end else (), width)
 
 
@@ -95,11 +102,22 @@ def message(panel: PanelBase, width: int, height: int, look: Look, *, empty: boo
     if panel.error:
         lines = wrapped(f"{look.mark('error')} {panel.error}", width, "error", min(height, MOST_EMPTY_LINES))
     elif empty:
-        text = (panel.empty or "Nothing yet.").replace("`", "")
-        lines = wrapped(text, width, "muted", min(height, MOST_EMPTY_LINES))
+        lines = _coded(wrapped(panel.empty or "Nothing yet.", width, "muted", min(height, MOST_EMPTY_LINES)))
     else:
         return None
     return lines
+
+
+def _coded(lines: list[Line]) -> list[Line]:
+    """Lines of one piece each with what stands between backticks set off as code."""
+    found, code = [], False
+    for ((text, role),) in lines:
+        pieces: list[tuple[str, str]] = []
+        for place, part in enumerate(text.split("`")):
+            code = code != (place > 0)
+            pieces += [(part, "accent" if code else role)] if part else []
+        found.append(tuple(pieces))
+    return found
 
 
 def message_lines(panel: PanelBase, width: int, *, empty: bool) -> int | None:

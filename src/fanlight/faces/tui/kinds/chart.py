@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fanlight.faces.tui import curves
-from fanlight.faces.tui.cells import Line, clean, cut, fit, width
+from fanlight.faces.tui.cells import Line, clean, cut_path, fit, width
 from fanlight.faces.tui.kinds.base import LABEL, Kind, Label, labelled, message, message_lines, tone_role
 from fanlight.faces.tui.look import Look
 from fanlight.panels import Line as Curve
@@ -21,7 +21,9 @@ LEAST_WIDTH: Final = 30
 SIGNED_FROM: Final = 72
 """Cells from which the lines are named at their ends."""
 
-NAMES: Final = 12
+NAMES: Final = 6
+"""The part of the room that the names of lines take at most: one in so many."""
+
 LEAST_NAME: Final = 8
 """Cells of a spark line's name at least, so that those of several panels begin at one place."""
 
@@ -118,7 +120,7 @@ class Plot:
         self.legend = 0 if signed else 1
         self.high = height - 1 - self.legend
         self.left = max(width(text) for text in self._axis().values()) + 1
-        self.signs = self._signs() if signed else {}
+        self.signs = self._signs(cells) if signed else {}
         self.right = max((width(name) + width(value) + 2 for name, value in self.signs.values()), default=0)
         self.across = max(cells - self.left - self.right, 4)
         self.dots = curves.Dots(self.across, self.high, look.glyphs)
@@ -145,9 +147,9 @@ class Plot:
     def _left(self, text: str) -> Line:
         return ((fit(text, self.left - 1, "right"), "muted"), (" ", "text"))
 
-    def _signs(self) -> dict[int, tuple[str, str]]:
+    def _signs(self, cells: int) -> dict[int, tuple[str, str]]:
         return {
-            place: (cut(clean(curve.name), NAMES), self.look.phrase(latest(curve), curve.unit or self.panel.unit))
+            place: (_named(curve, cells // NAMES), self.look.phrase(latest(curve), curve.unit or self.panel.unit))
             for place, curve in enumerate(self.panel.lines)
         }
 
@@ -261,7 +263,7 @@ def _round(said: tuple[str, str]) -> str:
 
 def spark_line(panel: TimeSeries, curve: Curve, cells: int, look: Look) -> Line:
     """A line of a chart on one line: its name, its course, its newest value, its peak."""
-    names = min(max(LEAST_NAME, *(width(clean(each.name)) for each in panel.lines)), NAMES)
+    names = min(max(LEAST_NAME, *(width(clean(each.name)) for each in panel.lines)), 2 * cells // NAMES)
     unit = curve.unit or panel.unit
     room = cells - names - 1 - ASIDE
     # lines share one scale, as in the chart; errors would vanish beside what succeeds
@@ -269,8 +271,13 @@ def spark_line(panel: TimeSeries, curve: Curve, cells: int, look: Look) -> Line:
     drawn = curves.spark(curve.values, newest(panel), room, look.glyphs, top)
     now, most = look.phrase(latest(curve), unit), look.phrase(peak(curve), unit)
     role = tone_role(curve.tone)
-    return ((fit(curve.name, names), "muted"), (" ", "text"), (drawn, role), (fit(now, 9, "right"), "text"),
+    return ((fit(_named(curve, names), names), "muted"), (" ", "text"), (drawn, role), (fit(now, 9, "right"), "text"),
             (fit(f"max {most}", ASIDE - 9, "right"), "muted"))  # fmt: skip
+
+
+def _named(curve: Curve, cells: int) -> str:
+    """What a line is called, in at most so many cells."""
+    return cut_path(clean(curve.name), cells)
 
 
 def _alike(panel: TimeSeries, unit: str) -> list[Curve]:

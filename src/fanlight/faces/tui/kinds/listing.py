@@ -10,7 +10,6 @@ from fanlight.faces.tui.look import Look
 from fanlight.faces.web.words import level_state
 from fanlight.panels import Feed, FeedItem, Log, LogLine, Span, Waterfall
 
-BRIEF_LINES: Final = 8
 TYPE: Final = 16
 ROOMY: Final = 100
 """Cells from which a log line has room for milliseconds and long names."""
@@ -127,11 +126,11 @@ def _under(label: Label, lines: list[Line], beyond: int, cells: int) -> list[Lin
 
 
 def _brief_feed(panel: Feed, label: Label, cells: int, look: Look) -> list[Line]:
-    return _under(label, feed(panel, cells - 3, BRIEF_LINES, look), len(panel.items) - BRIEF_LINES, cells)
+    return _under(label, feed(panel, cells - 3, label.rows, look), len(panel.items) - label.rows, cells)
 
 
 def _brief_log(panel: Log, label: Label, cells: int, look: Look) -> list[Line]:
-    return _under(label, log(panel, cells - 3, BRIEF_LINES, look), len(panel.lines) - BRIEF_LINES, cells)
+    return _under(label, log(panel, cells - 3, label.rows, look), len(panel.lines) - label.rows, cells)
 
 
 def _brief_waterfall(panel: Waterfall, label: Label, cells: int, look: Look) -> list[Line]:

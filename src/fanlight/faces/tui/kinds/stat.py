@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from fanlight.faces.tui import curves
-from fanlight.faces.tui.cells import Line, clean, cut, fit, line_width, spread, width
+from fanlight.faces.tui.cells import Line, clean, cut, cut_words, fit, line_width, spread, width
 from fanlight.faces.tui.kinds.base import Kind, Label, message, state_role, tone_role
 from fanlight.faces.tui.look import Look
 from fanlight.panels import Stat
@@ -37,7 +37,7 @@ def full(panel: Stat, cells: int, height: int, look: Look) -> list[Line]:
     if failed is not None:
         return failed
     value = value_line(panel, look)
-    detail = ((cut(clean(panel.detail), cells), "muted"),)
+    detail = ((cut_words(clean(panel.detail), cells), "muted"),)
     if height == 1:
         return [spread(value, detail, cells) if line_width(value) + line_width(detail) < cells else value]
     course: list[Line] = _course(panel, cells, height - 2, look) if panel.spark else [()] * (height - 2)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from fanlight.faces.tui.cells import Align, Line, clean, cut, cut_left, fit, width
+from fanlight.faces.tui.cells import Align, Line, clean, cut, cut_path, fit, width
 from fanlight.faces.tui.kinds.base import Kind, Label, message, message_lines, meter, state_role
 from fanlight.faces.tui.look import Look
 from fanlight.faces.web.words import state_of, status_state
@@ -34,8 +34,6 @@ FINE: Final = 60
 
 DETAIL: Final = 14
 """Cells a row's detail needs to be shown."""
-
-BRIEF_ROWS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +187,8 @@ def _cell(value: Any, head: Head, row: Row, look: Look) -> Line:
         state = status_state(value)
         return ((fit(text, head.cells), state_role(state, "muted")),)
     if unit in ("route", "code") and width(clean(text)) > head.cells:
-        return ((fit(_shortened(clean(text), head.cells), head.cells), "text"),)
+        return ((fit(cut_path(clean(text), head.cells), head.cells), "text"),)
     return ((fit(text, head.cells), "muted" if unit in ("time", "method") else "text"),)
-
-
-def _shortened(text: str, cells: int) -> str:
-    """A path keeps its end, where it tells most; other texts their beginning."""
-    return cut_left(text, cells) if text.startswith("/") else cut(text, cells)
 
 
 def _number(value: Any, head: Head, row: Row, look: Look) -> Line:
@@ -238,7 +231,7 @@ def brief(panel: Table, label: Label, cells: int, look: Look) -> list[Line]:
     instead = message(panel, cells - 4, 2, look, empty=not panel.rows)
     if instead is not None:
         return [label.heading(cells), *((("  ", "text"), *line) for line in instead)]
-    rows = full(panel, cells - 3, BRIEF_ROWS + 1, look)
+    rows = full(panel, cells - 3, label.rows + 1, look)
     beyond = left_out(panel, len(rows) - 1)
     end = f"{beyond} more" if beyond else ""
     return [label.heading(cells, end), *((("  ", "text"), *line) for line in rows)]
