@@ -20,12 +20,12 @@ from fanlight.core.frame import Frame
 from fanlight.core.pulse import Pulse
 from fanlight.core.query import Query, Source
 from fanlight.core.recorder import Recorder, Sample, Sampler
-from fanlight.core.sections import Supplied
+from fanlight.core.sections import Excerpt, Supplied
 from fanlight.core.snapshot import Snapshot
 from fanlight.core.timeline import SPAN
 from fanlight.declared import Declared, tell
 from fanlight.errors import FanlightError
-from fanlight.faces.prometheus import expose
+from fanlight.faces.prometheus import excerpt
 from fanlight.panels import ActionButton, View
 from fanlight.presence import announce
 from fanlight.services.breaker import BREAKERS, Breakers
@@ -117,7 +117,7 @@ class Engine:
         self.runs = Runs(declared.actions, self.commands, lambda: recorder.instance, self._live, clock, tell(recorder))
         self._auditor = Auditor(recorder, self.commands)
         self._open: Frame | None = None
-        self._exposition: dict[str, tuple[int, str]] = {}
+        self._exposition: dict[str, tuple[int, Excerpt]] = {}
         self._lock = threading.Lock()
         self._running = False
         self._obeyed = observes
@@ -366,15 +366,15 @@ class Engine:
         """Live views on this instance."""
         return self.pulse.watchers
 
-    def exposition(self, snapshot: Snapshot) -> str:
-        """The Prometheus text, made anew every few seconds however many look."""
+    def exposition(self, snapshot: Snapshot) -> Excerpt:
+        """The beginning of the Prometheus text, made anew every few seconds however many look."""
         turn = int(snapshot.at / EXPOSITION_SECONDS)
         known, breathe = self._exposition.get(snapshot.scope), self.pulse.pacer.breathe
         if known is None or known[0] != turn:
             cumulative = self.query.cumulative(snapshot.scope)
-            text = expose(snapshot, cumulative, breathe=breathe).decode()
+            made = excerpt(snapshot, cumulative, breathe)
             cumulative.release(breathe)
-            known = self._exposition[snapshot.scope] = (turn, text)
+            known = self._exposition[snapshot.scope] = (turn, made)
         return known[1]
 
     def analytics(self) -> Analytics:

@@ -7,7 +7,7 @@ import gc
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import psutil
@@ -59,7 +59,7 @@ class FakeReadings:
 KINDS = {"process_cpu", "thread_cpu", "machine_cpu", "process_memory", "machine_memory", "threads", "open_fds"}
 
 
-def values(samples: list[Sample]) -> dict[str, float | None]:
+def values(samples: Iterable[Sample]) -> dict[str, float | None]:
     return {sample.name: sample.value for sample in samples}
 
 
@@ -123,7 +123,7 @@ def test_a_value_that_can_be_read_again_comes_back() -> None:
     clock.advance(1)
     assert set(values(sampler()).values()) == {None}
     readings.broken = set()
-    sampler()
+    list(sampler())
     clock.advance(1)
     readings.cpu = CpuTimes(10.5, 101.0)
     assert None not in values(sampler()).values()

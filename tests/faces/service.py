@@ -19,7 +19,7 @@ from fanlight.core.frame import Frame
 from fanlight.core.pacer import Pacer
 from fanlight.core.query import Query
 from fanlight.core.recorder import Recorder, Sample
-from fanlight.core.sections import Instance, Supplied
+from fanlight.core.sections import Excerpt, Instance, Supplied
 from fanlight.core.snapshot import Snapshot
 from fanlight.core.window import Window
 from fanlight.faces.api import routes
@@ -114,9 +114,9 @@ class ScriptedService:
         """Made anew each time; once in a while is the engine's."""
         return analyse(self.query.cumulative("all"), self.clock.time_ns() / 1e9)
 
-    def exposition(self, snapshot: Snapshot) -> str:
+    def exposition(self, snapshot: Snapshot) -> Excerpt:
         """Prometheus text on pages is the engine's to make."""
-        return ""
+        return Excerpt()
 
     def request(
         self,

@@ -16,7 +16,7 @@ from fanlight.core.frame import Frame
 from fanlight.core.gauge import Gauge, Reading
 from fanlight.errors import StoreError
 from fanlight.stores.base import SERIES_KEPT, TIERS, InstanceInfo, Store, StoredFrame
-from fanlight.stores.compaction import LEASE_SECONDS, MERGED, coarse, due, highest
+from fanlight.stores.compaction import LEASE_SECONDS, MERGED, coarse, due, highest, unlabelled
 from fanlight.stores.memory import MemoryStore
 from fanlight.stores.sqlite import SqliteStore
 
@@ -254,11 +254,13 @@ def test_what_is_due() -> None:
 
 def test_levels_are_combined_before_the_highest_is_taken() -> None:
     """X-3: sources add up within a second, a silent one counts a moment longer, labelled gauges stay out."""
+    first = Frame(1, 2)
+    first.gauges = {("memory", ""): Gauge("sum", {"a": Reading(1.0, 5.0)}), ("users", "x"): Gauge("sum")}
     memory = [
-        (1, {("memory", ""): Gauge("sum", {"a": Reading(1.0, 5.0)}), ("users", "x"): Gauge("sum")}),
-        (1, {("memory", ""): Gauge("sum", {"b": Reading(1.0, 7.0)})}),
-        (2, {("memory", ""): Gauge("sum", {"a": Reading(2.0, 1.0)})}),
-        (9, {("memory", ""): Gauge("sum", {"a": Reading(9.0, 9.0)})}),
+        (1, unlabelled(first)),
+        (1, {"memory": Gauge("sum", {"b": Reading(1.0, 7.0)})}),
+        (2, {"memory": Gauge("sum", {"a": Reading(2.0, 1.0)})}),
+        (9, {"memory": Gauge("sum", {"a": Reading(9.0, 9.0)})}),
     ]
     assert highest(reversed(memory)) == {"memory": 12.0}
     assert highest(memory[2:]) == {"memory": 9.0}

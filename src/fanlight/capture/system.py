@@ -8,7 +8,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import Context
 from typing import Any, Final, TypeVar
 
@@ -55,31 +55,27 @@ class SystemSampler:
         self._readings = self._guarded("process", self._make_readings)
         self._shares()  # the first sample needs something to be compared with
 
-    def __call__(self) -> list[Sample]:
-        """One sample of everything."""
+    def __call__(self) -> Iterator[Sample]:
+        """One sample of everything, each read when it is asked for."""
         if os.getpid() != self._pid:
             self._restart()
         process_cpu, pulse_cpu, machine_cpu = self._shares()
-        return [
-            Sample("process.cpu.percent", "", process_cpu, "sum", "instance"),
-            Sample("system.cpu.percent", "", machine_cpu, "max", "host"),
-            Sample("fanlight.cpu.percent", "", pulse_cpu, "sum", "instance"),
-            Sample("process.threads", "", self._read("threads", lambda r: r.threads()), "sum", "instance"),
-            Sample("process.open_fds", "", self._read("open_fds", lambda r: r.open_fds()), "sum", "instance"),
-            *self._memory(),
-        ]
+        yield Sample("process.cpu.percent", "", process_cpu, "sum", "instance")
+        yield Sample("system.cpu.percent", "", machine_cpu, "max", "host")
+        yield Sample("fanlight.cpu.percent", "", pulse_cpu, "sum", "instance")
+        yield Sample("process.threads", "", self._read("threads", lambda r: r.threads()), "sum", "instance")
+        yield Sample("process.open_fds", "", self._read("open_fds", lambda r: r.open_fds()), "sum", "instance")
+        yield from self._memory()
 
-    def _memory(self) -> list[Sample]:
+    def _memory(self) -> Iterator[Sample]:
         used = self._read("process_memory", lambda r: r.process_memory_bytes())
+        yield Sample("process.memory.bytes", "", used, "sum", "instance")
         machine = self._read("machine_memory", lambda r: r.machine_memory())
         total, available, percent = machine or (None, None, None)
         share = used / total * 100 if used is not None and total else None
-        return [
-            Sample("process.memory.bytes", "", used, "sum", "instance"),
-            Sample("process.memory.percent", "", share, "sum", "instance"),
-            Sample("system.memory.percent", "", percent, "max", "host"),
-            Sample("system.memory.available.bytes", "", available, "min", "host"),
-        ]
+        yield Sample("process.memory.percent", "", share, "sum", "instance")
+        yield Sample("system.memory.percent", "", percent, "max", "host")
+        yield Sample("system.memory.available.bytes", "", available, "min", "host")
 
     def _shares(self) -> tuple[float | None, float | None, float | None]:
         seconds = self._clock.monotonic_ns() / 1e9

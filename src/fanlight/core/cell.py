@@ -24,8 +24,12 @@ def wire(number: int) -> int | str:
     return number if number <= _LARGEST else str(number)
 
 
-class _Extremes(msgspec.Struct, array_like=True, gc=False):
-    """The beginning of a packed cell."""
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder().decode
+
+
+class Head(msgspec.Struct, array_like=True, gc=False):
+    """A packed cell without its histogram, which is read over."""
 
     count: int
     errors: int
@@ -33,11 +37,13 @@ class _Extremes(msgspec.Struct, array_like=True, gc=False):
     minimum: int
     maximum: int
 
+    @classmethod
+    def of(cls, packed: bytes) -> Head:
+        """The head of a packed cell."""
+        return _unpack_head(packed)
 
-_pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder().decode
-_unpack_extremes = msgspec.msgpack.Decoder(_Extremes).decode
 
+_unpack_head = msgspec.msgpack.Decoder(Head).decode
 
 CellRow = tuple[int, int, int | str, int, int, float, Stored, dict[str, int]]
 """A cell as plain data, its fields in the order of `Cell.to_row`."""
@@ -230,12 +236,6 @@ class Cell:
 
     def __repr__(self) -> str:
         return f"Cell(count={self.count}, errors={self.errors}, mean={self.mean:.6g})"
-
-
-def extremes(packed: bytes) -> tuple[int, int]:
-    """The minimum and the maximum of a packed cell, reading no further."""
-    found = _unpack_extremes(packed)
-    return found.minimum, found.maximum
 
 
 def add_cell(cells: dict[K, Cell], key: K, cell: Cell) -> None:

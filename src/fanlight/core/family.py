@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from heapq import nsmallest
 
-from fanlight.core.cell import Cell
+from fanlight.core.cell import Cell, Head
 from fanlight.core.frame import Key
+from fanlight.core.pacer import unpaced
 from fanlight.core.series import BUCKET, Series, Summary, summarize
 from fanlight.core.timeline import EMPTY_POINT, LINES, SPAN, STEP, Point, Share, point
 
@@ -31,6 +33,7 @@ class Family:
         else:
             known.add(total)
         self.seconds[second] = known
+        breathe()
         self.points.pop(second // STEP * STEP, None)
         for key in cells if self.shares else ():
             self.shares.pop((key, bucket), None)
@@ -47,6 +50,15 @@ class Family:
         """The total of a second, not to be changed; None when there was nothing."""
         known = self.seconds.get(moment)
         return Cell.unpack(known) if isinstance(known, bytes) else known
+
+    def counts(self, moments: Iterable[int]) -> tuple[int, int]:
+        """How many there were in these seconds, and how many failed."""
+        count = errors = 0
+        for cell in map(self.seconds.get, moments):
+            found = Head.of(cell) if isinstance(cell, bytes) else cell
+            if found is not None:
+                count, errors = count + found.count, errors + found.errors
+        return count, errors
 
     def expire(self, limit: int, breathe: Callable[[], None]) -> None:
         """Forget what was before a limit, and pack the seconds that are over."""
@@ -86,6 +98,7 @@ class Family:
         for part in map(self.second, range(bucket, bucket + BUCKET)):
             if part is not None:
                 total.add(part)
+                breathe()
         for key, series in self.series.items() if total.count else ():
             cell = series.cell(bucket)
             if cell is not None:
@@ -107,13 +120,16 @@ class Family:
         moments = range(start, end, STEP)
         for moment in moments:
             if moment not in points:
-                points[moment] = merged_point(map(self.second, range(moment, moment + STEP)))
-                breathe()
+                points[moment] = merged_point(map(self.second, range(moment, moment + STEP)), breathe)
         return tuple(map(points.__getitem__, moments))
 
     def lines(self, places: Sequence[int], breathe: Callable[[], None]) -> dict[Key, tuple[Share | None, ...]]:
         """The busiest series by the BUCKET, at these places."""
-        busiest = sorted(self.series, key=lambda key: (-self.series[key].running.count, key))[:LINES]
+        ranked = []
+        for key, series in self.series.items():
+            ranked.append((-series.running.count, key))
+            breathe()
+        busiest = [key for _, key in nsmallest(LINES, ranked)]
         known, self.shares = self.shares, {}
         for place in ((key, at) for key in busiest for at in places):
             self.shares[place] = known[place] if place in known else _share(self.series[place[0]].cell(place[1]))
@@ -121,7 +137,7 @@ class Family:
         return {key: tuple(self.shares[key, at] for at in places) for key in busiest}
 
 
-def merged_point(cells: Iterable[Cell | None]) -> Point:
+def merged_point(cells: Iterable[Cell | None], breathe: Callable[[], None] = unpaced) -> Point:
     """All of these as one point of a chart."""
     merged: Cell | None = None
     for cell in cells:
@@ -130,6 +146,7 @@ def merged_point(cells: Iterable[Cell | None]) -> Point:
                 merged = cell.copy()
             else:
                 merged.add(cell)
+            breathe()
     if merged is None:
         return EMPTY_POINT
     return point(summarize(merged))

@@ -236,7 +236,9 @@ class Frame:
         for name, label, merge, sources in _decoded(_decode_gauge, sent.gauges, breathe):
             frame.gauges[(name, label)] = Gauge(merge, sources)
         frame.levels, frame.sources = sent.levels, sent.sources
-        frame.kept = {kind: _decode_records(raw) for kind, raw in rest.kept.items()}
+        for kind, raw in rest.kept.items():
+            frame.kept[kind] = _decode_records(raw)
+            breathe()
         return frame
 
     def release(self, breathe: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fanlight.core.analytics import Analytics
 from fanlight.core.frame import newest
 from fanlight.core.pacer import unpaced
-from fanlight.core.sections import Instance, Own, Supplied
+from fanlight.core.sections import Excerpt, Instance, Own, Supplied
 from fanlight.core.timeline import WINDOW_LIMITS, Course, Lines, View
 from fanlight.core.totals import Totals
 from fanlight.panels import ActionButton
@@ -37,7 +37,7 @@ class Inputs:
     viewers: int = 0
     history: str = ""
     version: int = 0
-    exposition: Callable[[Snapshot], str] | None = None
+    exposition: Callable[[Snapshot], Excerpt] | None = None
     analytics: Callable[[], Analytics] | None = None
     course: Callable[[str], Course] | None = None
     lines: Callable[[], Lines] | None = None

@@ -12,7 +12,7 @@ from fanlight.clock import Clock
 from fanlight.core.analytics import Analytics
 from fanlight.core.frame import Frame
 from fanlight.core.inputs import Inputs
-from fanlight.core.sections import Instance, Supplied
+from fanlight.core.sections import Excerpt, Instance, Supplied
 from fanlight.core.snapshot import Snapshot
 from fanlight.core.timeline import Course, Lines
 from fanlight.core.timeline import View as Past
@@ -73,7 +73,7 @@ class Surroundings(Protocol):
 
     def history(self) -> str: ...
 
-    def exposition(self, snapshot: Snapshot) -> str: ...
+    def exposition(self, snapshot: Snapshot) -> Excerpt: ...
 
     def analytics(self) -> Analytics: ...
 

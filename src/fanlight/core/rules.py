@@ -121,6 +121,7 @@ def judge(snapshot: Snapshot) -> Verdict:
         verdict = rule(snapshot)
         if verdict is not None:
             return verdict
+        snapshot.breathe()
     return _healthy(snapshot)
 
 
@@ -305,7 +306,11 @@ def _since(snapshot: Snapshot) -> str:
 def _failing_run(snapshot: Snapshot) -> tuple[float, float] | None:
     """Begin and end of the last run of steps with many errors; a minute without any ends a run."""
     steps = zip_longest(*(snapshot.view.points.get(family, ()) for family in HTTP_FAMILIES))
-    bad = [place for place, points in enumerate(steps) if _is_failing([point for point in points if point])]
+    bad = []
+    for place, points in enumerate(steps):
+        if _is_failing([point for point in points if point]):
+            bad.append(place)
+        snapshot.breathe()
     if not bad:
         return None
     first = bad[-1]

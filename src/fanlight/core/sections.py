@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from fanlight.core.facts import CANCELLED
 from fanlight.core.frame import Record
@@ -35,6 +35,13 @@ class Supplied:
     data: Any = field(default_factory=dict)
     error: str = ""
     configured: bool = False
+
+
+class Excerpt(NamedTuple):
+    """The beginning of a long text, and how many lines the whole has."""
+
+    text: str = ""
+    lines: int = 0
 
 
 @dataclass(frozen=True)

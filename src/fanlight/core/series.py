@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from fanlight.core.cell import Cell, extremes
+from fanlight.core.cell import Cell, Head
 
 BUCKET: Final = 10
 """Seconds per packed cell."""
@@ -126,11 +126,11 @@ class Series:
         low, high = min(cell.minimum for cell in gone), max(cell.maximum for cell in gone)
         if running.count and low > running.minimum and high < running.maximum:
             return
-        left = [extremes(packed) for packed in self.packed if packed is not None]
+        left: list[Cell | Head] = [Head.of(packed) for packed in self.packed if packed is not None]
         if self.open.count:
-            left.append((self.open.minimum, self.open.maximum))
-        running.minimum = min((low for low, _ in left), default=0)
-        running.maximum = max((high for _, high in left), default=0)
+            left.append(self.open)
+        running.minimum = min((cell.minimum for cell in left), default=0)
+        running.maximum = max((cell.maximum for cell in left), default=0)
 
     @property
     def last(self) -> int:

@@ -23,6 +23,7 @@ from fanlight.core.sections import (
     BreakerFigures,
     BudgetFigures,
     CacheFigures,
+    Excerpt,
     Instance,
     Model,
     Operation,
@@ -366,10 +367,10 @@ class Snapshot:
         return own(self.totals.counters, self.level("fanlight.cpu.percent"), self._inputs)
 
     @cached_property
-    def exposition(self) -> str:
-        """The Prometheus text, a few seconds old at most; "" where nothing renders it."""
+    def exposition(self) -> Excerpt:
+        """The beginning of the Prometheus text, a few seconds old at most; empty where nothing renders it."""
         make = self._inputs.exposition
-        return make(self) if make is not None else ""
+        return make(self) if make is not None else Excerpt()
 
     def points(self, family: str) -> tuple[Point, ...]:
         """The chart points of a family, from `view.start` in steps of `view.step`; empty when it has none."""

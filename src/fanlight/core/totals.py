@@ -62,7 +62,7 @@ def totals(frames: Iterable[Frame], breathe: Callable[[], None] = unpaced) -> To
             for key, cell in cells.items():
                 known = mine.get(key)
                 mine[key] = tally(cell) if known is None else known.plus(tally(cell))
-            breathe()
+                breathe()
         for name, amount in frame.counters.items():
             counters[name] = counters.get(name, 0) + amount
     return Totals(families, rows, counters)

@@ -202,10 +202,12 @@ class Window:
             end = int(now) // STEP * STEP + STEP
             start = end - SPAN
             recent_seconds, recent = self._recent(now)
+            breathe()
             totals, outcomes, rows, points = {}, {}, {}, {}
             for name, family in self._families.items():
                 totals[name] = family.running.figures()
                 outcomes[name] = dict(family.running.running.outcomes)
+                breathe()
                 rows[name] = family.rows(breathe)
                 points[name] = family.chart(start, end, breathe)
             return View(
@@ -242,11 +244,7 @@ class Window:
         if last - first < 1:
             last, first = int(now) + 1, self.since
         moments = range(int(first), last)
-        cells = {
-            name: [cell for cell in map(family.second, moments) if cell is not None]
-            for name, family in self._families.items()
-        }
-        counts = {name: (sum(c.count for c in found), sum(c.errors for c in found)) for name, found in cells.items()}
+        counts = {name: family.counts(moments) for name, family in self._families.items()}
         return max(min(last, now) - first, 1.0), counts
 
     def _present(self) -> dict[tuple[str, str], float]:

@@ -25,6 +25,7 @@ from fanlight.core.frame import Frame, Key
 from fanlight.core.histogram import SCALE
 from fanlight.core.metric import SECONDS, Metric
 from fanlight.core.pacer import unpaced
+from fanlight.core.sections import Excerpt
 from fanlight.core.snapshot import Snapshot
 from fanlight.faces.figures import hit_percent, outcome_error, version
 
@@ -33,6 +34,9 @@ OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8
 
 LINES: Final = 20
 """Lines made between two breaths: under 0.1 ms."""
+
+EXCERPT: Final = 150
+"""Lines of it that a page shows."""
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -49,14 +53,30 @@ def expose(
 ) -> bytes:
     """Everything as one document."""
     made = BytesIO()  # grows in place: joining megabytes at the end would take milliseconds in one go
-    for family in families(snapshot, cumulative):
-        head = _head(family.metric, openmetrics)
-        for lines in _samples(family, breathe):
-            made.write((head + lines).encode("utf-8", "replace"))
-            head = ""
+    for piece in _pieces(snapshot, cumulative, openmetrics, breathe):
+        made.write(piece.encode("utf-8", "replace"))
     if openmetrics:
         made.write(b"# EOF\n")
     return made.getvalue()
+
+
+def excerpt(snapshot: Snapshot, cumulative: Frame, breathe: Callable[[], None] = unpaced) -> Excerpt:
+    """The first EXCERPT lines of the plain document, which is never held whole."""
+    first: list[str] = []
+    count = 0
+    for piece in _pieces(snapshot, cumulative, False, breathe):
+        if count < EXCERPT:
+            first += piece.splitlines(keepends=True)[: EXCERPT - count]
+        count += piece.count("\n")
+    return Excerpt("".join(first), count)
+
+
+def _pieces(snapshot: Snapshot, cumulative: Frame, openmetrics: bool, breathe: Callable[[], None]) -> Iterator[str]:
+    for family in families(snapshot, cumulative):
+        head = _head(family.metric, openmetrics)
+        for lines in _samples(family, breathe):
+            yield head + lines
+            head = ""
 
 
 def families(snapshot: Snapshot, cumulative: Frame) -> Iterator[Family]:

@@ -51,6 +51,15 @@ def _request_detail(record: Record) -> str:
     return " · ".join(parts)
 
 
+def request_rows(snapshot: Snapshot, records: Iterable[Record], query: str = "") -> tuple[Row, ...]:
+    """A row for each kept request."""
+    rows = []
+    for record in records:
+        rows.append(request_row(record, query))
+        snapshot.breathe()
+    return tuple(rows)
+
+
 def request_filters(view: View, kinds: bool = True) -> tuple[Filter, ...]:
     """What a list of requests can be filtered by."""
     kind = Filter(
@@ -91,7 +100,12 @@ def chosen_requests(snapshot: Snapshot, view: View) -> list[Record]:
     kinds = ("slow",) if kind == "slow" else ("failed",) if wants_errors else ("recent", "slow", "failed")
     if not kind and not wants_errors and not chose(view):
         kinds = ("recent",)
-    return [record for record in kept_requests(snapshot, kinds) if matches(record, view)]
+    found = []
+    for record in kept_requests(snapshot, kinds):
+        if matches(record, view):
+            found.append(record)
+        snapshot.breathe()
+    return found
 
 
 def chose(view: View) -> bool:

@@ -11,8 +11,6 @@ from fanlight.pages.requests import error_list, slow_list
 from fanlight.pages.system import lag, memory
 from fanlight.panels import Fact, Page, Slot, Text, View
 
-METRICS_LINES = 150
-
 
 def pulse(snapshot: Snapshot, view: View) -> Text:
     """System pulse: uptime, requests, Redis latency, cache hit rate."""
@@ -27,11 +25,10 @@ def pulse(snapshot: Snapshot, view: View) -> Text:
 
 def metrics_text(snapshot: Snapshot, view: View) -> Text:
     """The Prometheus text, as it would be scraped; a long one is cut."""
-    text = snapshot.exposition
-    lines = text.count("\n")
-    note = f"the first {METRICS_LINES} of {lines} lines" if lines > METRICS_LINES else "as scraped"
-    code = "\n".join(text.split("\n", METRICS_LINES)[:METRICS_LINES]).rstrip()
-    return Text(title="Prometheus", note=note, code=code, href="metrics", empty="Open metrics to see it.")
+    code, lines = snapshot.exposition
+    shown = code.count("\n")
+    note = f"the first {shown} of {lines} lines" if lines > shown else "as scraped"
+    return Text(title="Prometheus", note=note, code=code.rstrip(), href="metrics", empty="Open metrics to see it.")
 
 
 flight = charts.gauge_chart(

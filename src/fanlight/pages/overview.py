@@ -13,7 +13,7 @@ from fanlight.core.frame import Record
 from fanlight.core.snapshot import Snapshot
 from fanlight.pages import charts, events, system
 from fanlight.pages.caches import cache_stats
-from fanlight.pages.listing import REQUEST_COLUMNS, covers, request_row, with_range
+from fanlight.pages.listing import REQUEST_COLUMNS, covers, request_rows, with_range
 from fanlight.pages.requests import ROUTE_COLUMNS_SHORT, routes_table
 from fanlight.pages.services import health
 from fanlight.panels import ActionButton, Actions, Bar, Bars, Page, Slot, Stat, State, Table, Verdict, View
@@ -126,7 +126,7 @@ def activity(snapshot: Snapshot, view: View) -> Table:
         note=f"last {ACTIVITY_ROWS}",
         href="requests",
         columns=REQUEST_COLUMNS,
-        rows=tuple(request_row(record) for record in records),
+        rows=request_rows(snapshot, records),
         empty=charts.NO_REQUESTS,
     )
 

@@ -9,7 +9,7 @@ from fanlight.core.culprits import route_href
 from fanlight.core.frame import Record
 from fanlight.core.snapshot import Snapshot
 from fanlight.pages import traces
-from fanlight.pages.listing import REQUEST_COLUMNS, request_row
+from fanlight.pages.listing import REQUEST_COLUMNS, request_rows
 from fanlight.pages.logs import log_line
 from fanlight.panels import Fact, Log, Page, Slot, Span, Table, Text, View, Waterfall
 
@@ -74,7 +74,7 @@ def siblings(snapshot: Snapshot, view: View) -> Table:
         title="Same correlation ID",
         note=f"{len(found)} kept",
         columns=REQUEST_COLUMNS,
-        rows=tuple(request_row(record) for record in found),
+        rows=request_rows(snapshot, found),
     )
 
 

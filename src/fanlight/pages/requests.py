@@ -17,7 +17,7 @@ from fanlight.pages.listing import (
     kept_requests,
     range_query,
     request_filters,
-    request_row,
+    request_rows,
     sort_rows,
     with_range,
 )
@@ -113,7 +113,7 @@ def request_list(snapshot: Snapshot, view: View) -> Table:
         title=title,
         note=f"the newest that were kept, {covers(view)}" if filtered else "the newest",
         columns=REQUEST_COLUMNS,
-        rows=tuple(request_row(record, range_query(view)) for record in shown),
+        rows=request_rows(snapshot, shown, range_query(view)),
         more=len(found) - len(shown),
         filters=request_filters(view),
         empty="Nothing kept matches; widen the filter." if filtered else charts.NO_REQUESTS,
@@ -127,7 +127,7 @@ def slow_list(snapshot: Snapshot, view: View) -> Table:
         title="Slow requests",
         note=f"{said(figures.slow)}, {said(figures.very_slow)} very slow, {covers(view)}",
         columns=REQUEST_COLUMNS,
-        rows=tuple(request_row(record, range_query(view)) for record in kept_requests(snapshot, ("slow",))[:20]),
+        rows=request_rows(snapshot, kept_requests(snapshot, ("slow",))[:20], range_query(view)),
         href=with_range("requests?kind=slow", view),
         empty=f"Nothing was slow, {covers(view)}.",
     )
@@ -139,7 +139,7 @@ def error_list(snapshot: Snapshot, view: View) -> Table:
         title="Recent errors",
         note=f"{said(snapshot.range.requests.window_errors)}, {covers(view)}",
         columns=REQUEST_COLUMNS,
-        rows=tuple(request_row(record, range_query(view)) for record in kept_requests(snapshot, ("failed",))[:20]),
+        rows=request_rows(snapshot, kept_requests(snapshot, ("failed",))[:20], range_query(view)),
         href=with_range("requests?status=error", view),
         empty=f"Nothing failed, {covers(view)}.",
     )

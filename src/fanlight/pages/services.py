@@ -41,7 +41,9 @@ def health(snapshot: Snapshot, view: View) -> Status:
         text = "connected" if state == "ok" else snapshot.database.error[:80]
         items.append(StatusItem(name="database", state=state, text=text, kind="database", href="data"))
     heard = [row for row in snapshot.services if not quiet(row)]
-    items += [_item(row) for row in heard[:HEALTH_ITEMS]]
+    for row in heard[:HEALTH_ITEMS]:
+        items.append(_item(row))
+        snapshot.breathe()
     named = {row.name for row in snapshot.services}
     items += [_broken(row) for row in snapshot.breakers if row.state != "closed" and row.name not in named]
     left = len(heard) - HEALTH_ITEMS

@@ -120,7 +120,7 @@ class RedisMonitor:
 
     def _reading(self, now: float) -> Supplied:
         try:
-            info, keys = self._server.call("INFO"), self._server.call("DBSIZE")
+            info, keys = self._info(), self._server.call("DBSIZE")
             began = time.perf_counter()
             self._server.call("PING")
             latency = time.perf_counter() - began
@@ -128,7 +128,15 @@ class RedisMonitor:
             return Supplied(now, {}, str(error), configured=True)
         except Exception as error:  # whatever a library raises: this thread outlives it, and shows it
             return Supplied(now, {}, f"{type(error).__name__}: {error}"[:300], configured=True)
-        return Supplied(now, figures(info if isinstance(info, Mapping) else {}, keys, latency), configured=True)
+        return Supplied(now, figures(info, keys, latency), configured=True)
+
+    def _info(self) -> dict[str, Any]:
+        """What INFO says in the sections that are shown; all it says takes a library half a millisecond to read."""
+        info: dict[str, Any] = {}
+        for section in ("server", "clients", "memory", "stats"):
+            said = self._server.call("INFO", section)
+            info |= said if isinstance(said, Mapping) else {}
+        return info
 
     def _now(self) -> float:
         return self._clock.time_ns() / 1e9

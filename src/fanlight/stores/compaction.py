@@ -47,7 +47,7 @@ REMEMBERED: Final = 12
 SILENT_SECONDS: Final = 60.0
 """An instance unseen for so long is gone, and its last seconds are added to its totals for it."""
 
-Levels = Mapping[tuple[str, str], Gauge]
+Levels = Mapping[str, Gauge]
 Observed = dict[int, dict[str, int]]
 """By bucket of ten seconds: how many seconds of each instance there are."""
 
@@ -69,7 +69,7 @@ class OwnSeconds:
         bucket = frame.start // BUCKET * BUCKET
         with self._lock:
             part, levels = self._parts.setdefault(bucket, (Frame(bucket, bucket + BUCKET), []))
-            levels.append((frame.start, frame.gauges))
+            levels.append((frame.start, unlabelled(frame)))
             for kind in RECORD_KINDS:
                 if kind in frame.kept:
                     part.keep(kind, frame.kept[kind])
@@ -110,15 +110,19 @@ def due(observed: Observed, merged: Mapping[int, Mapping[str, int]]) -> list[int
     ]
 
 
+def unlabelled(frame: Frame) -> Levels:
+    """The gauges whose past is kept: those without a label."""
+    return {name: gauge for (name, label), gauge in frame.gauges.items() if not label}
+
+
 def highest(seconds: Iterable[tuple[int, Levels]], breathe: Callable[[], None] = unpaced) -> dict[str, float]:
-    """The highest that each gauge without a label came to, its sources combined second by second."""
+    """The highest that each gauge came to, its sources combined second by second."""
     levels: dict[str, float] = {}
     present: dict[str, Gauge] = {}
     for second, group in groupby(sorted(seconds, key=_second), key=_second):
         for _, gauges in group:
-            for (name, label), gauge in gauges.items():
-                if not label:
-                    present.setdefault(name, Gauge(gauge.merge)).add(gauge)
+            for name, gauge in gauges.items():
+                present.setdefault(name, Gauge(gauge.merge)).add(gauge)
             breathe()
         for name, gauge in present.items():
             gauge.sources = {s: word for s, word in gauge.sources.items() if word.at >= second - STALE}
@@ -233,6 +237,7 @@ class Compactor:
         for row in all_frames(self._store, info.service, 1, since, end, series=False):
             found = observed.setdefault(row.bucket // BUCKET * BUCKET, {})
             found[row.instance] = found.get(row.instance, 0) + 1
+            self._pacer.breathe()
         for bucket, seconds in self._own.counts().items():
             if since <= bucket < end:
                 found = observed.setdefault(bucket, {})
@@ -293,7 +298,7 @@ class Compactor:
         ):
             frame = None if gone and row.instance in before else self._decoded(row)
             if frame is not None:
-                levels.append((frame.start, frame.gauges))
+                levels.append((frame.start, unlabelled(frame)))
                 frame.sources, frame.gauges = {row.instance: 1}, {}
                 frame.kept = {kind: frame.kept[kind] for kind in RECORD_KINDS if kind in frame.kept}
                 yield frame

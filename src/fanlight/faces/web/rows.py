@@ -44,6 +44,7 @@ class Rows:
     def remembered(self, shape: object, view: Any, row: Row) -> Markup:
         """The row's HTML, made now if it is not known."""
         key = (shape, row)
+        self._breathe()
         try:
             with self._lock:
                 known = self._known.get(key)
@@ -57,5 +58,4 @@ class Rows:
             self._known[key] = made
             while len(self._known) > LIMIT:
                 self._known.popitem(last=False)
-        self._breathe()
         return made
