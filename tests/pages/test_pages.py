@@ -11,6 +11,8 @@ import pytest
 from tests.faces.service import ScriptedService, busy_service
 from tests.pages.hostile import hostile_service
 
+from fanlight import Fanlight
+from fanlight.clock import ManualClock
 from fanlight.core.recorder import Sample
 from fanlight.core.sections import Supplied
 from fanlight.core.snapshot import Snapshot
@@ -85,6 +87,23 @@ def test_every_page_builds_for_every_service(kind: str, name: str) -> None:
             assert panel == slot.build(snapshot, view)
             assert panel.title or slot.name == "verdict"
         assert PAGES[name].badge(snapshot) >= 0
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("chosen", ["1h", "24h", "7d"])
+def test_every_page_builds_for_a_range_in_which_nothing_happened(chosen: str, name: str) -> None:
+    """OBS-1, ORC-5: a service that was watched and did nothing, as one is that has just started."""
+    clock = ManualClock()
+    dashboard = Fanlight("shop", store="memory://", clock=clock)
+    for _ in range(3):
+        clock.advance(1.0)
+        dashboard.pulse.tick()
+    view = View(page=name, range=chosen)
+    snapshot = dashboard.query.snapshot(view)
+    assert snapshot.range.view.widths
+    panels = [slot.build(snapshot, view) for slot in PAGES[name].build(snapshot, view).slots]
+    dashboard.close()
+    assert all(msgspec.json.encode(panel) for panel in panels)
 
 
 def test_every_slot_has_its_fragment_and_one_meaning() -> None:

@@ -17,6 +17,8 @@ Values = tuple[float | None, ...]
 def visible(snapshot: Snapshot, values: Values) -> Values:
     """Values of the steps anything was watched in; of the others there is nothing to say, not zero."""
     past = snapshot.view
+    if not values:
+        return ()
     if past.widths:
         return tuple(value if width else None for value, width in zip(values, past.widths, strict=True))
     began = max(snapshot.at - past.seconds, 0.0)
