@@ -36,8 +36,8 @@ def served(app: Any) -> Iterator[str]:
     server = _Announcing(config)
     thread = threading.Thread(target=server.run, args=([bound],))
     thread.start()
-    assert server.listening.wait(PATIENCE)
     try:
+        assert server.listening.wait(PATIENCE), "the server does not listen"
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"
     finally:
         server.should_exit = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -45,3 +46,27 @@ def test_a_request_to_a_side_that_is_gone(loop: Callable[[], asyncio.AbstractEve
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(scene())
+
+
+@pytest.mark.parametrize("loop", LOOPS, ids=["asyncio", "uvloop"])
+def test_a_side_that_goes_while_it_is_written_to(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """HUB-9: the request fails with the reason, and the loop has nothing to complain of: no answer is left unheard."""
+    complaints: list[Any] = []
+
+    async def scene() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+        ours, theirs = socket.socketpair()
+        _, writer = await asyncio.open_connection(sock=ours)
+        peer = Peer("door", writer, offers_nothing, lambda method, params: None)
+        asked = asyncio.create_task(peer.request("tools/call", {"text": "x" * 16_000_000}, 30))
+        await asyncio.sleep(0)  # it waits until the other side has read some of it
+        peer.gone(Failure("crashed", "door ended with status 3"))
+        theirs.close()
+        with pytest.raises(Failure, match="door ended with status 3"):
+            await asyncio.wait_for(asked, 20)
+        writer.close()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(scene())
+        gc.collect()
+    assert complaints == []

@@ -72,6 +72,8 @@ class Peer:
         finally:
             self._pending.pop(number, None)
             self._progress.pop(number, None)
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # what failed otherwise than by it: asyncio complains of one nobody looked at
 
     def notify(self, method: str, params: dict[str, Any]) -> None:
         """Tell the other side something."""
