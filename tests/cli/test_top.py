@@ -122,6 +122,16 @@ def test_it_detaches_and_leaves_the_server_alone(command: Command, start: Start,
     assert service.stop() == 0
 
 
+def test_a_closed_terminal_ends_looking(command: Command, start: Start) -> None:
+    """TTY-2, TTY-6: with the window gone nothing is left behind, though the kernel sends SIGCONT after its SIGHUP."""
+    service = command(*SERVE)
+    terminal = start("top", service.served())
+    terminal.until("In flight", terminal.until(DRAWN).end())
+    terminal.close()
+    assert terminal.end() == 0
+    assert service.stop() == 0
+
+
 def test_it_survives_the_loss_of_the_server(command: Command, start: Start) -> None:
     """TTY-1: when the server goes it says so and keeps the last data; when one is there again it goes on."""
     service = command(*SERVE, "--name", "first")

@@ -70,6 +70,15 @@ class Keyboard:
         self._mine[6][termios.VMIN], self._mine[6][termios.VTIME] = 1, 0
         atexit.register(self.release)
 
+    @property
+    def gone(self) -> bool:
+        """Whether there is no such terminal any more."""
+        try:
+            os.tcgetpgrp(self.fd)
+        except OSError:
+            return True
+        return False
+
     def seize(self) -> bool:
         """Take keys from now on; False while another process has the terminal."""
         return self._set(self._mine)

@@ -132,6 +132,8 @@ def _watch(screening: Screening) -> int:
     outcome = "again"
     while outcome in ("suspend", "again"):
         while not keyboard.seize():  # another process has the terminal
+            if keyboard.gone:
+                return 0
             time.sleep(FOREGROUND_SECONDS)
         outcome = asyncio.run(_shown(screening))
         keyboard.release()
@@ -142,10 +144,13 @@ def _watch(screening: Screening) -> int:
 
 
 async def _shown(screening: Screening) -> str:
-    loop = asyncio.get_running_loop()
+    """How it ended; "" when a signal ended it, whatever others came: the kernel sends SIGCONT behind its SIGHUP."""
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
 
     def leave(*_: object) -> None:
+        loop.call_soon_threadsafe(told.set)
         loop.call_soon_threadsafe(screening.leave)
 
     with handled(STOP_SIGNALS, leave):
-        return await screening.run("")
+        outcome = await screening.run("")
+    return "" if told.is_set() else outcome
