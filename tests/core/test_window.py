@@ -20,7 +20,7 @@ from fanlight.core.gauge import Gauge, Reading
 from fanlight.core.recorder import Recorder
 from fanlight.core.series import EMPTY, Series, summarize
 from fanlight.core.timeline import SPAN, STEP
-from fanlight.core.window import BUCKET, Window
+from fanlight.core.window import BUCKET, SERVICES, Window
 
 BEGAN = 1_700_000_000
 
@@ -326,3 +326,17 @@ def cell_frame(second: int) -> Frame:
     cell.record(5_000_000, "200", False)
     frame.series["requests"] = {("GET", "/a"): cell.copy()}
     return frame
+
+
+@pytest.mark.parametrize(("began", "width"), [(0.0, 10), (3.5, 7), (9.4, 1)])
+def test_a_service_called_as_soon_as_it_starts_is_in_its_course(began: float, width: int) -> None:
+    """ORC-1: the first step is watched for as long as it lasts after the start, be that less than a second."""
+    window, frame = Window(BEGAN + began), Frame(BEGAN + int(began), BEGAN + int(began) + 1)
+    frame.series[SERVICES] = {("ollama", "llm", "chat"): cell_of([(5, "", False)])}
+    frame.totals[SERVICES] = cell_of([(5, "", False)])
+    window.add(frame)
+    course = window.course("ollama", BEGAN + 15.0)
+    assert [(count.count, seconds) for count, seconds in zip(course.points, course.widths, strict=True) if seconds] == [
+        (1, width),
+        (0, 6),
+    ]

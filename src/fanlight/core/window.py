@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import repeat
+from math import ceil
 from threading import RLock
 from typing import Final, Literal, TypeVar
 
@@ -351,7 +352,7 @@ class Window:
         with self.lock:
             family = self._families.get(SERVICES)
             rows = [row for key, row in family.series.items() if key[0] == service] if family is not None else []
-            widths = tuple(max(0, min(BUCKET, int(at + BUCKET - self.since), int(now) + 1 - at)) for at in places)
+            widths = tuple(max(0, min(BUCKET, ceil(at + BUCKET - self.since), int(now) + 1 - at)) for at in places)
             points = tuple(_point(row.at(at) for row in rows) for at in places) if rows else ()
         return Course(first, BUCKET, widths, points)
 
