@@ -228,6 +228,26 @@ def test_nothing_is_read_back_while_nobody_watches(
     assert other.query.snapshot(View(scope="all")).requests.total.count == 140
 
 
+def test_one_window_is_both_scopes_until_another_comes(make: Make, clock: ManualClock) -> None:
+    """X-2, memory: an instance alone keeps one window, whoever looks; with another's seconds it keeps two."""
+    one = make()
+    serve(one, 3)
+    tick(one, clock)
+    for scope in ("this", "all"):
+        assert one.query.snapshot(View(scope=scope)).requests.window.count == 3
+    assert one.engine.fleet is not None
+    assert one.engine.fleet.window is one.engine.local.window
+    two = make()
+    serve(two, 4)
+    tick(two, clock)
+    serve(one)
+    tick(one, clock)
+    one.engine.fleet.follow()
+    counts = {scope: one.query.snapshot(View(scope=scope)).requests.window.count for scope in ("this", "all")}
+    assert counts == {"this": 4, "all": 8}
+    assert one.engine.fleet.window is not one.engine.local.window
+
+
 def test_any_instance_can_be_looked_at_alone(make: Make, clock: ManualClock) -> None:
     """X-2: whichever worker answers, it shows any other one's own figures by its id: what was before, what comes, and
     the rest of the service not; a name nobody has reads as all of them; few are held at once."""

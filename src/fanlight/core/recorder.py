@@ -202,8 +202,9 @@ class Recorder:
     def _seal(self, tick: Tick, breathe: Callable[[], None]) -> None:
         frame = tick.frame
         for family, cells in frame.series.items():
-            total = frame.totals[family] = Cell()
-            for cell in cells.values():
+            found = iter(cells.values())
+            total = frame.totals[family] = next(found, Cell()).copy()
+            for cell in found:
                 total.add(cell)
                 breathe()
         for kind, facts in tick.kept.items():

@@ -73,6 +73,7 @@ class OwnSeconds:
             for kind in RECORD_KINDS:
                 if kind in frame.kept:
                     part.keep(kind, frame.kept[kind])
+                    del part.kept[kind][: -RECORDS[BUCKET]]
             for old in sorted(self._parts)[:-REMEMBERED]:
                 del self._parts[old]
 
