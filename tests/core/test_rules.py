@@ -165,6 +165,19 @@ def test_the_verdict_in_words(name: str) -> None:
     assert f"{verdict.state}: {verdict.sentence.replace(NARROW_SPACE, ' ')}" == expected
 
 
+def test_a_few_failures_of_callers_are_no_share_of_anything() -> None:
+    """Issue 2, item 5: an icon that is not there does not degrade a new service; a third one, or one of ours, does."""
+    service = ScriptedService()
+    for status, expected in ((404, "ok"), (404, "ok"), (404, "warn")):
+        service.request(status=status)
+        service.tick()
+        assert rules.judge(service.query.snapshot(View())).state == expected
+    service = ScriptedService()
+    service.request(status=500)
+    service.tick()
+    assert rules.judge(service.query.snapshot(View())).state == "error"
+
+
 def test_websocket_errors_do_not_make_requests_fail() -> None:
     """API-6: the share of failed requests is of HTTP requests alone, so it can never pass 100 %."""
     service = ScriptedService()

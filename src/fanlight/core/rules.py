@@ -21,6 +21,8 @@ from fanlight.core.timeline import SPAN, STEP, Point
 from fanlight.panels import Phrase, State, Verdict
 
 ERROR_RATIO: Final = 0.05
+FEW_ERRORS: Final = 2
+"""So many failures of callers are no share of anything: the first request of a new service may be for an icon."""
 OUR_ERROR_RATIO: Final = 0.01
 """The share of failures on our side from which the service is degraded, however many succeed."""
 MEAN_SECONDS: Final = 0.5
@@ -187,7 +189,8 @@ def _failing(snapshot: Snapshot) -> Verdict | None:
 
 def _errors(snapshot: Snapshot) -> Verdict | None:
     requests, failed = snapshot.requests, server_errors(snapshot)
-    if requests.error_ratio > ERROR_RATIO:
+    few = not failed and requests.window_errors <= FEW_ERRORS
+    if requests.error_ratio > ERROR_RATIO and not few:
         share = formats.phrase(requests.error_ratio, "ratio")
         phrases = (
             f"{share} of requests failed",

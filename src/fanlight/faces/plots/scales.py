@@ -20,7 +20,7 @@ def ticks(top: float, most: int, unit: str = "number") -> list[float]:
     if not (math.isfinite(top) and top > 0):
         return [0.0, 1.0]
     step = _step(max(top / most, 1.0) if unit == "integer" else top / most, unit)
-    return [step * place for place in range(math.ceil(top / step - 1e-9) + 1)]
+    return [step * place for place in range(max(math.ceil(top / step - 1e-9), 1) + 1)]
 
 
 def _step(rough: float, unit: str) -> float:
