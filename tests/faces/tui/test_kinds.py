@@ -221,14 +221,15 @@ def test_a_chart_survives_odd_data() -> None:
             assert full(TimeSeries(start=0.0, step=step, lines=lines), 80, 12)
 
 
-def test_code_in_what_an_empty_panel_says_is_set_off() -> None:
+@pytest.mark.parametrize("mark", ["`", ""], ids=["backticks", "a call on the dashboard"])
+def test_code_in_what_an_empty_panel_says_is_set_off(mark: str) -> None:
     """X-5: what is to be written is told from the words around it, over the end of a line too."""
-    panel = vocabulary.Table(title="T", columns=(), empty='None yet. `with dashboard.call("a"): ...` adds one.')
-    lines = KINDS[vocabulary.Table].full(panel, 30, 5, LOOK)
-    assert [[piece for piece in line if piece[0].strip()] for line in lines] == [
-        [("None yet. ", "muted"), ("with", "accent")],
-        [('dashboard.call("a"): ...', "accent"), (" adds", "muted")],
-        [("one.", "muted")],
+    empty = f'None yet. {mark}with dashboard.call("a"): ...{mark} adds one.'
+    panel = vocabulary.Table(title="T", columns=(), empty=empty)
+    assert KINDS[vocabulary.Table].full(panel, 32, 5, LOOK) == [
+        (("None yet. ", "muted"), ("with", "accent")),
+        (('dashboard.call("a"): ... ', "accent"), ("adds", "muted")),
+        (("one.", "muted"),),
     ]
 
 

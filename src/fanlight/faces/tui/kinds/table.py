@@ -59,7 +59,7 @@ def full(panel: Table, cells: int, height: int, look: Look) -> list[Line]:
         return instead
     look = replace(look, coarse=cells < FINE)
     rows = panel.rows[: max(height - 1, 0)]
-    marked = any(row.state in ("warn", "error") for row in panel.rows)
+    marked = any(row.state in ("warn", "error") and not _says(row, panel.columns) for row in panel.rows)
     room = cells - (2 if marked else 0)
     heads = arrange(panel, rows, room, look)
     left = room - sum(head.cells for head in heads) - 2 * (len(heads) - 1)
@@ -69,6 +69,12 @@ def full(panel: Table, cells: int, height: int, look: Look) -> list[Line]:
         (*gutter, *_heads(panel, heads, look)),
         *((*_mark(row, look, marked), *_cells(row, heads, look), *_detail(row, detail)) for row in rows),
     ]
+
+
+def _says(row: Row, columns: Sequence[Column]) -> bool:
+    """Whether a cell of the row is marked as the row is."""
+    said = zip(row.values, columns, strict=False)
+    return any(column.unit == "state" and state_of(value) == row.state for value, column in said)
 
 
 def arrange(panel: Table, rows: Sequence[Row], room: int, look: Look) -> list[Head]:
