@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fanlight.faces.web.words import pieces, status_state
+from fanlight.faces.web.words import pieces, state_of, status_state
+from fanlight.pages import alerts
+from fanlight.panels import State
 
 
 def test_calls_in_texts_are_shown_as_code() -> None:
@@ -48,3 +50,9 @@ def test_code_includes_the_with_around_a_call() -> None:
         ('dashboard.service("name", breaker=True)', True),
         (" adds one.", False),
     ]
+
+
+@pytest.mark.parametrize("state", ["ok", "warn", "error", "idle"])
+def test_what_the_alerts_say_of_a_rule_stands_for_its_state(state: State) -> None:
+    """X-5: the words the page has for the states of its rules are known to every face."""
+    assert state_of(alerts.WORDS[state]) == state

@@ -70,7 +70,7 @@ COLUMNS = (
     Column(name="limit", title="Limit", unit="text", sort=False),
 )
 
-WORDS = {"ok": "fine", "warn": "above", "error": "above", "idle": "not set up", "": ""}
+WORDS = {"ok": "fine", "warn": "warning", "error": "critical", "idle": "not set up", "": ""}
 
 
 def rule_table(snapshot: Snapshot, view: View) -> Table:

@@ -221,14 +221,33 @@ def test_a_chart_survives_odd_data() -> None:
             assert full(TimeSeries(start=0.0, step=step, lines=lines), 80, 12)
 
 
-def test_code_in_what_an_empty_panel_says_is_set_off() -> None:
+@pytest.mark.parametrize(("cells", "shown"), [(40, "/v1/chat stream"), (30, "…1/chat stream")])
+def test_rows_that_look_alike_are_told_apart(cells: int, shown: str) -> None:
+    """TTY-4: where their details have no room, a route and the same route as a stream are not two equal lines."""
+    columns = (
+        vocabulary.Column(name="method", title="Method", unit="method"),
+        vocabulary.Column(name="route", title="Route", unit="route", wide=True),
+        vocabulary.Column(name="count", title="In all", unit="integer"),
+    )
+    rows = tuple(
+        vocabulary.Row(key=detail + path, values=("POST", path, 3), detail=detail)
+        for detail, path in (("", "/v1/chat"), ("stream: time to first byte", "/v1/chat"), ("stream: other", "/v1/b"))
+    )
+    panel = vocabulary.Table(title="Routes", columns=columns, rows=rows)
+    lines = ["".join(text for text, _ in line) for line in KINDS[vocabulary.Table].full(panel, cells, 9, LOOK)]
+    assert [shown in line for line in lines] == [False, False, True, False]
+    assert len({len(line.rstrip()) for line in lines[1:]}) == 1
+
+
+@pytest.mark.parametrize("mark", ["`", ""], ids=["backticks", "a call on the dashboard"])
+def test_code_in_what_an_empty_panel_says_is_set_off(mark: str) -> None:
     """X-5: what is to be written is told from the words around it, over the end of a line too."""
-    panel = vocabulary.Table(title="T", columns=(), empty='None yet. `with dashboard.call("a"): ...` adds one.')
-    lines = KINDS[vocabulary.Table].full(panel, 30, 5, LOOK)
-    assert [[piece for piece in line if piece[0].strip()] for line in lines] == [
-        [("None yet. ", "muted"), ("with", "accent")],
-        [('dashboard.call("a"): ...', "accent"), (" adds", "muted")],
-        [("one.", "muted")],
+    empty = f'None yet. {mark}with dashboard.call("a"): ...{mark} adds one.'
+    panel = vocabulary.Table(title="T", columns=(), empty=empty)
+    assert KINDS[vocabulary.Table].full(panel, 32, 5, LOOK) == [
+        (("None yet. ", "muted"), ("with", "accent")),
+        (('dashboard.call("a"): ... ', "accent"), ("adds", "muted")),
+        (("one.", "muted"),),
     ]
 
 

@@ -15,7 +15,7 @@ STATE_WORDS: Final[Mapping[str, str]] = {"ok": "ok", "warn": "warning", "error":
 """What a state is called where only its mark is seen."""
 
 STATES_BY_WORD: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("ok", "closed", "healthy", "up", "ready", "running", "success", "connected"), "ok"),
+    **dict.fromkeys(("ok", "fine", "closed", "healthy", "up", "ready", "running", "success", "connected"), "ok"),
     **dict.fromkeys(("warn", "warning", "half-open", "half_open", "degraded", "starting", "backoff", "slow"), "warn"),
     **dict.fromkeys(("error", "open", "down", "failed", "critical", "stopped", "crash-loop", "unhealthy"), "error"),
 }

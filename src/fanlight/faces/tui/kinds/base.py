@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from fanlight.faces.tui.cells import Line, clean, cut_words, fit, line_width, spread, wrapped
 from fanlight.faces.tui.look import Look
+from fanlight.faces.web.words import pieces
 from fanlight.panels import PanelBase
 
 LABEL: Final = 18
@@ -102,21 +103,28 @@ def message(panel: PanelBase, width: int, height: int, look: Look, *, empty: boo
     if panel.error:
         lines = wrapped(f"{look.mark('error')} {panel.error}", width, "error", min(height, MOST_EMPTY_LINES))
     elif empty:
-        lines = _coded(wrapped(panel.empty or "Nothing yet.", width, "muted", min(height, MOST_EMPTY_LINES)))
+        lines = _told(panel.empty or "Nothing yet.", width, min(height, MOST_EMPTY_LINES))
     else:
         return None
     return lines
 
 
-def _coded(lines: list[Line]) -> list[Line]:
-    """Lines of one piece each with what stands between backticks set off as code."""
-    found, code = [], False
-    for ((text, role),) in lines:
-        pieces: list[tuple[str, str]] = []
-        for place, part in enumerate(text.split("`")):
-            code = code != (place > 0)
-            pieces += [(part, "accent" if code else role)] if part else []
-        found.append(tuple(pieces))
+def _told(text: str, width: int, most: int) -> list[Line]:
+    """A text on at most so many lines, the code in it set off."""
+    parts = pieces(clean(text))
+    coded = iter([code for piece, code in parts for character in piece if character != " "])
+    found = []
+    for ((line, role),) in wrapped("".join(piece for piece, _ in parts), width, "muted", most):
+        toned: list[tuple[str, str]] = []
+        for character in line:
+            tone = role if character != " " else toned[-1][1]
+            if character != " " and next(coded, False):
+                tone = "accent"
+            if toned and toned[-1][1] == tone:
+                toned[-1] = (toned[-1][0] + character, tone)
+            else:
+                toned.append((character, tone))
+        found.append(tuple(toned))
     return found
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -59,16 +60,34 @@ def full(panel: Table, cells: int, height: int, look: Look) -> list[Line]:
         return instead
     look = replace(look, coarse=cells < FINE)
     rows = panel.rows[: max(height - 1, 0)]
-    marked = any(row.state in ("warn", "error") for row in panel.rows)
+    marked = any(row.state in ("warn", "error") and not _says(row, panel.columns) for row in panel.rows)
     room = cells - (2 if marked else 0)
     heads = arrange(panel, rows, room, look)
     left = room - sum(head.cells for head in heads) - 2 * (len(heads) - 1)
     detail = left - 2 if left >= DETAIL and any(row.detail for row in rows) else 0
+    told = {} if detail else _told_apart(panel, rows)
     gutter = ((" " * 2, "text"),) if marked else ()
     return [
         (*gutter, *_heads(panel, heads, look)),
-        *((*_mark(row, look, marked), *_cells(row, heads, look), *_detail(row, detail)) for row in rows),
+        *((*_mark(row, look, marked), *_cells(row, heads, look, told), *_detail(row, detail)) for row in rows),
     ]
+
+
+def _told_apart(panel: Table, rows: Sequence[Row]) -> dict[str, str]:
+    """By key the first words of the details of rows that look alike without them: a route that also streams. Rows with
+    a time are told apart by it."""
+    if any(column.unit == "time" for column in panel.columns):
+        return {}
+    places = [place for place, column in enumerate(panel.columns) if column.unit not in NUMERIC]
+    seen = {row.key: tuple(row.values[place] for place in places if place < len(row.values)) for row in rows}
+    alike = Counter(seen.values())
+    return {row.key: clean(row.detail.partition(":")[0]) for row in rows if row.detail and alike[seen[row.key]] > 1}
+
+
+def _says(row: Row, columns: Sequence[Column]) -> bool:
+    """Whether a cell of the row is marked as the row is."""
+    said = zip(row.values, columns, strict=False)
+    return any(column.unit == "state" and state_of(value) == row.state for value, column in said)
 
 
 def arrange(panel: Table, rows: Sequence[Row], room: int, look: Look) -> list[Head]:
@@ -165,16 +184,22 @@ def _mark(row: Row, look: Look, marked: bool) -> Line:
     return ((f"{look.mark(row.state)} " if alarming else "  ", state_role(row.state)),)
 
 
-def _cells(row: Row, heads: Sequence[Head], look: Look) -> Line:
+def _cells(row: Row, heads: Sequence[Head], look: Look, told: Mapping[str, str]) -> Line:
     line: list[tuple[str, str]] = []
+    wide = _wide(heads)
     for head in heads:
         value = row.values[head.place] if head.place < len(row.values) else None
-        line += [*_cell(value, head, row, look), ("  ", "text")]
+        aside = told.get(row.key, "") if head is wide else ""
+        line += [*_cell(value, head, row, look, aside), ("  ", "text")]
     return tuple(line[:-1])
 
 
-def _cell(value: Any, head: Head, row: Row, look: Look) -> Line:
+def _cell(value: Any, head: Head, row: Row, look: Look, aside: str = "") -> Line:
+    """A value in its cells; `aside` are words that stand behind it."""
     unit = head.column.unit
+    if aside:
+        shown = cut_path(clean(look.value(value, unit)[0]), max(head.cells - width(aside) - 1, 1))
+        return ((f"{shown} ", "text"), (fit(aside, head.cells - width(shown) - 1), "muted"))
     if unit in NUMERIC:
         return _number(value, head, row, look)
     text, _ = look.value(value, unit)
