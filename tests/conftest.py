@@ -7,8 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 from tests.redis_server import RedisServer
+from tests.reports import pytest_runtest_makereport
 
 from fanlight.core.context import correlation_id
+
+__all__ = ["pytest_runtest_makereport"]
 
 
 @pytest.fixture(scope="session")

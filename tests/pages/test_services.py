@@ -56,6 +56,19 @@ def test_the_worst_is_listed_first_with_its_cause() -> None:
     assert [row.values[0] for row in ordered.rows] == ["mcp", "ollama", "postgres"]
 
 
+def test_what_is_being_started_is_said_to_be() -> None:
+    """HUB-2: among the health of all it is degraded because it starts, not because a probe failed."""
+    made = busy_service()
+    made.levels = [
+        Sample("service.declared", "mcp\x1fmcp", 0, "max", "instance"),
+        Sample("service.probe", "mcp", 0.5, "max", "instance"),
+    ]
+    made.tick()
+    status = services.health(made.snapshot(), View())
+    assert isinstance(status, Status)
+    assert ("mcp", "warn", "degraded: starting") in [(each.name, each.state, each.text) for each in status.items]
+
+
 def test_a_service_nobody_calls_any_more_leaves_the_list() -> None:
     """Issue 5: after 15 minutes one that is not declared stands apart, and comes back with its next call."""
     made = troubled()

@@ -124,11 +124,16 @@ class ProbeState(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
     @property
+    def starting(self) -> bool:
+        """Whether all that is amiss is that it is being started."""
+        return bool(self.starting_on) and not self.failing_on
+
+    @property
     def said(self) -> str:
         """What they say, in words."""
         if self.failing_on:
             return f"fails{self._where(self.failing_on)}: {self.error}"
-        if self.starting_on:
+        if self.starting:
             return f"is being started{self._where(self.starting_on)}"
         return "answers"
 

@@ -58,7 +58,8 @@ def _word(sentence: str) -> str:
 def _item(row: Service) -> StatusItem:
     status = row.health.status
     factor = worst(row) if status in ("degraded", "down") else None
-    why = factor.name if factor else "recovering" if row.health.recovering else ""
+    starting = factor is not None and factor.name == "probe" and row.probe is not None and row.probe.starting
+    why = "starting" if starting else factor.name if factor else "recovering" if row.health.recovering else ""
     text = f"{status}: {why}" if why else "no call yet" if status == "idle" else status
     return StatusItem(name=row.name, state=health_state(status), text=text, kind=row.kind, href=service_href(row.name))
 
