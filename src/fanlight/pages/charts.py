@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from fanlight.core.snapshot import HTTP_FAMILIES, Snapshot
 from fanlight.core.timeline import LINES, Lines, Point, Share
+from fanlight.core.window import SERVICES
 from fanlight.panels import Line, Marker, TimeSeries, Tone, View
 
 Values = tuple[float | None, ...]
@@ -116,6 +117,7 @@ def series(
 
 
 NO_REQUESTS = "No request yet. The first one appears here within a second."
+NO_CALLS = 'No service was called yet. with dashboard.call("name", "operation"): ... records one.'
 
 
 def throughput(snapshot: Snapshot, view: View) -> TimeSeries:
@@ -150,20 +152,30 @@ def quality(snapshot: Snapshot, view: View) -> TimeSeries:
     return series(past, "Success and response time", "left and right axis", "ratio", lines, NO_REQUESTS)
 
 
-ROUTE_TONES: Final[tuple[Tone, ...]] = ("main", "second", "ok", "warn", "error", "muted")
+LINE_TONES: Final[tuple[Tone, ...]] = ("main", "second", "ok", "warn", "error", "muted")
 
 
 def routes(snapshot: Snapshot, view: View) -> TimeSeries:
     """The busiest routes, in requests per second."""
+    return _busiest(snapshot, "Routes", "the busiest, requests per second", HTTP_FAMILIES, NO_REQUESTS)
+
+
+def services(snapshot: Snapshot, view: View) -> TimeSeries:
+    """The busiest services, in calls per second."""
+    return _busiest(snapshot, "Services", "the busiest, calls per second", (SERVICES,), NO_CALLS)
+
+
+def _busiest(snapshot: Snapshot, title: str, note: str, families: Sequence[str], empty: str) -> TimeSeries:
+    """The series of these families that have most in the range, a line each."""
     past = snapshot.range
     found = past.lines
-    shares = [(key, values) for family in HTTP_FAMILIES for key, values in found.families.get(family, {}).items()]
+    shares = [(key, values) for family in families for key, values in found.families.get(family, {}).items()]
     busiest = sorted(shares, key=lambda item: -sum(share.count for share in item[1] if share))[:LINES]
     lines = tuple(
-        Line(name=" ".join(key), values=_rate(values, found), tone=ROUTE_TONES[place % len(ROUTE_TONES)])
+        Line(name=" ".join(key), values=_rate(values, found), tone=LINE_TONES[place % len(LINE_TONES)])
         for place, (key, values) in enumerate(busiest)
     )
-    drawn = series(past, "Routes", "the busiest, requests per second", "rate", lines, NO_REQUESTS)
+    drawn = series(past, title, note, "rate", lines, empty)
     return replace(drawn, start=float(found.start), step=float(found.step))
 
 

@@ -44,6 +44,7 @@ SLOTS = (
     Slot(name="throughput", build=charts.throughput, span=6),
     Slot(name="flight-chart", build=flight, span=6),
     Slot(name="route-chart", build=charts.routes, span=12),
+    Slot(name="service-chart", build=charts.services, span=12),
     Slot(name="cpu-chart", build=charts.cpu, span=4),
     Slot(name="memory-chart", build=memory, span=4),
     Slot(name="lag-chart", build=lag, span=4),

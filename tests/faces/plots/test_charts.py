@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import sys
+from itertools import pairwise
 from typing import Any
 from xml.etree import ElementTree
 
@@ -15,7 +16,7 @@ from fanlight.faces.plots.charts import LETTER, WIDTH, NotAChart, sheet
 from fanlight.faces.plots.pdf import MissingLibrary, pdf
 from fanlight.faces.plots.sheet import Sheet
 from fanlight.faces.plots.svg import svg
-from fanlight.panels import Bar, Bars, Donut, Line, Marker, Panel, Text, TimeSeries
+from fanlight.panels import Bar, Bars, Donut, Line, Marker, Panel, Text, TimeSeries, Tone
 
 HOSTILE = 'p95 <script>alert("x")</script> & \x00\x1b[31m ümlaut 漢字'
 
@@ -118,3 +119,32 @@ def test_names_of_markers_never_lie_over_each_other() -> None:
     assert all(end <= newer.at[0] for newer, end in zip(named, ends[1:], strict=False))
     assert ends[0] <= WIDTH
     assert sum(path.dash == 3 for path in drawing.paths) == len(markers)
+
+
+def routes(count: int) -> TimeSeries:
+    """A chart of many lines with long names."""
+    tones: tuple[Tone, ...] = ("main", "second", "ok", "warn", "error", "muted")
+    lines = tuple(
+        Line(name=f"GET /api/chat/groups/{{group_id}}/{place}", values=(1.0, 2.0), tone=tones[place % len(tones)])
+        for place in range(count)
+    )
+    return latency(lines=lines, note="the busiest, requests per second")
+
+
+@pytest.mark.parametrize("count", [1, 2, 10])
+def test_every_line_is_named_on_the_sheet(count: int) -> None:
+    """ORC-5: names that do not fit beside the note stand in rows under the chart; none is cut off or over another."""
+    drawing = sheet(routes(count))
+    named = [label for label in drawing.labels if label.text.startswith(("GET", "the busiest"))]
+    assert len(named) == count + 1
+    assert drawing.height >= max(label.at[1] for label in named)
+    boxes = sorted((label.at[1], label.at[0], label.at[0] + 5.8 * len(label.text)) for label in named)
+    assert all(left > 0 and right <= WIDTH for _, left, right in boxes)
+    assert all(row != below or right < left for (row, _, right), (below, left, _) in pairwise(boxes))
+
+
+def test_lines_of_the_same_colour_are_told_apart() -> None:
+    """ORC-5: a line is dashed where an earlier one has its colour, and so is its sign in the legend."""
+    drawing = sheet(routes(8))
+    assert [path.dash > 0 for path in drawing.paths if path.width == 1.5] == [False] * 6 + [True] * 2
+    assert [path.dash > 0 for path in drawing.paths if path.width == 2] == [False] * 6 + [True] * 2

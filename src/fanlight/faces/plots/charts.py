@@ -26,6 +26,8 @@ BAR: Final = 20.0
 """Points from one bar to the next."""
 LETTER: Final = 4.5
 """Points that a letter of a marker's name takes."""
+LEGEND_LIMIT: Final = 60
+"""Characters of a line's name that are said."""
 NAME: Final = 150.0
 """Points for the names of bars."""
 NAME_LIMIT: Final = 26
@@ -66,13 +68,22 @@ def _timeseries(panel: TimeSeries) -> Sheet:
         return SIDE + (at - panel.start) / (end - panel.start or 1) * (right - SIDE)
 
     paths = [*_grid(next(iter(axes.values())), right), *_limit(panel, axes, right)]
-    paths += [path for line in panel.lines for path in _line(line, axes.get(line.unit or panel.unit), panel, x)]
+    dashes = _dashes(panel.lines)
+    for line, dash in zip(panel.lines, dashes, strict=True):
+        paths += _line(line, axes.get(line.unit or panel.unit), panel, x, dash)
     labels = [*_axis_labels(list(axes.values()), right), *_time_labels(panel.start, end, x), *_title(panel)]
     marked = [(x(marker.at), marker.text[:40]) for marker in panel.markers if panel.start <= marker.at <= end]
     paths += [Path(((at, TOP), (at, HEIGHT - BOTTOM)), "muted", dash=3) for at, _ in marked]
     labels += _names(marked, right)
-    legend_paths, legend_labels = _legend([(line.name, line.tone) for line in panel.lines])
-    return Sheet(WIDTH, HEIGHT, _said(panel), (*paths, *legend_paths), (*labels, *legend_labels))
+    signs, names, height = _legend(panel, dashes)
+    return Sheet(WIDTH, height, _said(panel), (*paths, *signs), (*labels, *names))
+
+
+def _dashes(lines: Sequence[Line]) -> list[float]:
+    """Which lines are dashed, as an earlier one has their colour, and how."""
+    return [
+        4.0 if any(line.tone == earlier.tone for earlier in lines[:place]) else 0.0 for place, line in enumerate(lines)
+    ]
 
 
 def _axis(panel: TimeSeries, unit: str) -> _Axis:
@@ -99,7 +110,9 @@ def _limit(panel: TimeSeries, axes: Mapping[Unit, _Axis], right: float) -> Itera
         yield Path(((SIDE, axis.y(panel.limit)), (right, axis.y(panel.limit))), "warn", dash=4)
 
 
-def _line(line: Line, axis: _Axis | None, panel: TimeSeries, x: Callable[[float], float]) -> Iterator[Path]:
+def _line(
+    line: Line, axis: _Axis | None, panel: TimeSeries, x: Callable[[float], float], dash: float
+) -> Iterator[Path]:
     if axis is None:  # a third unit has no axis to be read from
         return
     for run in _runs(line.values):
@@ -109,7 +122,7 @@ def _line(line: Line, axis: _Axis | None, panel: TimeSeries, x: Callable[[float]
             yield Path((*places, *floor), fill=line.tone, opacity=0.12)
         if len(places) == 1:  # a value alone between gaps is a dot
             places = (places[0], (places[0][0] + 1.5, places[0][1]))
-        yield Path(places, line.tone, width=1.5)
+        yield Path(places, line.tone, width=1.5, dash=dash)
 
 
 def _runs(values: Sequence[float | None]) -> Iterator[list[tuple[int, float]]]:
@@ -156,14 +169,22 @@ def _title(panel: Panel) -> Iterator[Label]:
         yield Label((MARGIN, 31), panel.note)
 
 
-def _legend(entries: Sequence[tuple[str, str]]) -> tuple[list[Path], list[Label]]:
-    paths, labels, x = [], [], WIDTH - MARGIN
-    for name, tone in reversed(entries):
-        x -= 5.8 * min(len(name), 40)
-        labels.append(Label((x, 31), name[:40]))
-        paths.append(Path(((x - 16, 28), (x - 5, 28)), tone, width=2))
-        x -= 30
-    return paths, labels
+def _legend(panel: TimeSeries, dashes: Sequence[float]) -> tuple[list[Path], list[Label], float]:
+    """Colours and names of the lines, beside the note or, where there is no room, in rows under the chart; and how high
+    the sheet is with them."""
+    names = [line.name[:LEGEND_LIMIT] for line in panel.lines]
+    sizes = [30 + 5.8 * len(name) for name in names]
+    x, y = WIDTH - sum(sizes), 31.0
+    if x < MARGIN + 5.8 * len(panel.note):
+        x, y = MARGIN, HEIGHT + 10
+    paths, labels = [], []
+    for name, line, size, dash in zip(names, panel.lines, sizes, dashes, strict=True):
+        if y > HEIGHT and MARGIN < x > WIDTH - size:
+            x, y = MARGIN, y + 14
+        paths.append(Path(((x, y - 3), (x + 11, y - 3)), line.tone, width=2, dash=dash and 3))
+        labels.append(Label((x + 16, y), name))
+        x += size
+    return paths, labels, max(HEIGHT, y + 8)
 
 
 def _said(panel: TimeSeries) -> str:
