@@ -231,6 +231,7 @@ def readers(stretches: Stretches, first: Instance) -> Iterable[Callable[[], Any]
         *(page(name) for name, spec in context.pages.items() if spec.in_menu),
         stretches.measured("analytics", engine.analytics),
         stretches.measured("Prometheus text", text),
+        stretches.measured("a second window", lambda: engine.local.window.copy(breathe)),
         ranged,
         *([stretches.measured("watching Redis", lambda: monitor._reading(0.0))] if monitor is not None else []),
     ]
