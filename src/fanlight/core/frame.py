@@ -295,6 +295,13 @@ class SentFrame(msgspec.Struct):
     series: dict[str, list[tuple[Key, CellRow]]]
     kept: dict[str, list[Record]]
 
+    def release(self, breathe: Callable[[], None]) -> None:
+        """As `Frame.release`."""
+        for rows in self.series.values():
+            while rows:
+                rows.pop()
+                breathe()
+
 
 class _Wire(msgspec.Struct, array_like=True):
     """An encoded frame, its large parts still encoded: they are read piece by piece."""

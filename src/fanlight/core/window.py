@@ -21,6 +21,7 @@ from fanlight.core.pacer import unpaced
 from fanlight.core.series import BUCKET
 from fanlight.core.timeline import SPAN, STEP, WINDOW_LIMITS, Course, Lines, View
 
+K = TypeVar("K")
 T = TypeVar("T")
 A = TypeVar("A")
 N = TypeVar("N", int, float)
@@ -161,11 +162,11 @@ class Window:
         with self.lock:
             twin._oldest = self._oldest
             twin._families = {name: family.copy(breathe) for name, family in self._families.items()}
-            twin._counters = {name: dict(steps) for name, steps in self._counters.items()}
+            twin._counters = _copied(self._counters, dict, breathe)
             twin._running_counters = dict(self._running_counters)
-            twin._gauges = {name_label: gauge.copy() for name_label, gauge in self._gauges.items()}
-            twin._levels = {name: dict(level) for name, level in self._levels.items()}
-            twin._kept = {kind: list(made) for kind, made in self._kept.items()}
+            twin._gauges = _copied(self._gauges, Gauge.copy, breathe)
+            twin._levels = _copied(self._levels, dict, breathe)
+            twin._kept = _copied(self._kept, list, breathe)
             twin._paces = self._paces.copy(breathe)
         return twin
 
@@ -291,6 +292,14 @@ class Window:
 def _watched(at: int, since: float, until: int) -> int:
     """Whole seconds of a bucket between two times; the second one began in is one of them."""
     return max(0, min(at + BUCKET, until) - max(at, int(since)))
+
+
+def _copied(named: Mapping[K, T], copy: Callable[[T], T], breathe: Callable[[], None]) -> dict[K, T]:
+    made = {}
+    for name, value in named.items():
+        made[name] = copy(value)
+        breathe()
+    return made
 
 
 def _drop_before(steps: dict[int, N], limit: int) -> N | Literal[0]:

@@ -73,6 +73,7 @@ def excerpt(snapshot: Snapshot, cumulative: Frame, breathe: Callable[[], None] =
 
 def _pieces(snapshot: Snapshot, cumulative: Frame, openmetrics: bool, breathe: Callable[[], None]) -> Iterator[str]:
     for family in families(snapshot, cumulative):
+        breathe()
         head = _head(family.metric, openmetrics)
         for lines in _samples(family, breathe):
             yield head + lines

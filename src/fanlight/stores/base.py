@@ -197,10 +197,12 @@ def all_frames(
     exclude: str = "",
     series: bool = True,
 ) -> Iterator[StoredFrame]:
-    """Every frame of the range, read page by page."""
+    """Every frame of the range, read page by page; each is let go of when the next is taken."""
     while page := store.frames(service, tier, since, until, exclude, series):
-        yield from page
         since = page[-1].bucket + tier
+        page.reverse()
+        while page:
+            yield page.pop()
 
 
 def whole_buckets(rows: list[StoredFrame]) -> list[StoredFrame]:

@@ -294,6 +294,7 @@ class Compactor:
             part.sources = {own: remembered}
             levels += seconds
             yield part
+            part.release(self._pacer.breathe)
         for row in all_frames(
             self._store, self._info().service, 1, bucket, bucket + BUCKET, exclude=own if mine else ""
         ):
@@ -323,7 +324,7 @@ class Compactor:
         ends, breathe = bucket + tier, self._pacer.breathe
         found = {start: frame for (size, start), frame in made.items() if size == finer and bucket <= start < ends}
         whole = Frame(bucket, bucket)
-        for row in self._rows(finer, bucket, ends):
+        for row in all_frames(self._store, self._info().service, finer, bucket, ends):
             breathe()
             if row.bucket not in found:
                 try:

@@ -68,6 +68,8 @@ def read(store: Store, service: str, span: Span, now: float, breathe: Callable[[
         return made
     except ValueError as error:
         raise FanlightError(f"the store holds a frame that cannot be read ({error}); move the store away") from error
+    finally:
+        history.release()
 
 
 def read_calls(store: Store, service: str, span: Span, named: str, breathe: Callable[[], None]) -> tuple[View, Lines]:
@@ -83,6 +85,8 @@ def read_calls(store: Store, service: str, span: Span, named: str, breathe: Call
         return made
     except ValueError as error:
         raise FanlightError(f"the store holds a frame that cannot be read ({error}); move the store away") from error
+    finally:
+        history.release()
 
 
 def rank(
@@ -127,7 +131,9 @@ def _frames(
     store: Store, service: str, breathe: Callable[[], None], tier: int, start: int, end: int
 ) -> Iterator[tuple[int, SentFrame]]:
     for row in all_frames(store, service, tier, start, end) if start < end else ():
-        yield row.bucket, decode_rows(row.data, row.series, breathe)
+        frame = decode_rows(row.data, row.series, breathe)
+        yield row.bucket, frame
+        frame.release(breathe)
 
 
 def _up(moment: int, step: int) -> int:
