@@ -105,5 +105,5 @@ def test_a_wrapper_is_followed_through_trouble_and_back(crowd: tuple[str, Crowd]
     clients.turn("fine")
     breaker(page, "closed")
     service(page, "healthy")
-    expect(page.locator("#panel-breaker-actions")).to_contain_text("Every breaker is closed.")
+    expect(page.locator("#panel-breaker-actions")).to_contain_text("None is open.")
     assert page.evaluate("window.unloaded") is False

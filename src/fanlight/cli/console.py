@@ -13,11 +13,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Final, Protocol, TextIO
+from typing import Final, Protocol
 
 import msgspec
 
 from fanlight.cli.keyboard import ESCAPE, ESCAPE_SECONDS, FOREGROUND_SECONDS, INTERRUPT, SUSPEND, Keyboard, Keys
+from fanlight.cli.lifeline import settle
 from fanlight.cli.plan import Ready
 from fanlight.cli.relay import written
 from fanlight.cli.signals import STOP_SIGNALS, be_stopped, handled
@@ -84,7 +85,7 @@ class Console:
                     self._keyboard.release()
             self._wait()
             signal.setitimer(signal.ITIMER_REAL, 0)
-        _settle(sys.stdout, sys.stderr)
+        settle(sys.stdout, sys.stderr)
         return self._status or 0
 
     def _wait(self) -> None:
@@ -258,17 +259,6 @@ class Console:
             os.set_blocking(1, False)
             os.write(1, LEAVE_SCREEN if self._showing else b"")
         os._exit(self._status or 0)
-
-
-def _settle(*streams: TextIO) -> None:
-    """Write what is left; that a terminal is gone and takes it no more must not become the command's status, 120."""
-    for stream in streams:
-        try:
-            stream.flush()
-        except OSError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
 
 
 def _ended(pid: int) -> int | None:

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from typing import Final
+from typing import Final, TextIO
 
 GRACE_SECONDS: Final = 6.0
 _PR_SET_PDEATHSIG: Final = 1
@@ -51,6 +51,17 @@ def leave_terminal() -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
+
+
+def settle(*streams: TextIO) -> None:
+    """Write what is left; that a terminal is gone and takes it no more must not become the command's status, 120."""
+    for stream in streams:
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def ask_for_parent_death_signal(number: int) -> bool:

@@ -15,6 +15,7 @@ import msgspec
 
 from fanlight.cli.finding import found
 from fanlight.cli.keyboard import FOREGROUND_SECONDS, Keyboard
+from fanlight.cli.lifeline import settle
 from fanlight.cli.screening import Screening, no_terminals, only_ascii, require_terminal_extra
 from fanlight.cli.signals import STOP_SIGNALS, be_stopped, handled
 from fanlight.errors import FanlightError
@@ -133,6 +134,7 @@ def _watch(screening: Screening) -> int:
     while outcome in ("suspend", "again"):
         while not keyboard.seize():  # another process has the terminal
             if keyboard.gone:
+                settle(sys.stdout, sys.stderr)
                 return 0
             time.sleep(FOREGROUND_SECONDS)
         outcome = asyncio.run(_shown(screening))
@@ -140,6 +142,7 @@ def _watch(screening: Screening) -> int:
         if outcome == "suspend":
             be_stopped()
     keyboard.forget()  # what the terminal itself may have answered is not for the shell
+    settle(sys.stdout, sys.stderr)
     return 0
 
 
