@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -138,10 +139,20 @@ def running(target: Target) -> Iterator[psutil.Process | None]:
     if target.command is None:
         yield None
         return
-    environ = {**os.environ, "PYTHONPATH": str(HERE.parent / "src"), "LITELLM_LOCAL_MODEL_COST_MAP": "1"}
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # not the history of one's own gateway
+        environ = {
+            **os.environ,
+            "PYTHONPATH": str(HERE.parent / "src"),
+            "FANLIGHT_STORE": f"sqlite:///{folder}/bench.db",
+            "LITELLM_LOCAL_MODEL_COST_MAP": "1",
+        }
+        yield from _started(target, environ)
+
+
+def _started(target: Target, environ: dict[str, str]) -> Iterator[psutil.Process]:
     process = subprocess.Popen(
-        ["taskset", "-c", "0", *target.command], env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        ["taskset", "-c", "0", *(target.command or ())], env=environ, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
         for _ in range(2_400):

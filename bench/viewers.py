@@ -211,6 +211,7 @@ def gateway() -> Iterator[Service]:
     os.environ["FANLIGHT_MAX_VIEWERS"] = str(SUBJECTS["gateway"].viewers)
     try:
         with tempfile.TemporaryDirectory() as folder:
+            os.environ["FANLIGHT_STORE"] = f"sqlite:///{folder}/bench.db"
             target = fanlight(Path(folder), HUB.format(upstream=port))
             assert target.command is not None
             with serving(target.command) as service:
