@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from mmap import mmap
 from typing import Any
 
 import pytest
 
 from fanlight.stores import memory
-from fanlight.stores.base import Command, InstanceInfo, StoredFrame
-from fanlight.stores.memory import MemoryStore
+from fanlight.stores.base import Command, InstanceInfo, StoredFrame, all_frames
+from fanlight.stores.memory import LARGE, PAGE_BYTES, MemoryStore
 
 
 def info(service: str = "chat") -> InstanceInfo:
@@ -78,3 +79,26 @@ def test_a_sent_command_is_a_copy() -> None:
     arguments["names"].append("two")
     store.commands("chat", "a", 1.0)[0].arguments.clear()
     assert store.commands("chat", "a", 1.0)[0].arguments == {"names": ["one"]}
+
+
+def test_large_series_are_kept_apart_and_read_in_pages() -> None:
+    """Memory: series of many sizes come back as they were written, a megabyte at a time, in whole buckets."""
+    store = MemoryStore()
+    sizes = [1, LARGE - 1, LARGE, 150_000]
+    written = [
+        StoredFrame(10, bucket, instance, b"head", instance.encode() * sizes[bucket // 10 % 4])
+        for bucket in range(0, 400, 10)
+        for instance in ("a", "b")
+    ]
+    store.write(info(), written, None)
+    page = store.frames("chat", 10, 0)
+    assert page == written[: len(page)]
+    assert PAGE_BYTES <= sum(len(frame.series) for frame in page) < PAGE_BYTES + 2 * 150_000
+    assert len(page) % 2 == 0
+    assert list(all_frames(store, "chat", 10, 0)) == written
+    assert [frame.series for frame in store.frames("chat", 10, 0, series=False)] == [b""] * len(written)
+    held = store._services["chat"]
+    assert {len(series) >= LARGE for series in held.series.values() if isinstance(series, mmap)} == {True}
+    assert held.bytes == sum(frame.size for frame in written)
+    store.write(info(), [StoredFrame(10, 0, "a", b"head", b"new")], None)
+    assert held.bytes == sum(frame.size for frame in written) + 2

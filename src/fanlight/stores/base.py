@@ -149,7 +149,8 @@ class Store(Protocol):
     ) -> list[StoredFrame]:
         """Frames with since <= bucket < until, but one instance's, ordered by (bucket, instance).
 
-        At most READ_LIMIT, and whole buckets only: go on from the last bucket plus the tier, as `all_frames` does.
+        At most READ_LIMIT, fewer where they are large, and whole buckets only: go on from the last bucket plus the
+        tier, as `all_frames` does.
         Without `series` that part is not read, and empty in what is returned.
         """
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from mmap import mmap
 from typing import Final
 
 import msgspec
@@ -39,6 +41,12 @@ from fanlight.stores.base import (
 BYTES_LIMIT: Final = 12 * 1024 * 1024
 """Bytes of frames held for a service; the longest unwritten go first, series before heads."""
 
+LARGE: Final = 32 * 1024
+"""Bytes from which a series is kept outside of the heap."""
+
+PAGE_BYTES: Final = 1024 * 1024
+"""Bytes of series one read returns at most, or those of one bucket."""
+
 SERIES_LEFT: Final = 60
 """Frames of a tier that keep their series while a finer tier has more of them, or heads could go instead."""
 
@@ -56,16 +64,28 @@ class _Pending:
 
 @dataclass(slots=True)
 class _Service:
-    """What one service keeps. `frames` is in the order of writing: a rewrite moves to the end. `series` are the places
-    of those that have one."""
+    """What one service keeps. `frames` is in the order of writing: a rewrite moves to the end. Their `series` stand
+    apart, see `_apart`."""
 
     instances: dict[str, InstanceInfo] = field(default_factory=dict)
     totals: dict[str, bytes] = field(default_factory=dict)
     frames: dict[tuple[int, int, str], tuple[int, StoredFrame]] = field(default_factory=dict)
-    series: dict[tuple[int, int, str], None] = field(default_factory=dict)
+    series: dict[tuple[int, int, str], mmap | bytes] = field(default_factory=dict)
     commands: dict[str, _Pending] = field(default_factory=dict)
     leases: dict[str, tuple[str, float]] = field(default_factory=dict)
     bytes: int = 0
+
+    def whole(self, frames: Iterable[StoredFrame], limit: float = math.inf) -> list[StoredFrame]:
+        """These frames with their series, up to the end of the bucket with which they are this many bytes."""
+        made: list[StoredFrame] = []
+        read = 0
+        for frame in frames:
+            if read >= limit and frame.bucket != made[-1].bucket:
+                break
+            series = self.series.get((frame.tier, frame.bucket, frame.instance), b"")
+            made.append(msgspec.structs.replace(frame, series=series[:]))
+            read += len(series)
+        return made
 
 
 class MemoryStore:
@@ -117,21 +137,23 @@ class MemoryStore:
         series: bool = True,
     ) -> list[StoredFrame]:
         with self._lock:
+            kept = self._read_service(service)
             rows = [
                 frame
-                for _, frame in self._read_service(service).frames.values()
+                for _, frame in kept.frames.values()
                 if frame.tier == tier
                 and since <= frame.bucket
                 and (until is None or frame.bucket < until)
                 and not (exclude and frame.instance == exclude)
             ]
-        rows.sort(key=lambda frame: (frame.bucket, frame.instance))
-        page = whole_buckets(rows[: READ_LIMIT + 1])
-        return page if series else [msgspec.structs.replace(frame, series=b"") for frame in page]
+            rows.sort(key=lambda frame: (frame.bucket, frame.instance))
+            page = whole_buckets(rows[: READ_LIMIT + 1])
+            return kept.whole(page, PAGE_BYTES) if series else page
 
     def changes(self, service: str, cursor: int, exclude: str = "") -> tuple[int, list[StoredFrame]]:
         with self._lock:
-            held = self._read_service(service).frames
+            kept = self._read_service(service)
+            held = kept.frames
             if cursor <= LATEST:
                 return self._sequence, []
             if cursor > self._sequence:
@@ -144,7 +166,7 @@ class MemoryStore:
                     news.append((sequence, frame))
             page = news[: -READ_LIMIT - 1 : -1]
             reached = self._sequence if len(page) == len(news) else page[-1][0]
-            return reached, [frame for _, frame in page]
+            return reached, kept.whole(frame for _, frame in page)
 
     def prune(self, service: str, now: float) -> int:
         with self._lock:
@@ -216,10 +238,10 @@ class MemoryStore:
         key = (frame.tier, frame.bucket, frame.instance)
         self._forget(service, key)
         self._sequence += 1
-        service.frames[key] = (self._sequence, frame)
+        service.frames[key] = (self._sequence, msgspec.structs.replace(frame, series=b""))
         service.bytes += frame.size
         if frame.series:
-            service.series[key] = None
+            service.series[key] = _apart(frame.series)
         while service.bytes > self._limit_bytes and (spare := _spare(service)) is not None:
             _strip(service, spare)
         while service.bytes > self._limit_bytes and len(service.frames) > 1:
@@ -228,9 +250,8 @@ class MemoryStore:
 
     def _forget(self, service: _Service, key: tuple[int, int, str]) -> None:
         known = service.frames.pop(key, None)
-        service.series.pop(key, None)
         if known is not None:
-            service.bytes -= known[1].size
+            service.bytes -= known[1].size + len(service.series.pop(key, b""))
 
     def _prune_frames(self, service: _Service, now: float) -> int:
         old = [key for key in service.frames if key[1] < horizon(key[0], now)]
@@ -239,6 +260,16 @@ class MemoryStore:
         for key in [key for key in service.series if key[1] < horizon(key[0], now, SERIES_KEPT)]:
             _strip(service, key)
         return len(old)
+
+
+def _apart(series: bytes) -> mmap | bytes:
+    """A copy outside of the heap, if it is large: there such of many sizes, coming and going, leave gaps that take
+    half as much again."""
+    if len(series) < LARGE:
+        return series
+    held = mmap(-1, len(series))
+    held[:] = series
+    return held
 
 
 def _spare(service: _Service) -> tuple[int, int, str] | None:
@@ -250,10 +281,7 @@ def _spare(service: _Service) -> tuple[int, int, str] | None:
 
 def _strip(service: _Service, key: tuple[int, int, str]) -> None:
     """Forget the series of a frame, not its head."""
-    sequence, frame = service.frames[key]
-    service.bytes -= len(frame.series)
-    service.frames[key] = (sequence, msgspec.structs.replace(frame, series=b""))
-    del service.series[key]
+    service.bytes -= len(service.series.pop(key))
 
 
 def _prune_commands(service: _Service, now: float) -> int:
