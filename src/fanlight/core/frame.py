@@ -187,14 +187,16 @@ class Frame:
         """The frame as MessagePack in two pieces: what a chart of totals needs, and the rest: series and records."""
         head = _encode(self._head(breathe))
         breathe()
-        return head, _encode(self._rest(breathe)) if self.series or self.kept else b""
+        rest = _encode(self._rest(breathe)) if self.series or self.kept else b""
+        breathe()
+        return head, rest
 
     def _head(self, breathe: Callable[[], None]) -> list[Any]:
         return [
             SCHEMA,
             self.start,
             self.end,
-            {family: cell.to_row() for family, cell in self.totals.items()},
+            {family: _then(breathe, cell.to_row()) for family, cell in self.totals.items()},
             {name: wire(amount) for name, amount in self.counters.items()},
             self._gauge_rows(breathe),
             self.levels,
@@ -202,17 +204,11 @@ class Frame:
         ]
 
     def _gauge_rows(self, breathe: Callable[[], None]) -> list[msgspec.Raw]:
-        rows = []
-        for (name, label), gauge in self.gauges.items():
-            rows.append(_raw([name, label, gauge.merge, gauge.sources]))
-            breathe()
-        return rows
+        gauges = self.gauges.items()
+        return [_then(breathe, _raw([name, label, gauge.merge, gauge.sources])) for (name, label), gauge in gauges]
 
     def _rest(self, breathe: Callable[[], None]) -> list[Any]:
-        kept = {}
-        for kind, records in self.kept.items():
-            kept[kind] = _raw(records)
-            breathe()
+        kept = {kind: _then(breathe, _raw(records)) for kind, records in self.kept.items()}
         return [{family: _rows(cells, breathe) for family, cells in self.series.items()}, kept]
 
     @classmethod
@@ -272,11 +268,13 @@ def appended(limit: int, kept: list[Record], made: Sequence[Record]) -> list[Rec
 
 
 def _rows(cells: dict[Key, Cell], breathe: Callable[[], None]) -> list[msgspec.Raw]:
-    rows = []
-    for key, cell in cells.items():
-        rows.append(_raw([key, cell.to_row()]))
-        breathe()
-    return rows
+    return [_then(breathe, _raw([key, cell.to_row()])) for key, cell in cells.items()]
+
+
+def _then(breathe: Callable[[], None], made: T) -> T:
+    """What was made, after a breath."""
+    breathe()
+    return made
 
 
 def _raw(value: Any) -> msgspec.Raw:

@@ -220,6 +220,7 @@ class Compactor:
             self._take_over(min(observed, default=end))
         assert self._merged is not None
         wanted = due(observed, self._merged)
+        self._pacer.breathe()
         made = {(BUCKET, bucket): self._ten(bucket, observed[bucket]) for bucket in wanted[:BACKLOG]}
         self._climb(made, end)
         self._write(made)

@@ -110,7 +110,10 @@ class Rendering:
             made = Made(version, panel, known.html)
         else:
             made = Made(version, panel, self._shown(slot, panel, view)[1])
+            self._breathe()
         self._keep(key, made)
+        del known, panel
+        self._breathe()  # what was made before has been let go of, hundreds of rows
         return made.html
 
     def partial(self, slot_name: str, html: str) -> str:
