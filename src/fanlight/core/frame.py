@@ -121,7 +121,7 @@ class Frame:
         Raises FanlightError when it cannot be read; cells before one that cannot are then in.
         """
         with _Refusing(len(data) + len(series)):
-            sent, rest = _wire(data, series)
+            sent, rest = _wire(data, series, breathe)
             self.start, self.end = min(self.start, sent.start), max(self.end, sent.end)
             for family, raws in rest.series.items():
                 mine = self.series.setdefault(family, {})
@@ -218,7 +218,7 @@ class Frame:
         Raises FanlightError when the bytes are no frame or of a schema this version does not know.
         """
         with _Refusing(len(data) + len(series)):
-            return cls._read(*_wire(data, series), breathe)
+            return cls._read(*_wire(data, series, breathe), breathe)
 
     @classmethod
     def _read(cls, sent: _Wire, rest: _Wire | _Rest, breathe: Callable[[], None]) -> Frame:
@@ -328,7 +328,7 @@ class _Families(msgspec.Struct, array_like=True):
 def decode_rows(data: bytes, series: bytes = b"", breathe: Callable[[], None] = unpaced) -> SentFrame:
     """The frame that was encoded, as it was sent; raises FanlightError as `Frame.decode` does."""
     with _Refusing(len(data) + len(series)):
-        wire, rest = _wire(data, series)
+        wire, rest = _wire(data, series, breathe)
         return SentFrame(
             end=wire.end,
             totals=wire.totals,
@@ -340,11 +340,11 @@ def decode_rows(data: bytes, series: bytes = b"", breathe: Callable[[], None] = 
         )
 
 
-def _wire(data: bytes, series: bytes) -> tuple[_Wire, _Wire | _Rest]:
+def _wire(data: bytes, series: bytes, breathe: Callable[[], None]) -> tuple[_Wire, _Wire | _Rest]:
     """What was encoded, and what holds its series and records."""
     _check_schema(data)
-    wire = _decode(data)
-    rest = _decode_rest(series) if series else wire
+    wire = _then(breathe, _decode(data))
+    rest = _then(breathe, _decode_rest(series)) if series else wire
     unknown = rest.kept.keys() - KEPT_LIMITS.keys()
     if unknown:
         raise ValueError(f"it keeps {sorted(unknown)[0][:40]!r}")
