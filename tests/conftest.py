@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ from tests.redis_server import RedisServer
 from tests.reports import pytest_runtest_makereport
 
 from fanlight.core.context import correlation_id
+from fanlight.core.pacer import Pacer
 
 __all__ = ["pytest_runtest_makereport"]
 
@@ -30,6 +32,15 @@ def no_files_at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         patch.setenv("FANLIGHT_STORE", "memory://")
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_pauses() -> Iterator[None]:
+    """Background work of this process steps aside without a pause: simulated hours would be spent in pauses."""
+    now_ns, _, *rest = Pacer.__init__.__defaults__ or ()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Pacer.__init__, "__defaults__", (now_ns, lambda _: time.sleep(0), *rest))
         yield
 
 
