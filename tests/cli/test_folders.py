@@ -38,8 +38,10 @@ def owner(place: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     words = [sys.executable, "-c", OWNER]
     with subprocess.Popen(words, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield process, Path(process.stdout.readline().strip())
-        process.kill()
+        try:
+            yield process, Path(process.stdout.readline().strip())
+        finally:  # also after a failure, or its end would be waited for without end
+            process.kill()
 
 
 def test_what_a_killed_command_leaves_goes_with_the_next(place: Path) -> None:

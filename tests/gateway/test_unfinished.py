@@ -25,9 +25,12 @@ def test_the_log_says_why_an_answer_was_left_unfinished(tmp_path: Path) -> None:
         with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as made:
             assert made.stdout is not None
             line = next(line for line in made.stdout if "http://" in line)
-            assert ask(line.partition("http://")[2].split("/")[0], "half_a_document", stream=False) == 200
-            made.terminate()
-            said = made.communicate(timeout=PATIENCE)[0]
+            try:
+                status = ask(line.partition("http://")[2].split("/")[0], "half_a_document", stream=False)
+            finally:  # also after a failure, or its end would be waited for without end
+                made.terminate()
+                said = made.communicate(timeout=PATIENCE)[0]
+    assert status == 200
     assert said.count("bad closed the connection before its answer was whole") == 1
     assert "ASGI" not in said
 

@@ -241,10 +241,12 @@ def command(path: Path, workers: str) -> Iterator[tuple[subprocess.Popen[str], s
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True) as served:
         assert served.stdout is not None
         line = next(line for line in served.stdout if "http://" in line)
-        yield served, "http://" + line.partition("http://")[2].split("/")[0].split()[0]
-        served.kill()
-        served.wait()
-        served.stdout.close()
+        try:
+            yield served, "http://" + line.partition("http://")[2].split("/")[0].split()[0]
+        finally:  # also after a failure, or its end would be waited for without end
+            served.kill()
+            served.wait()
+            served.stdout.close()
 
 
 def servers_of(served: subprocess.Popen[str], program: str) -> list[psutil.Process]:
