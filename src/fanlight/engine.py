@@ -103,10 +103,9 @@ class Engine:
         self._writer = StoreWriter(self.store, clock=clock)
         self.local = Local(self.recorder, self.info, self.pulse)
         kind = Observer if observes else Fleet
-        own = self.local.window
-        parts = (self.store, self._writer, recorder, self.pulse, self.info, clock, own)
+        parts = (self.store, self._writer, recorder, self.pulse, self.info, clock, self.local.window)
         self.fleet = kind(*parts) if self.shared else None
-        self._own = OwnSeconds(own)
+        self._own = OwnSeconds(self.local.window)
         self._compactor = Compactor(self.store, self.info, self._own, clock, recorder.failed)
         everything: Source = self.fleet or self.local
         kept = {tier: seconds for tier, seconds in TIERS.items() if self.shared or tier > 1}
