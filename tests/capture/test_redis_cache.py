@@ -24,18 +24,10 @@ from fanlight.panels import View
 from fanlight.services.cache import Cache
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    made = RedisServer(tmp_path_factory.mktemp("redis"))
-    made.start()
-    yield made
-    made.kill()
-
-
 @pytest.fixture
-def client(server: RedisServer) -> Iterator[Any]:
+def client(shared_redis: RedisServer) -> Iterator[Any]:
     """A plain client of an empty Redis, with two keys of one cache and one of another."""
-    made = library.Redis(port=server.port)
+    made = library.Redis(port=shared_redis.port)
     made.flushall()
     made.mset({"page:1": "one", "page:2": "two", "other:1": "x"})
     made.hset("page:h", "title", "a title")
@@ -120,11 +112,11 @@ def test_errors_pass_and_count_nothing(client: Any) -> None:
     assert counts == {"hits": 1}
 
 
-def test_clients_for_asyncio_are_counted_alike(server: RedisServer, client: Any) -> None:
+def test_clients_for_asyncio_are_counted_alike(shared_redis: RedisServer, client: Any) -> None:
     """HUB-4: commands and pipelines of redis.asyncio; `ask` is a coroutine function of its loop."""
 
     async def scene() -> tuple[Counts, int | None]:
-        async with async_library.Redis(port=server.port) as later:
+        async with async_library.Redis(port=shared_redis.port) as later:
             cache, counts = watched(later)
             assert await later.get("page:1") == b"one"
             assert await later.mget("page:2", "page:9") == [b"two", None]
@@ -195,12 +187,12 @@ def test_a_prefix_is_for_a_redis_alone() -> None:
         cache.watch(object())
 
 
-def test_entries_are_asked_of_the_server_and_count_once(server: RedisServer, client: Any) -> None:
+def test_entries_are_asked_of_the_server_and_count_once(shared_redis: RedisServer, client: Any) -> None:
     """HUB-4: however many instances see one Redis, it has so many keys; how many of a prefix, nobody knows."""
     clock = ManualClock()
     dashboard = Fanlight("shop", store="memory://", clock=clock)
     dashboard.cache("all").watch(client)
-    dashboard.cache("pages").watch(library.Redis(port=server.port), prefix="page:")
+    dashboard.cache("pages").watch(library.Redis(port=shared_redis.port), prefix="page:")
     deadline = time.monotonic() + 20
     sizes: dict[str, int | None] = {}
     while not sizes.get("all") and time.monotonic() < deadline:
@@ -227,16 +219,18 @@ def test_what_the_server_lets_go_of_is_told(tmp_path_factory: pytest.TempPathFac
     for number in range(60):
         client.set(f"page:{number}", "x" * 50_000)
     assert cache.ask is not None
+    before = client.info("stats")["evicted_keys"]
     cache.ask()
     clock.advance(1.0)
     dashboard.pulse.tick()
     (row,) = dashboard.query.snapshot(View()).caches
-    stats, keys = client.info("stats"), client.dbsize()
+    after = client.info("stats")["evicted_keys"]  # a full server may go on letting go of keys while it is asked
     dashboard.close()
     client.close()
     full.kill()
-    assert stats["evicted_keys"] > 0
-    assert (row.evictions, row.size) == (stats["evicted_keys"], keys)
+    assert 0 < before <= row.evictions <= after
+    assert row.size is not None
+    assert 60 - after <= row.size <= 60 - before
 
 
 def test_a_redis_that_does_not_answer_has_no_size(tmp_path_factory: pytest.TempPathFactory) -> None:
