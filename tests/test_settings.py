@@ -37,7 +37,6 @@ VALUES: dict[str, tuple[Any, str, str]] = {
     "theme": ("terminal", "terminal", '"terminal"'),
     "sample_data": (True, "1", "true"),
     "port": (9090, "9090", "9090"),
-    "analytics_key": ("analytics", "analytics", '"analytics"'),
 }
 """For each setting: the value meant, its text in a variable, and in fanlight.toml."""
 
@@ -84,7 +83,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("log_level", "LOUD", "DEBUG or INFO"), ("max_series", 0, "a whole number above 0"),
     ("max_series", 2.5, "a whole number above 0"), ("max_series", float("inf"), "a whole number above 0"),
     ("max_series", 10**400, "a whole number above 0"), ("max_viewers", "many", "a whole number above 0"),
-    ("theme", "pink", "auto or dark or light or terminal"), ("analytics_key", "k" * 201, "200 characters at most"),
+    ("theme", "pink", "auto or dark or light or terminal"),
 ]  # fmt: skip
 
 

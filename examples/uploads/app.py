@@ -133,8 +133,5 @@ async def _body(request: Request) -> bytes:
 
 redis_url = os.environ.get("UPLOADS_REDIS", "")
 RELEASE: Final = "0.9.1"
-if redis_url:  # the service's own, where other programs look for the analytics under this key
-    dashboard = Fanlight("uploads", release=RELEASE, store=redis_url, analytics_key="analytics_snapshot_cache")
-else:
-    dashboard = Fanlight("uploads", release=RELEASE)
+dashboard = Fanlight("uploads", release=RELEASE, store=redis_url) if redis_url else Fanlight("uploads", release=RELEASE)
 app = create_app(dashboard, redis_url)

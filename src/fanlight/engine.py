@@ -136,7 +136,7 @@ class Engine:
             lambda: analyse(self.query.cumulative("all"), self.clock.time_ns() / 1e9, self.pulse.pacer.breathe),
             Cache("analytics", self.recorder.count),
             self.clock,
-            shared=open_shared(self.store, self.settings.name, {ANALYTICS_KEY: self.settings.analytics_key}),
+            shared=open_shared(self.store, self.settings.name, ANALYTICS_KEY),
             service=self.settings.name,
             failed=self.recorder.failed,
         )

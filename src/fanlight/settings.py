@@ -44,7 +44,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     theme: str = "auto"
     sample_data: bool = False
     port: int = 0
-    analytics_key: str = ""
 
     def slow_from(self, route: str) -> tuple[float, float]:
         """Seconds from which a request of a route is slow, and very slow: later where slow itself begins later."""
@@ -79,7 +78,6 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     "theme": "The theme before a viewer chooses: auto, dark, light or terminal.",
     "sample_data": "Fill the window with made-up history at start (memory store only).",
     "port": "Where on 127.0.0.1 the service has its dashboard served by a process beside it; 0 is nowhere.",
-    "analytics_key": "The exact Redis key under which the analytics are shared; empty is behind the service's prefix.",
 }
 
 THEMES: Final = ("auto", "dark", "light", "terminal")
@@ -172,13 +170,6 @@ def _text(raw: Any) -> str:
     return raw.strip()
 
 
-def _key(raw: Any) -> str:
-    text = _text(raw)
-    if len(text) > 200:
-        raise ValueError(raw)
-    return text
-
-
 def _boolean(raw: Any) -> bool:
     if isinstance(raw, bool):
         return raw
@@ -237,7 +228,6 @@ def _thresholds(raw: Any) -> dict[str, float]:
 
 _EXPECTED: Final[Mapping[Callable[[Any], Any], str]] = {
     _text: "text",
-    _key: "the name of a key, 200 characters at most",
     _boolean: "true or false (1 or 0)",
     _seconds: "seconds, a number above 0",
     _whole: "a whole number above 0",
@@ -260,7 +250,6 @@ _CONVERTERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     ),
     "slow_routes": _thresholds,
     "port": _port,
-    "analytics_key": _key,
 }
 
 _PREFIX: Final = re.compile(r"(/[A-Za-z0-9._~-]+)+")

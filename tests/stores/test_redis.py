@@ -365,12 +365,24 @@ def test_values_and_claims_are_shared_and_expire(store: RedisStore, server: Redi
     assert theirs.claim("report", 5.0)
     assert 0 < server.send("PTTL", "fanlight:{chat}:report:claim") <= 5_000
     assert 0 < server.send("TTL", "fanlight:{chat}:report") <= 30
-    named = open_shared(other, "chat", {"report": "the_report"})
-    assert named is not None
-    named.put("report", b"[]", 30.0)
-    assert (named.get("report"), mine.get("report")) == (b"[]", b"{}")
-    assert 0 < server.send("TTL", "the_report") <= 30
     other.close()
+
+
+def test_a_published_value_is_copied_to_the_bare_key_and_takes_nobodys_place(
+    store: RedisStore, server: RedisServer
+) -> None:
+    """OBS-4: other programs find the value under its very name, unless something is there already."""
+    mine, theirs = open_shared(store, "chat", "report"), open_shared(store, "another service", "report", "taken")
+    assert mine is not None
+    assert theirs is not None
+    server.send("SET", "taken", "the application's own")
+    mine.put("report", b"{}", 30.0)
+    theirs.put("report", b"[]", 30.0)
+    theirs.put("taken", b"[]", 30.0)
+    assert [server.send("GET", key) for key in ("report", "taken")] == [b"{}", b"the application's own"]
+    assert [mine.get("report"), theirs.get("report"), theirs.get("taken")] == [b"{}", b"[]", b"[]"]
+    assert 29_000 < server.send("PTTL", "report") <= 29_500
+    assert server.send("TTL", "taken") == -1
 
 
 @pytest.fixture(scope="module")

@@ -57,8 +57,8 @@ class SnapshotCache(Generic[T]):
     """One value of a kind that msgspec can write as JSON. Thread-safe; `get` blocks, never on the serving loop.
 
     Within a process one thread computes and the others wait for it; across processes likewise, where there is a
-    `shared` place. While that cannot be reached each process computes for itself, and `failed` is told. What another
-    `service` put there is not read.
+    `shared` place. While that cannot be reached each process computes for itself, and `failed` is told. `service`
+    is said beside the value, to whoever finds it there.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class SnapshotCache(Generic[T]):
             entry: _Entry[T] = self._decode(data)
         except msgspec.MsgspecError:  # of another version
             return None
-        return entry if self._is_fresh(entry) and entry.service == self._service else None
+        return entry if self._is_fresh(entry) else None
 
     def _computed(self) -> _Entry[T]:
         self._counted.miss()

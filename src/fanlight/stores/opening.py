@@ -152,12 +152,12 @@ def open_redis(address: Address) -> RedisClient:
     return RedisClient(address)
 
 
-def open_shared(store: Store, service: str, exact: Mapping[str, str] | None = None) -> RedisCache | None:
-    """Where the workers of a service share short-lived values: in its Redis; other stores have no such place. `exact`:
-    see `RedisCache`."""
+def open_shared(store: Store, service: str, *published: str) -> RedisCache | None:
+    """Where the workers of a service share short-lived values: in its Redis; other stores have no such place.
+    `published`: see `RedisCache`."""
     if not store.url.startswith("redis"):
         return None
     from fanlight.stores.redis import RedisStore
     from fanlight.stores.redis_cache import RedisCache
 
-    return RedisCache(store, service, exact or {}) if isinstance(store, RedisStore) else None
+    return RedisCache(store, service, frozenset(published)) if isinstance(store, RedisStore) else None
