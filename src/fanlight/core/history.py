@@ -262,7 +262,9 @@ class History:
         widths = tuple(sum(self._line_widths.get(at, {}).values()) for at in places)
         families = {}
         for name, family in self._families.items():
+            self._breathe()
             busiest = sorted(family.series, key=lambda key: (-family.series[key].count, key))[:LINES]
+            self._breathe()
             shares = [family.shares.get(at, {}) for at in places]
             families[name] = {key: tuple([each.get(key) for each in shares]) for key in busiest}
             self._breathe()

@@ -41,7 +41,7 @@ RETRY_SECONDS: Final = 5.0
 LATE_SECONDS: Final = 10.0
 """How much older than it should be a range may be before it says so."""
 
-SLICE_NS: Final = 400_000
+SLICE_NS: Final = 300_000
 PAUSE_SECONDS: Final = 0.0001
 """How long reading holds the interpreter, and how long it then steps aside: longer and shorter than other work, since
 somebody waits for it. A request waits for a slice at most; each pause costs 0.3 ms, whatever it is asked for."""
