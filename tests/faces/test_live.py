@@ -247,6 +247,27 @@ def test_viewers_of_one_view_share_the_work() -> None:
     play(scene)
 
 
+def test_a_crowd_slows_its_own_pace() -> None:
+    """X-9: forty viewers are sent what changes every 0.4 seconds, and told so."""
+
+    async def scene(scene: Scene) -> None:
+        hub = scene.hub()
+        tabs = [Tab(hub) for _ in range(40)]
+        for tab in tabs:
+            await tab.push()
+        scene.panels.built.clear()
+        for number in range(2, 18):  # 1.6 seconds
+            scene.panels.values["fast"] = number
+            scene.tick(0.1)
+            for tab in tabs if number % 4 == 1 else ():
+                assert (await tab.push()).status["interval"] == 0.4
+        assert scene.panels.built.count("fast") == 4
+        for tab in tabs:
+            await tab.end()
+
+    play(scene)
+
+
 def test_a_socket_that_does_not_drain_gets_the_newest_state_only() -> None:
     """TTY-6, X-9: nothing queues up behind a slow viewer; what it missed is counted and told."""
 

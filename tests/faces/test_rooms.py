@@ -61,6 +61,30 @@ def test_still_panels_are_not_looked_at_again() -> None:
     assert not slot_due(slot, edition, everything=False, now=1e9)
 
 
+def test_a_crowd_shares_a_hundred_pushes_a_second() -> None:
+    """X-9: after a change the room rests for everybody's share; who has just come is served at once."""
+    room, viewer = Room(View()), Viewer(last=9.9, fresh=False)
+    room.viewers = {viewer}
+    edition = Edition(1, "", b"", 10.0)
+    assert room.take({"fast": edition}, {}, 10.0, share=0.5)
+    assert room.wanted_at() == 10.5
+    room.viewers.add(Viewer())
+    assert room.wanted_at() == float("-inf")
+
+
+def test_a_quiet_room_looks_on_and_tells_the_time_when_its_share_comes() -> None:
+    """X-9, HUB-11: without a change a crowd is told seldom, and the change after it at once."""
+    room, viewer = Room(View()), Viewer(last=10.0, fresh=False)
+    room.viewers = {viewer}
+    edition = Edition(1, "", b"", 9.0)
+    room.editions = {"fast": edition}
+    assert room.take({"fast": edition}, {}, 10.0, share=0.5)
+    assert room.wanted_at() == 10.0 + COALESCE_SECONDS
+    assert not room.take({"fast": edition}, {}, 10.25, share=0.5)
+    assert room.take({"fast": edition}, {}, 10.5, share=0.5)
+    assert room.take({"fast": Edition(2, "new", b"", 10.6)}, {}, 10.6, share=0.5)
+
+
 def test_a_full_socket_misses_its_turn() -> None:
     """TTY-6: who is being written to gets no turn, and what it missed is counted; who is already called is not."""
     room, free, full, called = Room(View()), Viewer(), Viewer(sending=True), Viewer()

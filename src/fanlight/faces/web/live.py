@@ -17,7 +17,16 @@ from fanlight.faces.context import FaceContext
 from fanlight.faces.errors import FaceError
 from fanlight.faces.threads import in_thread
 from fanlight.faces.web.rendering import Rendering
-from fanlight.faces.web.rooms import SLOW_SECONDS, Edition, Room, Viewer, data_lines, named_event, slot_due
+from fanlight.faces.web.rooms import (
+    SHARE_SECONDS,
+    SLOW_SECONDS,
+    Edition,
+    Room,
+    Viewer,
+    data_lines,
+    named_event,
+    slot_due,
+)
 from fanlight.faces.web.shutdown import watch_server
 from fanlight.faces.web.surroundings import badges
 from fanlight.faces.web.views import INTERVALS
@@ -207,8 +216,8 @@ class Hub:
             except Exception as error:  # a page of the application may fail; the stream goes on with heartbeats
                 self._rendering.failed("live view", error)
                 continue
-            room.editions, room.status = found
-            await self._give_turns(room)
+            if room.take(*found, now, self.viewers * SHARE_SECONDS):
+                await self._give_turns(room)
 
     async def _give_turns(self, room: Room) -> None:
         """Let everybody write who may, one after the other with a pause between, so that a request waits for one at
@@ -283,7 +292,7 @@ class Hub:
         """Send what a viewer is owed: the status first, then the panels that have changed, in one message."""
         viewer.fresh = False
         viewer.last = self._now()
-        interval = viewer.interval or WATCH_SECONDS
+        interval = max(viewer.interval or WATCH_SECONDS, round(self.viewers * SHARE_SECONDS, 2))
         status = {**room.status, "next": interval, "interval": interval, "dropped": viewer.dropped}
         status |= room.arrangement(viewer)
         chunks = room.owed(viewer)

@@ -24,6 +24,10 @@ PACE_SECONDS: Final = 0.22
 """The least after a push in which something had changed: 4 Hz, with room for ticks that come early. After a push
 without changes COALESCE_SECONDS is enough, so that the first event after quiet is seen at once."""
 
+SHARE_SECONDS: Final = 0.01
+"""The least between two pushes to any viewer while things change: together they get a hundred a second, so that beyond
+25 viewers everybody's pace slows down instead of the service."""
+
 SLACK_SECONDS: Final = 0.125
 """How much too early a tick may come and still count: half of the pulse's step."""
 
@@ -90,10 +94,28 @@ class Room:
         self.wake = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
         self.alarm: asyncio.TimerHandle | None = None
+        self.resting_until = float("-inf")
+        self.told_until = float("-inf")
 
     def wanted_at(self) -> float:
         """When somebody could next be sent something; never, while no socket drains."""
-        return min((viewer.due_at() for viewer in self.viewers if not viewer.busy), default=float("inf"))
+        first = min((viewer.due_at() for viewer in self.viewers if not viewer.busy), default=float("inf"))
+        return first if first == float("-inf") else max(first, self.resting_until)
+
+    def take(self, editions: Mapping[str, Edition], status: Mapping[str, Any], now: float, share: float) -> bool:
+        """The newest state; whether the viewers are told of it now. `share`: seconds until they may be told again.
+
+        A change is told at once, and then the room rests. While nothing changes it goes on looking, so that the first
+        event after quiet is told at once, and tells of the time alone when its share comes.
+        """
+        changed = any(edition is not self.editions.get(name) for name, edition in editions.items())
+        self.editions, self.status = editions, status
+        told = changed or self.joined() or now >= self.told_until - SLACK_SECONDS
+        if told:
+            self.told_until = now + share
+        if changed:
+            self.resting_until = now + share
+        return told
 
     def wake_in(self, seconds: float, hurry: Callable[[], None]) -> None:
         """Wake after a while, for news that came before anybody's turn; `hurry` first brings what came since."""
