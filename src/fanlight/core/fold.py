@@ -44,7 +44,7 @@ BATCH_LIMIT: Final = 1_024
 
 _EVENT_KINDS: Final = {AUDIT: "audit", START: "starts"}
 
-_PIECE: Final = 16  # facts folded between two breaths: under 0.1 ms
+_PIECE: Final = 64  # requests put to those alike between two breaths, 0.5 µs each
 _RECORDED: Final = 128  # amounts recorded between two breaths: under 0.05 ms
 
 _ALIKE: Final = slice(5, 10)  # method, route, root_path, status, flags
@@ -179,6 +179,7 @@ class Fold:
                         batch = None
                     if batch is None or fact[3] >= batch.apart_ns or fact[_ERROR] is not None:
                         kinds[fact[0]](fact, tick)
+                        breathe()
                     else:
                         batch.amounts.append(fact[3])
                         keep_recent(fact)
