@@ -112,7 +112,7 @@ def test_a_large_step_back_goes_on_under_another_name(make: Make, clock: ManualC
 def test_a_clock_set_back_counts_every_second_once(
     make: Make, clock: ManualClock, watched: bool, back: float, shown: int
 ) -> None:
-    """X-3: totals hold what the earlier name had, the window each second once, and nothing from before it began anew."""
+    """X-3: totals hold what the earlier name had, the window each second once, none of them when it began anew."""
     dashboard = make()
     fleet = dashboard.engine.fleet
     assert fleet is not None

@@ -242,7 +242,7 @@ class Fleet:
                 return
 
     def _begin_again(self) -> None:
-        """The clock was set back, and this instance has another name: read all there is, the earlier one's totals too."""
+        """The clock was set back, this instance has another name: read all there is, the earlier totals too."""
         self._earlier.intersection_update([info.instance for info in self._known])
         self._earlier.add(self._name)
         self._name = self._recorder.instance
