@@ -144,6 +144,17 @@ def test_memory_keeps_tiers_too(make: Make, clock: ManualClock) -> None:
     assert sum(row.totals["requests"].count for row in rows if row.totals) == 7
 
 
+@pytest.mark.parametrize("name", ["1h", "24h", "7d"])
+def test_sample_data_is_in_every_range(make: Make, clock: ManualClock, name: str) -> None:
+    """ORC-5, ORC-7: a first look at a longer range has something to look at, too: what its finer steps were made of."""
+    dashboard = make(store="memory://", sample_data=True)
+    dashboard.start()
+    shown = dashboard.query.snapshot(View(range=name)).requests.window.count
+    everything = total(dashboard)
+    assert 0.9 * everything < shown <= everything
+    assert dashboard.engine.store.frames("shop", 1, 0) == []
+
+
 def test_totals_survive_a_restart(make: Make, clock: ManualClock) -> None:
     """HUB-10: totals since the first start and since this one; what was recent before is recent after."""
     first = make()
