@@ -107,6 +107,27 @@ def test_a_large_step_back_goes_on_under_another_name(make: Make, clock: ManualC
     assert names == {name: False, dashboard.instance: True}
 
 
+@pytest.mark.parametrize("watched", [True, False])
+@pytest.mark.parametrize(("back", "shown"), [(10.0, 11), (300.0, 11), (1_200.0, 4), (86_400.0, 4)])
+def test_a_clock_set_back_counts_every_second_once(
+    make: Make, clock: ManualClock, watched: bool, back: float, shown: int
+) -> None:
+    """X-3: totals hold what the earlier name had, the window each second once, none of them when it began anew."""
+    dashboard = make()
+    fleet = dashboard.engine.fleet
+    assert fleet is not None
+    for count in (2, 5, 4):
+        if count == 4:
+            clock.set_wall(clock.time_ns() / 1e9 - back)
+        serve(dashboard, count)
+        tick(dashboard, clock, 5)
+        if watched:
+            fleet.follow()
+    fleet.follow()
+    assert total(dashboard) == 11
+    assert dashboard.query.snapshot(View()).requests.window.count == shown
+
+
 def test_memory_keeps_tiers_too(make: Make, clock: ManualClock) -> None:
     """X-3: with memory:// the coarse tiers are made within the process; seconds are not written a second time."""
     dashboard = make(store="memory://")
@@ -121,6 +142,17 @@ def test_memory_keeps_tiers_too(make: Make, clock: ManualClock) -> None:
     assert total(dashboard) == 7
     rows = [Frame.decode(row.data) for row in store.frames("shop", 60, 0)]
     assert sum(row.totals["requests"].count for row in rows if row.totals) == 7
+
+
+@pytest.mark.parametrize("name", ["1h", "24h", "7d"])
+def test_sample_data_is_in_every_range(make: Make, clock: ManualClock, name: str) -> None:
+    """ORC-5, ORC-7: a first look at a longer range has something to look at, too: what its finer steps were made of."""
+    dashboard = make(store="memory://", sample_data=True)
+    dashboard.start()
+    shown = dashboard.query.snapshot(View(range=name)).requests.window.count
+    everything = total(dashboard)
+    assert 0.9 * everything < shown <= everything
+    assert dashboard.engine.store.frames("shop", 1, 0) == []
 
 
 def test_totals_survive_a_restart(make: Make, clock: ManualClock) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from fanlight import sample
 from fanlight.capture.logs import install_logging
 from fanlight.capture.system import GcMonitor, LoopMonitor, SystemSampler
-from fanlight.clock import Clock
+from fanlight.clock import Clock, ManualClock
 from fanlight.core.analytics import Analytics, analyse
 from fanlight.core.fold import START
 from fanlight.core.frame import Frame
@@ -143,14 +143,13 @@ class Engine:
 
     def info(self) -> InstanceInfo:
         """How this instance describes itself now."""
-        recorder = self.recorder
         return InstanceInfo(
             service=self.settings.name,
-            instance=recorder.instance,
-            host=recorder.host,
+            instance=self.recorder.instance,
+            host=self.recorder.host,
             pid=os.getpid(),
             release=self.settings.release,
-            started=recorder.started,
+            started=self.recorder.started,
             last_seen=self.clock.time_ns() / 1e9,
         )
 
@@ -182,17 +181,22 @@ class Engine:
             self._store_thread.start()
 
     def _feed(self) -> None:
-        level = self.settings.log_level.upper()
-        self._uninstall_logging = install_logging(self.recorder, level, clock=self.clock)
+        self._uninstall_logging = install_logging(self.recorder, self.settings.log_level.upper(), clock=self.clock)
         self._gc_monitor.start()
 
     def _fill(self) -> None:
         until = self.recorder.started
         self.recorder.started -= SPAN  # rates since this start are over the made-up minutes too
         self.local.window.since -= SPAN
+        own, clock = OwnSeconds(self.local.window), ManualClock(until)
+        compactor = Compactor(self.store, self.info, own, clock, self.recorder.failed)
         for frame in sample.frames(until):
             self.recorder.commit(frame)
             self.local.window.add(frame)
+            own.add(frame)
+            clock.set_wall(frame.end)
+            compactor.turn()  # longer ranges hold them too
+        compactor.release()
 
     def _attach_loop(self) -> None:
         try:

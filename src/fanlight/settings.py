@@ -76,7 +76,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     "max_series": "Series kept per family; what comes after them counts as `other`.",
     "max_viewers": "Live views at once; further viewers poll.",
     "theme": "The theme before a viewer chooses: auto, dark, light or terminal.",
-    "sample_data": "Fill the window with made-up history at start (memory store only).",
+    "sample_data": "Fill the charts with fifteen made-up minutes at start (memory store only).",
     "port": "Where on 127.0.0.1 the service has its dashboard served by a process beside it; 0 is nowhere.",
 }
 

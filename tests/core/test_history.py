@@ -75,6 +75,9 @@ def test_what_is_not_kept_is_cut_and_said() -> None:
     old = chosen(NOW - 90 * 86400, NOW - 80 * 86400, NOW, KEPT)
     assert old.note == "older history is not kept"
     assert NOW - 35 * 86400 - 21600 <= old.start < old.end <= NOW
+    everything = chosen(0.0, 99_999_999_999.0, NOW, KEPT)
+    assert everything.note == "older history is not kept"
+    assert everything.start <= NOW - 35 * 86400 < NOW <= everything.end
     ahead = chosen(NOW - 600, NOW + 7200, NOW, KEPT)
     assert ahead.note == "the range ends now"
     assert ahead.end <= NOW + ahead.tier

@@ -272,6 +272,8 @@ def test_a_chosen_span_is_clamped_to_the_window() -> None:
     assert 11 <= len(chart["points"]) <= 13
     week = service.get(f"/api/charts/performance?from={now - 600_000}&to={now}").json
     assert len(week["points"]) <= 180
+    everything = service.get("/api/charts/performance?from=0&to=99999999999").json
+    assert sum(point["requests"] for point in everything["points"]) == 13
     past = service.get(f"/api/charts/performance?from={now - 600_000}&to={now - 500_000}").json
     assert past["points"] == []
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from fanlight.faces.web.views import (
     FILTER_LIMIT,
     FILTERS,
-    LONGEST_SPAN,
     SHORTEST_SPAN,
     ViewError,
     forgiving_view,
@@ -51,7 +50,7 @@ def test_any_query_is_a_view_or_a_view_error(query: dict[str, str]) -> None:
     assert view.range in RANGES
     assert all(0 < len(value) <= FILTER_LIMIT for _, value in view.filters)
     if view.start is not None and view.end is not None:
-        assert SHORTEST_SPAN - 0.002 <= view.end - view.start <= LONGEST_SPAN + 0.002
+        assert view.end - view.start >= SHORTEST_SPAN - 0.002
 
 
 @given(QUERIES)
@@ -96,9 +95,9 @@ def test_times_are_rfc_3339_or_epoch_seconds(start: str) -> None:
 
 
 def test_spans_are_clamped() -> None:
-    """X-3: a span longer than any store keeps loses its beginning, a shorter one than a chart step gets a later end."""
-    long = parse_view("requests", {"from": "0", "to": "1700000000"})
-    assert (long.start, long.end) == (1_700_000_000.0 - LONGEST_SPAN, 1_700_000_000.0)
+    """X-3: a shorter span than a chart step gets a later end; a long one is cut to what is kept where it is read."""
+    long = parse_view("requests", {"from": "0", "to": "99999999999"})
+    assert (long.start, long.end) == (0.0, 99_999_999_999.0)
     short = parse_view("requests", {"from": "1700000000", "to": "1700000001"})
     assert (short.start, short.end) == (1_700_000_000.0, 1_700_000_000.0 + SHORTEST_SPAN)
 

@@ -236,6 +236,29 @@ def test_an_instance_whose_clock_is_elsewhere(join: Callable[..., Worker], clock
     assert not one.holds_two
 
 
+def test_one_whose_clock_is_far_ahead_pushes_nothing_out(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """X-2, issue 3: its seconds count in the totals; the window goes on showing those whose clock is right."""
+    one, odd = join(), join()
+    odd.clock = odd.recorder.clock = ManualClock(clock.time_ns() / 1e9 + 86_400)
+    for _ in range(5):
+        one.serve(2)
+        odd.serve(1)
+        odd.clock.advance(1.0)
+        tick(clock, one, odd)
+        assert one.totals().family("requests").count == 3 * one.recorder.totals.totals["requests"].count // 2
+    assert one.look().totals["requests"].count == 10
+
+
+def test_one_killed_before_the_clock_was_set_back_is_gone(join: Callable[..., Worker], clock: ManualClock) -> None:
+    """HUB-7, issue 3: its last word is from the future then; no action waits for it."""
+    one, killed = join(), join()
+    tick(clock, one, killed)
+    clock.set_wall(clock.time_ns() / 1e9 - 3_600)
+    one.fleet.follow()
+    live = {instance.id: instance.live for instance in one.fleet.instances()}
+    assert live == {one.recorder.instance: True, killed.recorder.instance: False}
+
+
 def test_log_lines_of_one_that_is_gone_stay(join: Callable[..., Worker], clock: ManualClock) -> None:
     """HUB-10, memory: lines of one that ended stay until newer ones push them out, and with them the second window."""
     one, two = join(), join()

@@ -28,6 +28,9 @@ from fanlight.stores.writer import StoreWriter
 LIVE_SECONDS: Final = 5.0
 """An instance unseen for longer is gone."""
 
+AHEAD_SECONDS: Final = 60.0
+"""A last word from further ahead is from before the clock was set back."""
+
 FRESH_SECONDS: Final = 0.3
 """What was read this recently is read as it is."""
 
@@ -117,6 +120,8 @@ class Fleet:
         self._pulse = pulse
         self._info = info
         self._clock = clock
+        self._name = recorder.instance
+        self._earlier: set[str] = set()  # names of this instance whose seconds are in its own window
         self._own = own  # its lock guards which window is shown, too
         self._joint: Window | None = None  # with the others' seconds, while there are any
         self._joined_until = 0
@@ -150,8 +155,10 @@ class Fleet:
                     self._joint = None  # what the others did is longer ago than a window holds
 
     def _join(self, frame: Frame) -> None:
-        """Take in a second of another instance."""
+        """Take in a second of another instance, unless the clock is so far behind it that nothing else would stay."""
         breathe = self._pacer.breathe
+        if frame.start > self._now() + SPAN:
+            return
         with self._own.lock:
             if self._joint is None and frame.start >= self._own.oldest:
                 self._joint = self._own.copy(breathe)
@@ -217,6 +224,8 @@ class Fleet:
 
     def _read(self) -> None:
         service = self._info().service
+        if self._name != self._recorder.instance:
+            self._begin_again()
         self._known = tuple(self._store.instances(service))
         if self._cursor is None:
             self._cursor, _ = self._store.changes(service, LATEST)
@@ -231,6 +240,16 @@ class Fleet:
                 self._take_in(service, stored)
             if not changed:
                 return
+
+    def _begin_again(self) -> None:
+        """The clock was set back, this instance has another name: read all there is, the earlier totals too."""
+        self._earlier.intersection_update([info.instance for info in self._known])
+        self._earlier.add(self._name)
+        self._name = self._recorder.instance
+        self._cursor = None
+        self._seen.clear()
+        with self._own.lock:
+            self._joint = None
 
     def _retired(self) -> bool:
         """Whether an instance we count is gone for good: its totals are now in the sum of the retired."""
@@ -264,7 +283,8 @@ class Fleet:
         if stored.tier != 1 or instance == self._recorder.instance or stored.bucket <= self._seen.get(instance, -1):
             return
         frame = self._decoded(stored)
-        self._join(frame)
+        if instance not in self._earlier:
+            self._join(frame)
         if instance not in self._others or stored.bucket > self._seen.get(instance, stored.bucket) + GAP_SECONDS:
             self._load_totals(service)
         self._seen[instance] = stored.bucket
@@ -291,7 +311,7 @@ class Fleet:
         now = self._now()
         mine = _instance(self._info(), live=True, this=True)
         others = (
-            _instance(info, live=not info.closed and now - info.last_seen < LIVE_SECONDS, this=False)
+            _instance(info, not info.closed and -AHEAD_SECONDS < now - info.last_seen < LIVE_SECONDS, this=False)
             for info in self._known
             if info.instance != mine.id
         )

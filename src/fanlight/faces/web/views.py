@@ -27,9 +27,6 @@ PATH_VALUES: Final = ("id", "name")
 FILTER_LIMIT: Final = 200
 """Characters of a filter or a path value."""
 
-LONGEST_SPAN: Final = 35 * 86_400
-"""Seconds between `from` and `to`; a longer span loses its beginning. No store keeps more."""
-
 SHORTEST_SPAN: Final = 10
 """Seconds between `from` and `to`; a shorter span gets a later end: one chart step."""
 
@@ -128,9 +125,9 @@ def _span(query: Mapping[str, str]) -> tuple[float | None, float | None]:
 
 
 def _clamped(start: float, end: float) -> tuple[float, float]:
+    """What the address can say; to what is kept a range is cut where it is read, which says so."""
     end = min(max(end, start + SHORTEST_SPAN), LATEST)
-    start = min(max(start, end - LONGEST_SPAN), end - SHORTEST_SPAN)
-    return round(start, 3), round(end, 3)
+    return round(min(start, end - SHORTEST_SPAN), 3), round(end, 3)
 
 
 def _moment(parameter: str, text: str) -> float:
