@@ -164,8 +164,8 @@ def test_a_prefix_the_application_owns_fails_at_start() -> None:
 
 
 def test_an_unknown_setting_is_refused() -> None:
-    """A mistyped keyword is one line that lists what there is."""
-    with pytest.raises(SettingsError, match=r"unknown setting prefx=.*prefix"):
+    """A mistyped keyword is one line that says what was meant."""
+    with pytest.raises(SettingsError, match=r"unknown setting prefx=.*; prefix was probably meant"):
         Fanlight("x", prefx="/a")
 
 

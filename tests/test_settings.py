@@ -118,11 +118,13 @@ def test_a_wrong_line_of_the_file_is_named(tmp_path: Path) -> None:
 
 
 def test_what_is_unknown_is_refused_with_what_is_known(tmp_path: Path) -> None:
-    """Issue 2: an unknown keyword or key names itself and every setting there is."""
-    with pytest.raises(SettingsError, match=r"unknown setting prefx= .*expected one of .*prefix"):
+    """Issue 2: an unknown keyword or key names itself and the setting it is nearly, else every setting there is."""
+    with pytest.raises(SettingsError, match=r"unknown setting title= .*expected one of .*prefix"):
+        load("s", {"title": "/a"}, {}, tmp_path)
+    with pytest.raises(SettingsError, match=r"unknown setting prefx= .*; prefix was probably meant: rename it$"):
         load("s", {"prefx": "/a"}, {}, tmp_path)
     (tmp_path / "fanlight.toml").write_text('prefx = "/a"\n')
-    with pytest.raises(SettingsError, match=r"unknown key prefx in fanlight.toml; expected one of .*prefix"):
+    with pytest.raises(SettingsError, match=r"unknown key prefx in fanlight.toml; prefix was probably meant"):
         load("s", {}, {}, tmp_path)
 
 

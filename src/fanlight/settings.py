@@ -112,7 +112,7 @@ def given(environ: Mapping[str, str] | None = None, folder: Path | None = None) 
 def _from_keywords(keywords: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     for key in keywords:
         if key not in DESCRIPTIONS:
-            raise SettingsError(f"unknown setting {key}= (got as a keyword); expected one of {_names()}")
+            raise SettingsError(f"unknown setting {key[:100]}= (got as a keyword); {_expected(key)}")
     return {key: (value, f"{key}=") for key, value in keywords.items()}
 
 
@@ -144,12 +144,16 @@ def _from_file(folder: Path) -> dict[str, tuple[Any, str]]:
         raise SettingsError(f"fanlight.toml cannot be read ({error}); mend or remove {path.name}") from error
     for key in table:
         if key not in DESCRIPTIONS:
-            raise SettingsError(f"unknown key {key} in fanlight.toml; expected one of {_names()}")
+            raise SettingsError(f"unknown key {key[:100]} in fanlight.toml; {_expected(key)}")
     return {key: (value, f"{key} in fanlight.toml") for key, value in table.items()}
 
 
-def _names() -> str:
-    return ", ".join(sorted(DESCRIPTIONS))
+def _expected(key: str) -> str:
+    """What was probably meant by a key that is no setting, else all there are."""
+    meant = get_close_matches(key[:100], DESCRIPTIONS, n=1, cutoff=0.75)
+    if meant:
+        return f"{meant[0]} was probably meant: rename it"
+    return f"expected one of {', '.join(sorted(DESCRIPTIONS))}"
 
 
 def _convert(field: str, raw: Any, source: str) -> Any:

@@ -18,6 +18,11 @@ AXE = Path(__file__).parent / "axe.min.js"
 WIDTHS = (1440, 768, 390)
 THEMES = ("dark", "light", "terminal")
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+OVERHANGING = """() => [...document.querySelectorAll(".panel > .scroll, .panel > .lines")].filter((part) => {
+  const [own, panel] = [part, part.closest(".panel")].map((element) => element.getBoundingClientRect());
+  return own.left <= panel.left - 1 || own.right >= panel.right + 1 || own.bottom >= panel.bottom + 1;
+}).map((part) => part.closest(".panel").id)"""
+"""What lies over the border of its panel."""
 COLUMNS = """() => new Set([...document.querySelectorAll(".figure-cell")]
   .map((cell) => Math.round(cell.getBoundingClientRect().left))).size"""
 
@@ -31,6 +36,34 @@ def test_page_is_live_and_fits(page: str, service: Shop, visit: Visit) -> None:
     for width in WIDTHS:
         visitor.page.set_viewport_size({"width": width, "height": 900})
         visitor.until(f"{OVERFLOW} <= 0")
+        assert visitor.page.evaluate(OVERHANGING) == [], width
+
+
+def test_charts_of_a_row_stand_on_one_line(service: Shop, visit: Visit) -> None:
+    """OBS-6: charts side by side have their time axes on one line, also where the legend of one takes a line more."""
+    page = visit(service.page).go("/system")
+    service.ask("/items/charted")
+    page.wait_for_function(f"({CHART_ENDS})().length === 3")
+    assert page.evaluate("document.querySelectorAll('.cell.span-4 > .panel.timeseries .legend').length") == 3
+    assert len(set(page.evaluate(CHART_ENDS))) == 1
+
+
+CHART_ENDS = """() => [...document.querySelectorAll(".cell.span-4 fan-chart")]
+  .map((chart) => Math.round(chart.getBoundingClientRect().bottom))"""
+
+
+def test_no_label_of_the_time_axis_is_cut_off(service: Shop, visit: Visit) -> None:
+    """OBS-6: a time that would be cut off at either end of the axis is left out, the others stay."""
+    page = visit(service.page).go()
+    labels = page.evaluate(AXIS_LABELS, [5, 300, 600, 897])
+    assert [bool(label) for label in labels] == [False, True, True, False]
+
+
+AXIS_LABELS = """(splits) => {
+  const axis = fanlight.look.parts({ lines: [], unit: "rate" }).axes[0];
+  const plot = { scales: { x: { min: 0, max: 900 } }, bbox: { width: 900 * devicePixelRatio }, valToPos: (at) => at };
+  return axis.values(plot, splits);
+}"""
 
 
 def test_first_paint_holds_data_without_scripts(service: Shop, visit: Visit) -> None:

@@ -6,7 +6,7 @@ from fanlight.core.sections import CacheFigures
 from fanlight.core.snapshot import Snapshot
 from fanlight.panels import Bar, Column, Donut, Fact, Row, Table, Text, View
 
-HOW = 'No cache is counted yet. prompts = dashboard.cache("prompts"), then prompts.hit() and prompts.miss().'
+HOW = 'No cache is counted yet. `prompts = dashboard.cache("prompts")`, then `prompts.hit()` and `prompts.miss()`.'
 
 
 def cache_stats(snapshot: Snapshot, view: View) -> Text:

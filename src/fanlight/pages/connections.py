@@ -11,7 +11,7 @@ from fanlight.panels import Bar, Bars, Column, Page, Row, Slot, Stat, Table, Vie
 
 LISTED = 50
 
-NONE_YET = "No WebSocket yet. Every one is seen without a line of code; its group is a path parameter such as {group}."
+NONE_YET = "No WebSocket yet. Each is seen without a line of code; its group is a path parameter such as `{group}`."
 
 
 def refused(snapshot: Snapshot, view: View) -> Stat:

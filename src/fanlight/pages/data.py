@@ -14,10 +14,10 @@ from fanlight.pages.redis import redis
 from fanlight.panels import Column, Fact, Page, Row, Slot, Table, Text, Unit, View
 
 HOW = (
-    "Not configured. Decorate a function that returns a dict of figures with @dashboard.database, "
+    "Not configured. Decorate a function that returns a dict of figures with `@dashboard.database`, "
     "or give a collection of pymongo to dashboard.mongo(...)."
 )
-STATEMENTS_HOW = 'No call of a database yet. dashboard.watch("sqlalchemy") or watch("pymongo") records them.'
+STATEMENTS_HOW = 'No call of a database yet. dashboard.watch("sqlalchemy") or dashboard.watch("pymongo") records them.'
 SHOWN = 20
 LIMIT = 100
 VALUE_LIMIT = 200
@@ -66,7 +66,7 @@ def lists(snapshot: Snapshot, view: View) -> Table:
     for name, value in snapshot.database.data.items():
         if isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
             return _table(_title(name), value)
-    return Table(title="Rows", columns=(), empty="A list of dicts that @dashboard.database returns shows here.")
+    return Table(title="Rows", columns=(), empty="A list of dicts that `@dashboard.database` returns shows here.")
 
 
 def _table(title: str, rows: list[Mapping[str, Any]] | tuple[Mapping[str, Any], ...]) -> Table:

@@ -65,7 +65,7 @@ def _route_row(route: Route, columns: tuple[Column, ...], snapshot: Snapshot) ->
         values=tuple(values[column.name] for column in columns),
         state=_route_state(route, snapshot),
         href="" if route.route == OTHER else route_href(route.method, route.route),
-        detail={"streams": "stream: time to first byte", "sockets": "WebSocket"}.get(route.family, ""),
+        detail={"streams": "to first byte", "sockets": "WebSocket"}.get(route.family, ""),
     )
 
 

@@ -247,7 +247,7 @@ def actions(snapshot: Snapshot, view: View) -> Actions:
             tripping = breakers.trip(row.name, "Trip the breaker")
             resetting = breakers.reset(row.name, "Reset the breaker")
             buttons += [tripping] if row.breaker.state == "closed" else [resetting, tripping]
-    return Actions(title="Actions", buttons=tuple(buttons), empty="None: it has no breaker, and no restart= was given.")
+    return Actions(title="Actions", buttons=tuple(buttons), empty="It has no breaker, and no `restart=` was given.")
 
 
 SLOTS = (

@@ -24,15 +24,20 @@
     const top = Math.max(high ?? 0, 0);
     return [Math.min(low ?? 0, 0), top ? top * 1.08 : 1];
   };
+  const EDGE = 8; // beside the plot, where no axis is
+  const LETTER = 6.4; // about what a digit takes
   const timeLabels = (plot, splits) => {
     const days = plot.scales.x.max - plot.scales.x.min > 172_800;
     const step = splits.length > 1 ? splits[1] - splits[0] : Infinity;
+    const room = plot.bbox.width / devicePixelRatio + EDGE;
     return splits.map((at) => {
-      if (plot.valToPos(at, "x") < 16) return ""; // it would touch the lowest label of the other axis
       const date = new Date(at * 1000);
       const clock = fanlight.clock(date);
       const day = days && (step > 43_200 || clock.startsWith("00:00"));
-      return day ? fanlight.day(date) : clock.slice(0, step < 60 ? 8 : 5);
+      const text = day ? fanlight.day(date) : clock.slice(0, step < 60 ? 8 : 5);
+      const place = plot.valToPos(at, "x");
+      // It would touch the lowest label of the other axis, or be cut off at the end.
+      return place < 16 || place + (text.length * LETTER) / 2 > room ? "" : text;
     });
   };
   // From one mark of an axis to the next: in powers of two for bytes, in whole numbers for what is counted.
@@ -115,7 +120,7 @@
       scales.second = { range };
       axes.push({ ...axis("second", second.unit, 1), grid: { show: false } });
     }
-    return { scales, axes, padding: [8, second ? 0 : 8, 0, 0], series: [{}, ...lines.map((line, i) => series(line, unit, lines.slice(0, i).some(({ tone }) => tone === line.tone)))] };
+    return { scales, axes, padding: [8, second ? 0 : EDGE, 0, 0], series: [{}, ...lines.map((line, i) => series(line, unit, lines.slice(0, i).some(({ tone }) => tone === line.tone)))] };
   };
 
   fanlight.look = { parts, marks, forget: () => { palette = null; } };
