@@ -58,12 +58,14 @@ class Workflow:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _work(self) -> None:
+        id: str | None = None
         while True:
             try:
-                id = await self.storage.take()
+                id = id or await self.storage.take()
                 if id is not None:
                     await self.process(id)
-            except Exception as error:  # a worker outlives whatever befalls an upload, a lost Redis too
+                id = None
+            except Exception as error:  # a lost Redis, say; what was taken is in no queue any more: it is tried again
                 log.error("worker failed error=%s", error)
                 await asyncio.sleep(1.0)
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
-from tests.examples.conftest import ask, served, until
+from tests.examples.conftest import PATIENCE, ask, served, until
 from tests.redis_server import RedisServer
 
 from fanlight import Fanlight
 from uploads.app import create_app
+from uploads.storage import MemoryStorage, Stage, Upload
 from uploads.traffic import file
+from uploads.workflow import Workflow
 
 
 @pytest.fixture(scope="module")
@@ -153,16 +156,54 @@ def test_a_lost_redis_is_seen_and_survived(tmp_path: Path) -> None:
     server = RedisServer(tmp_path)
     server.start()
     dashboard = Fanlight("uploads", store="memory://")
-    with served(create_app(dashboard, server.url)) as url:
-        upload(url, "before.txt", "before")
-        until(lambda: ask(url, "GET", "/dashboard/health/redis").json["status"] == "healthy")
+    try:
+        with served(create_app(dashboard, server.url)) as url:
+            upload(url, "before.txt", "before")
+            until(lambda: ask(url, "GET", "/dashboard/health/redis").json["status"] == "healthy")
+            server.kill()
+            until(lambda: ask(url, "GET", "/dashboard/health/redis").json["status"] != "healthy")
+            server.start()
+            until(lambda: ask(url, "POST", "/uploads?name=after.txt", "after").status == 201)
+            until(lambda: '"stage":"indexed"' in ask(url, "GET", "/uploads?limit=1").text)
+    finally:
+        dashboard.close()
         server.kill()
-        until(lambda: ask(url, "GET", "/dashboard/health/redis").json["status"] != "healthy")
-        server.start()
-        until(lambda: ask(url, "POST", "/uploads?name=after.txt", "after").status == 201)
-        until(lambda: '"stage":"indexed"' in ask(url, "GET", "/uploads?limit=1").text)
-    dashboard.close()
-    server.kill()
+
+
+class LosingOnce(MemoryStorage):
+    """A storage whose connection breaks when the first upload is looked at; says when one is indexed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost = 0
+        self.indexed = asyncio.Event()
+
+    async def get(self, id: str) -> Upload | None:
+        if not self.lost:
+            self.lost += 1
+            raise ConnectionError("closed by the server")
+        return await super().get(id)
+
+    async def save(self, upload: Upload, was: Stage) -> None:
+        await super().save(upload, was)
+        if upload.stage == "indexed":
+            self.indexed.set()
+
+
+def test_what_was_taken_when_the_connection_broke_is_not_lost() -> None:
+    """OBS-3: an upload that left the queue is taken through its stages, whatever comes between."""
+
+    async def scene() -> None:
+        storage = LosingOnce()
+        dashboard = Fanlight("uploads", store="memory://")
+        workflow = Workflow(dashboard, storage, chance=Random(1))
+        await storage.add(Upload("1", "a.txt", 1, 1.0), b"a")
+        workflow.start()
+        await asyncio.wait_for(storage.indexed.wait(), PATIENCE)
+        await workflow.stop()
+        dashboard.close()
+
+    asyncio.run(scene())
 
 
 def test_the_clients_upload_what_they_should() -> None:
