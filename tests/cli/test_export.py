@@ -84,6 +84,7 @@ def test_nothing_is_left_in_the_store(folder: Path, url: str) -> None:
         (("--from", "yesterday", "--to", "2026-11-21T00:00:00Z"), 'from is "yesterday"'),
         (("--from", "1700000000"), "both from and to"),
         (("-o", "/proc/nothing/week.csv"), "cannot be written"),
+        (("--name", "ship"), "holds no service 'ship'; say which with --name: 'shop'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(refused: Refused, url: str, words: tuple[str, ...], said: str) -> None:
@@ -94,3 +95,11 @@ def test_what_makes_no_sense_is_refused(refused: Refused, url: str, words: tuple
 def test_a_store_is_needed(refused: Refused) -> None:
     """X-8: without a store it says what to give."""
     assert "--store" in refused("export", FANLIGHT_STORE="memory://")
+
+
+def test_a_file_that_is_not_there_is_not_made(refused: Refused, folder: Path) -> None:
+    """X-8: a mistyped name of a file is refused and leaves nothing behind."""
+    for words in ((), ("--name", "shop")):
+        line = refused("export", "--store", f"sqlite:///{folder}/shard.db", *words)
+        assert line.endswith("start the service with this store first (without one: from this folder)")
+    assert not list(folder.glob("shard*"))

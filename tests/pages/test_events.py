@@ -90,7 +90,7 @@ def test_the_feed_follows_the_range(service: ScriptedService) -> None:
     then, now = View(start=600.0, end=1_200.0), View()
     past = service.query.snapshot(then)
     assert [(item.type, item.at) for item in events(past, then).items] == [("deploy", 660.0)]
-    assert events(past, then).note == "of the application, the chosen range"
+    assert events(past, then).note == "of the application, chosen range"
     assert [item.type for item in notices(past)] == ["upload"]
     assert [item.type for item in events(service.query.snapshot(now), now).items] == ["upload"]
     assert events(service.query.snapshot(now), now).note == "of the application"

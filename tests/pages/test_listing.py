@@ -8,7 +8,7 @@ from tests.faces.service import ScriptedService, busy_service
 from fanlight.core.snapshot import Snapshot
 from fanlight.pages.listing import chosen_requests, sort_rows
 from fanlight.pages.logs import log_panel
-from fanlight.pages.requests import ROUTE_COLUMNS, page, request_list, routes_table
+from fanlight.pages.requests import ROUTE_COLUMNS, page, request_list, routes_table, slow_list
 from fanlight.panels import Row, View
 
 
@@ -97,6 +97,19 @@ def test_the_series_beyond_the_cap_has_no_page() -> None:
     service.tick()
     links = {row.values[1]: row.href for row in routes_table(snapshot_of(service), View()).rows}
     assert links == {"/a": "requests?method=GET&route=%2Fa", "other": ""}
+
+
+def test_slow_requests_are_counted_in_words() -> None:
+    """OBS-1, API-6: how many were slow, how many of them very slow when any was, and over which time."""
+    service = ScriptedService()
+    service.request(seconds=1.5)
+    service.tick()
+    assert slow_list(snapshot_of(service), View()).note == "1, last 15 min"
+    service.request(seconds=6.0)
+    service.tick()
+    assert slow_list(snapshot_of(service), View()).note == "2, 1 of them very slow, last 15 min"
+    nothing = slow_list(snapshot_of(ScriptedService()), View(range="7d"))
+    assert nothing.empty == "Nothing was slow in the last 7 days."
 
 
 def test_none_sorts_last_either_way() -> None:

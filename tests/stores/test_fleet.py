@@ -259,6 +259,35 @@ def test_one_killed_before_the_clock_was_set_back_is_gone(join: Callable[..., Wo
     assert live == {one.recorder.instance: True, killed.recorder.instance: False}
 
 
+@pytest.mark.parametrize("call", ["write", "instances"])
+def test_a_store_that_fails_makes_nobody_gone(
+    join: Callable[..., Worker], clock: ManualClock, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """HUB-7, issue 3: while nobody's word can be stored or read, those who lived when it began count as alive."""
+    one, two = join(), join()
+    tick(clock, one, two)
+    one.fleet.follow()
+
+    def full(*_arguments: object) -> None:
+        raise StoreError("the disk is full")
+
+    for worker in (one, two):
+        monkeypatch.setattr(worker.store, call, full)
+    one.serve(1)
+    for _ in range(40):
+        clock.advance(1.0)
+        for worker in (one, two):
+            worker.fleet.publish(worker.recorder.take(), unpaced)
+        one.fleet.follow()
+    assert [instance.live for instance in one.fleet.instances()] == [True, True]
+    monkeypatch.undo()
+    assert one.writer.flush()
+    clock.advance(10)
+    one.close_second()
+    one.fleet.follow()
+    assert [instance.live for instance in one.fleet.instances()] == [True, False]
+
+
 def test_log_lines_of_one_that_is_gone_stay(join: Callable[..., Worker], clock: ManualClock) -> None:
     """HUB-10, memory: lines of one that ended stay until newer ones push them out, and with them the second window."""
     one, two = join(), join()

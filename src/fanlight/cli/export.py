@@ -62,7 +62,7 @@ def export(
     """
     configure("service", options, workers=1)
     query = {"range": span, "from": start or "", "to": end or "", "format": kind, "table": table}
-    dashboard = Observatory(service_of_store())
+    dashboard = Observatory(service_of_store(waits=False))
     try:
         pieces = _pieces(dashboard, query)
         _write(pieces, output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -18,6 +19,9 @@ from fanlight.errors import SettingsError
 from fanlight.settings import Settings
 from fanlight.stores import open_store
 from fanlight.stores.opening import services_here
+
+FILE: Final = "sqlite:///"
+"""How the URL of a store in a file begins; its path follows."""
 
 NAMED_LIMIT: Final = 10
 """Services named when one has to be chosen."""
@@ -45,32 +49,38 @@ def serve(host: str, port: int, dashboard: bool, keys: bool, debug: bool, **opti
     return serve_all(plan, bind(host, port), 1, screen, lambda address: shows)
 
 
-def service_of_store() -> str:
-    """The service to show: the one that was named, else the only one of the store."""
+def service_of_store(*, waits: bool = True) -> str:
+    """The service to show: the one that was named, else the only one of the store. Who `waits` may name one to come."""
     settings = table.load("service", {})
     if settings.store == "memory://":
         raise SettingsError(
             "--store is memory://, which no other process can read; expected the store that the service writes to, "
             "such as --store sqlite:////var/lib/app/fanlight.db"
         )
-    if "name" in table.given():
+    named = "name" in table.given()
+    if named and waits:
         return settings.name
     services = _services_of(settings.store) if settings.store else services_here()
-    if len(services) == 1:
+    if named and settings.name in services:
+        return settings.name
+    if len(services) == 1 and not named:
         return services[0]
     if services:
         more = ", ..." if len(services) > NAMED_LIMIT else ""
+        holds = f"no service {settings.name!r}" if named else f"{len(services)} services"
         raise SettingsError(
-            f"the store holds {len(services)} services; say which with --name: "
-            f"{', '.join(map(repr, services[:NAMED_LIMIT]))}{more}"
+            f"the store holds {holds}; say which with --name: {', '.join(map(repr, services[:NAMED_LIMIT]))}{more}"
         )
+    otherwise = ", or say with --name whom to wait for" if waits else ""
     raise SettingsError(
-        "the store holds no service yet; start the service with this store first (without one: from this folder), "
-        "or say with --name whom to wait for"
+        f"the store holds no service yet; start the service with this store first (without one: from this folder)"
+        f"{otherwise}"
     )
 
 
 def _services_of(url: str) -> list[str]:
+    if url.startswith(FILE) and not Path(url.removeprefix(FILE)).exists():
+        return []  # to look into it must not make it
     store = open_store(url)
     try:
         return store.services()

@@ -134,8 +134,8 @@ def with_range(href: str, view: View) -> str:
 def covers(view: View) -> str:
     """What the range of a view covers, in words."""
     if view.start is not None:
-        return "the chosen range"
-    return {"1h": "the last hour", "24h": "the last 24 h", "7d": "the last 7 days"}.get(view.range, "last 15 min")
+        return "chosen range"
+    return {"1h": "last hour", "24h": "last 24 h", "7d": "last 7 days"}.get(view.range, "last 15 min")
 
 
 def matches(record: Record, view: View) -> bool:

@@ -123,13 +123,14 @@ def request_list(snapshot: Snapshot, view: View) -> Table:
 def slow_list(snapshot: Snapshot, view: View) -> Table:
     """The slowest kind of trouble: what took over a second."""
     figures = snapshot.range.requests
+    very = f", {said(figures.very_slow)} of them very slow" if figures.very_slow else ""
     return Table(
         title="Slow requests",
-        note=f"{said(figures.slow)}, {said(figures.very_slow)} very slow, {covers(view)}",
+        note=f"{said(figures.slow)}{very}, {covers(view)}",
         columns=REQUEST_COLUMNS,
         rows=request_rows(snapshot, kept_requests(snapshot, ("slow",))[:20], range_query(view)),
         href=with_range("requests?kind=slow", view),
-        empty=f"Nothing was slow, {covers(view)}.",
+        empty=f"Nothing was slow in the {covers(view)}.",
     )
 
 
@@ -141,7 +142,7 @@ def error_list(snapshot: Snapshot, view: View) -> Table:
         columns=REQUEST_COLUMNS,
         rows=request_rows(snapshot, kept_requests(snapshot, ("failed",))[:20], range_query(view)),
         href=with_range("requests?status=error", view),
-        empty=f"Nothing failed, {covers(view)}.",
+        empty=f"Nothing failed in the {covers(view)}.",
     )
 
 

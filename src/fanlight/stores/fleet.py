@@ -128,6 +128,7 @@ class Fleet:
         self._others: dict[str, Frame] = {}
         self._seen: dict[str, int] = {}
         self._known: tuple[InstanceInfo, ...] = ()
+        self._known_at = self._now()
         self._totals_at = 0
         self._dropped = 0
         self._cursor: int | None = None
@@ -226,7 +227,7 @@ class Fleet:
         service = self._info().service
         if self._name != self._recorder.instance:
             self._begin_again()
-        self._known = tuple(self._store.instances(service))
+        self._known, self._known_at = tuple(self._store.instances(service)), self._now()
         if self._cursor is None:
             self._cursor, _ = self._store.changes(service, LATEST)
             since = min(self._load_totals(service), self._now() - SPAN)
@@ -307,8 +308,13 @@ class Fleet:
         live = {instance.id for instance in self.instances() if instance.live}
         return (self._recorder.totals, *(frame for name, frame in self._others.items() if name in live))
 
+    def _last_heard(self) -> float:
+        """Until when others could say that they live: a store that can be read or written no more makes nobody gone."""
+        behind = self._writer.behind_since
+        return self._known_at if behind is None else min(self._known_at, behind)
+
     def instances(self) -> Sequence[Instance]:
-        now = self._now()
+        now = self._last_heard()
         mine = _instance(self._info(), live=True, this=True)
         others = (
             _instance(info, not info.closed and -AHEAD_SECONDS < now - info.last_seen < LIVE_SECONDS, this=False)

@@ -16,7 +16,7 @@ BYTES_LIMIT: Final = 16 * 1024 * 1024
 """Bytes of frames that wait at most."""
 BATCH: Final = 100
 """Frames in one write."""
-FIRST_RETRY, LAST_RETRY = 0.5, 30.0
+FIRST_RETRY, LAST_RETRY = 0.5, 5.0
 """Seconds until a failed write is tried again; doubled each time, up to the last."""
 LATE: Final = 2.0
 """Seconds something may wait before history counts as behind."""
