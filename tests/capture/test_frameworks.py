@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from asgiref.sync import AsyncToSync
+from asgiref.wsgi import WsgiToAsgi
 from flask import Blueprint, Flask, Response, abort
 from tests.capture import django_project
-from tests.capture.conftest import ListRecorder
+from tests.capture.conftest import ListRecorder, http_scope, run
 from tests.capture.wsgi_specimen import wsgi_capture
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client
@@ -81,6 +83,28 @@ def test_a_mounted_flask_keeps_its_mount(recorder: ListRecorder) -> None:
     client.get("/orders/5").close()
     assert [fact["template"] for fact in recorder.requests()] == ["/admin/orders/{order}", "/orders/{order}"]
     assert recorder.requests()[0]["path"] == "/site/admin/orders/5"
+
+
+def test_flask_behind_an_adapter_of_asgi(recorder: ListRecorder) -> None:
+    """TTY-6: `send` is still a coroutine function, as asgiref, which bridges Flask to ASGI, wants (it warns of others,
+    and warnings are errors here)."""
+    bridge = WsgiToAsgi(flask_app())  # type: ignore[no-untyped-call]  # asgiref has no types here
+    sent = run(bridge, recorder, http_scope("/orders/1f"))
+    assert [message["type"] for message in sent[:2]] == ["http.response.start", "http.response.body"]
+    assert sent[0]["status"] == 200
+    assert [fact["status"] for fact in recorder.requests()] == [200]
+
+
+def test_a_bridge_over_a_websocket(recorder: ListRecorder) -> None:
+    """TTY-6: the same of a WebSocket's `send`."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        bridged.append(AsyncToSync(send))
+        await send({"type": "websocket.close"})
+
+    bridged: list[Any] = []
+    run(app, recorder, http_scope(type="websocket"))
+    assert len(bridged) == 1
 
 
 @pytest.fixture(scope="module")

@@ -96,6 +96,25 @@ def test_restarted_server_is_found_again(visit: Visit, stage: ExitStack) -> None
     brings(page, second, "after-the-restart")
 
 
+def test_server_that_was_away_for_long_is_live_with_its_first_answer(visit: Visit, stage: ExitStack) -> None:
+    """ORC-6: a page that went "offline" is live as soon as the server answers again, not half a minute later."""
+    first = stage.enter_context(shop())
+    visitor = visit(first.page, tolerant=True)
+    page = visitor.go()
+    page.evaluate(STATES)
+    page.clock.install()
+    first.stop()
+    for _ in range(20):
+        page.clock.fast_forward(3_000)
+        if page.evaluate("window.states.includes('offline')"):
+            break
+    visitor.state("offline")
+    second = stage.enter_context(shop(first.port))
+    page.clock.fast_forward(6_000)  # the next poll, not yet the next try to be live
+    visitor.state("live")
+    brings(page, second, "after-the-absence")
+
+
 def test_viewers_beyond_the_limit_poll_and_come_back(visit: Visit, stage: ExitStack) -> None:
     """X-9, ORC-6: beyond `max_viewers` a page polls and says "polling", still shows what happens, and later is live."""
     service = stage.enter_context(shop(max_viewers=1))

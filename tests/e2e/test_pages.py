@@ -66,6 +66,24 @@ AXIS_LABELS = """(splits) => {
 }"""
 
 
+def test_forced_colours_keep_things_apart(service: Shop, visit: Visit) -> None:
+    """X-6: where the system forces its few colours, the chosen page and range and the lines of a chart stand apart."""
+    page = visit(service.page, forced_colors="active").go()
+    border = "(link) => getComputedStyle(link).borderBottomColor"
+    chosen = page.locator("nav.tabs [aria-current]").evaluate(border)
+    others = page.locator("nav.tabs > :not([aria-current])").evaluate_all(f"(links) => links.map({border})")
+    assert chosen not in others
+    outline = "(link) => getComputedStyle(link).outlineStyle"
+    assert page.locator(".switch > [aria-current]").evaluate(outline) == "solid"
+    assert len(set(page.evaluate(LINE_COLOURS, ["main", "ok", "error", "second", "warn"]))) == 5
+
+
+LINE_COLOURS = """(tones) => {
+  const lines = tones.map((tone) => ({ name: tone, tone, values: [] }));
+  return fanlight.look.parts({ lines, unit: "rate" }).series.slice(1).map((line) => line.stroke);
+}"""
+
+
 def test_first_paint_holds_data_without_scripts(service: Shop, visit: Visit) -> None:
     """HUB-1, HUB-6: without JavaScript the page still shows its figures and the last requests."""
     service.ask("/items/unscripted")

@@ -5,8 +5,11 @@ This is the path every request takes, so it is written for speed where that is m
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fanlight.capture import correlation
 from fanlight.capture.correlation import RESPONSE_HEADER
@@ -51,6 +54,20 @@ UNOWNED: Final = "fanlight.unowned"
 """The scope's mark of a request whose 404 the dashboard answers in its place: no error of the service."""
 
 _OPEN, _TRAILING, _LAST, _ENDED, RECORDED = range(5)  # phases: see Exchange
+
+
+_Forward = TypeVar("_Forward", bound=Callable[..., Awaitable[None]])
+
+
+def asynchronous(function: _Forward) -> _Forward:
+    """Mark what returns a coroutine without being one as the coroutine function it stands for.
+
+    A server's `send` is one; asgiref, for one, looks, and warns of any other.
+    """
+    if sys.version_info >= (3, 12):
+        return inspect.markcoroutinefunction(function)
+    function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]  # asyncio has no other way
+    return function
 
 
 class Exchange:
@@ -103,6 +120,7 @@ class Exchange:
                 self.status = 499
         return message
 
+    @asynchronous
     def forward(self, message: Message) -> Awaitable[None]:
         """`send` for the application. Only the last message costs a coroutine of its own."""
         kind, send = message["type"], self.send

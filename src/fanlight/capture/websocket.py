@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
 from fanlight.capture.correlation import restore, stamp
-from fanlight.capture.exchange import Application, Message, Receive, Scope, Send, abandoned
+from fanlight.capture.exchange import Application, Message, Receive, Scope, Send, abandoned, asynchronous
 from fanlight.capture.routes import BY_PATH
 from fanlight.core.facts import SOCKET
 from fanlight.core.recorder import Recorder, Sample
@@ -175,6 +175,7 @@ class Connection:
             self._end(message.get("code") or 1005 if self._open else 499)
         return message
 
+    @asynchronous
     def forward(self, message: Message) -> Awaitable[None]:
         """`send` for the application."""
         if message["type"] == "websocket.send":

@@ -8,6 +8,7 @@
   const colours = () => {
     if (palette) return palette;
     const probe = document.body.appendChild(document.createElement("i"));
+    probe.style.forcedColorAdjust = "none"; // lines stay apart where the system allows few colours
     palette = {};
     for (const name of NAMES) {
       probe.style.color = `var(--${name})`;

@@ -77,9 +77,11 @@
   };
   const polled = (response) => {
     if (!pollTimer || connection) return;
-    const refused = response && (response.status === 401 || response.status === 403);
-    show(response && response.status < 400 ? "polling" : refused ? "signed out" : "offline");
-    if (response && response.status < 400) document.dispatchEvent(new CustomEvent("fanlight:update", { detail: {} }));
+    const answered = response?.status < 400;
+    const back = answered && root.dataset.state === "offline"; // it was gone, not full
+    show(answered ? "polling" : [401, 403].includes(response?.status) ? "signed out" : "offline");
+    if (answered) document.dispatchEvent(new CustomEvent("fanlight:update", { detail: {} }));
+    if (back) open();
   };
 
   document.addEventListener("htmx:sse:after:connection", (event) => {
