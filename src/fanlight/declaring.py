@@ -32,7 +32,7 @@ from fanlight.services.calls import NO_ATTRIBUTES, Call, Nowhere, record_call
 from fanlight.services.client_calls import Watcher
 from fanlight.services.databases import MongoStatistics, pool_of
 from fanlight.services.names import heading, path_name
-from fanlight.services.probe import INTERVAL_SECONDS, THRESHOLD, Probe
+from fanlight.services.probe import INTERVAL_SECONDS, THRESHOLD, Probe, Told
 from fanlight.services.probe import TIMEOUT_SECONDS as PROBE_SECONDS
 from fanlight.services.registry import RESTART, RESTART_SECONDS, Registry, called
 from fanlight.services.registry import Declared as DeclaredService
@@ -138,7 +138,7 @@ class Declaring(ABC):
         /,
         *,
         kind: str = "wrapper",
-        probe: Probe | None = None,
+        probe: Probe | Told | None = None,
         required: bool = False,
         restart: Callable[[], Any] | None = None,
         breaker: bool | Policy = False,
@@ -149,8 +149,9 @@ class Declaring(ABC):
         """Name something the application depends on, before its first call; declaring it again replaces what was said.
 
         `probe` (see `fanlight.probes`) is asked every `interval` seconds, given `timeout`, and believed to fail
-        after `threshold` failures in a row. `/health` answers 503 while a `required` service is down. `restart` (sync
-        or async) makes restarting it an action. With a `breaker` all its calls go through one. Raises FanlightError.
+        after `threshold` failures in a row; a `Told` is not asked: it says so itself. `/health` answers 503 while a
+        `required` service is down. `restart` (sync or async) makes restarting it an action. With a `breaker` all its
+        calls go through one. Raises FanlightError.
         """
         guard = self._breakers.get(name) if breaker else None
         if guard is not None and isinstance(breaker, Policy):

@@ -81,7 +81,7 @@ class Engine:
             declared.can_clear()  # which of the workers' caches, only they know
         self.breakers = Breakers(clock, lambda: recorder)
         self.registry = Registry()
-        self._prober = Prober(clock)
+        self._prober = Prober(clock, self._news_of_services)
         self.loop_monitor = LoopMonitor(clock)
         self._gc_monitor = GcMonitor(self.recorder, clock)
         self.observes = observes
@@ -346,6 +346,11 @@ class Engine:
 
     def redis(self) -> Supplied:
         return self._redis.latest() if self._redis is not None else Supplied()
+
+    def _news_of_services(self) -> None:
+        """Have every face show how the services are now; from any thread, without waiting."""
+        self.recorder.sample_soon(self._sample_services)
+        self.pulse.hurry()
 
     def _sample_services(self) -> Iterator[Sample]:
         yield from self.registry.samples()

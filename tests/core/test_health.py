@@ -91,6 +91,13 @@ def test_a_failing_probe_takes_a_service_down_unless_calls_succeed() -> None:
     assert partly.factors[3].said == "fails on 1 of 4 instances: refused"
 
 
+def test_what_its_supervisor_tells_is_no_matter_of_opinion() -> None:
+    """HUB-2: calls that succeeded a moment ago prove nothing against a supervisor that saw it end."""
+    told = ProbeState(failing_on=("a",), error="killed by signal 9", told=True)
+    found = assess(Evidence(now=NOW, probe=told, recent=FINE))
+    assert (found.score, found.status) == (30.0, "down")
+
+
 def test_what_is_being_started_is_not_down() -> None:
     """HUB-2: it is degraded while all that run it start it, by their share; where it fails besides, that is said."""
     starting = assess(Evidence(now=NOW, probe=ProbeState(starting_on=("a",))))

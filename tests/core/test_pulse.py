@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+from contextlib import ExitStack
 
 import pytest
 
@@ -210,3 +211,43 @@ def test_refresh_has_a_tick_now() -> None:
     pulse.refresh(PATIENCE)  # watched: fresh enough
     leave()
     pulse.close()
+
+
+class Board(Owner):
+    """Its turn reads what was said, and takes until it is let go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said = self.shown = "well"
+        self.reading = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def tick(self, second_closed: bool) -> None:
+        read = self.said
+        self.reading.set()
+        self.go_on.wait(PATIENCE)
+        self.shown = read
+        super().tick(second_closed)
+
+
+def test_who_reads_after_a_hurry_sees_what_it_was_about() -> None:
+    """HUB-2: however lately a turn was, and though one is under way that began before: a reader waits for the next."""
+    owner = Board()
+    pulse = Pulse(owner, SystemClock())
+    with ExitStack() as stack:
+        stack.callback(pulse.close)
+        stack.callback(pulse.watch())  # while somebody watches, readers need not wait as a rule
+        pulse.start()
+        until_next(owner)
+        for turn in range(20):
+            owner.reading.clear()
+            owner.go_on.clear()
+            pulse.hurry()
+            assert owner.reading.wait(PATIENCE)
+            owner.said = f"ill {turn}"  # the turn under way has read before
+            pulse.hurry()
+            threading.Timer(0.01, owner.go_on.set).start()
+            pulse.refresh(PATIENCE)
+            assert owner.shown == f"ill {turn}"
+    assert not owner.errors

@@ -404,6 +404,21 @@ def test_samplers_are_asked_once_a_second_and_a_bad_one_is_counted() -> None:
     assert "sampler: OSError: gone" in bench.recorder.last_failure
 
 
+def test_news_is_read_with_the_next_take() -> None:
+    """HUB-2: a sampler that has news is read again within its second, once however often it says so; no other is."""
+    bench, levels = Bench(), [0.0]
+    samplers = {name: lambda name=name: [Sample(name, "", levels[0], "max", "host")] for name in ("cpu", "time")}
+    bench.recorder.samplers += samplers.values()
+    while not bench.take(0.01).gauges:
+        continue
+    levels[0] = 1.0
+    bench.recorder.sample_soon(samplers["time"])
+    bench.recorder.sample_soon(samplers["time"])
+    found = bench.take(0.01).gauges
+    assert {name: gauge.value() for (name, _), gauge in found.items()} == {"time": 1.0}
+    assert not bench.take(0.01).gauges
+
+
 def test_gauges_are_bounded_and_totals_hold_none() -> None:
     """Bounds: so many gauges a frame, the rest counted; levels of a moment never pile up in the totals."""
     bench = Bench()

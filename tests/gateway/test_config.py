@@ -13,6 +13,7 @@ from fanlight.gateway.places import line_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "sk-not-to-be-seen-anywhere"
+MCP = '[mcp.time]\ncommand = "a"\ntools = ["now"]\n'
 SIM = '[providers.sim]\nkind = "simulated"\n'
 
 
@@ -40,9 +41,24 @@ REFUSED = (
     (SIM + '[models.a]\nprovider = "sim"\nprices = { input = "x" }\n', 5, "models.a.prices.input is 'x'; expected a"),
     ('[mcp.x]\ncommand = "a"\nurl = "http://h/mcp"\n', 1, "has both command and url; expected one of the two"),
     ("[pipelines.x]\nsteps = []\n", 2, "is empty; expected at least one step"),
-    ('[pipelines.x]\n[[pipelines.x.steps]]\ntool = "a/b"\n', 3, "steps.0.tool is 'a'; expected one of (none is"),
+    (
+        '[pipelines.x]\n[[pipelines.x.steps]]\ntool = "a/b"\n',
+        3,
+        "steps.0.tool is 'a/b'; expected server/tool, the server",
+    ),
+    (MCP + '[pipelines.x]\nsteps = [{ tool = "tme/now" }]\n', 5, "the server one of time (time was probably meant)"),
+    (MCP + '[pipelines.x]\nsteps = [{ tool = "time" }]\n', 5, "steps.0.tool is 'time'; expected server/tool"),
+    (
+        MCP + '[pipelines.x]\nsteps = [{ tool = "time/nwo" }]\n',
+        5,
+        "expected one of now (now was probably meant)",
+    ),
+    ('[pipelines.x]\nsteps = [{ enhance = "a" }]\n', 2, "has no model, nor has [enhancement]; expected the one that"),
     (SIM + '[pipelines.x]\n[[pipelines.x.steps]]\ncomplete = "a"\n', 4, "has no model; expected the one that answers"),
     ('[enhancement]\nmodel = "no"\n', 2, "enhancement.model is 'no'; expected one of"),
+    ('[enhancement]\ntemplate = "Be {style}"\n', 2, "has no {prompt}; expected it where the prompt is to stand"),
+    ("[providers.x\n", 1, "Expected ']' at the end of a table declaration; mend the TOML there"),
+    ('[gateway]\nhosts = ["a"\n', 2, "Unclosed array; mend the TOML there"),
     ("[gateway]\nmax_in_flight = 0\n", 2, "gateway.max_in_flight is 0; expected 1 to 100000"),
     ('[gateway]\norigins = ["*"]\n', 2, "expected an origin: https://app.example.org"),
     ('[provider.x]\nkind = "openai"\n', 1, "provider is no section; expected one of"),
@@ -64,17 +80,22 @@ def test_a_refusal_names_file_line_key_and_what_was_expected(tmp_path: Path, tex
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[providers.x\n", "(at line 1, column 13); mend the TOML in line 1"),
         ("\udcff", "a byte there is not UTF-8"),
         ("#" * (config.MAX_BYTES + 1), "is larger than 1 MiB"),
     ],
 )
-def test_a_file_that_is_no_toml_is_refused(tmp_path: Path, text: str, said: str) -> None:
-    """HUB-9: syntax, encoding and size are said as plainly as a wrong key."""
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    """HUB-9: encoding and size are said as plainly as a wrong key."""
     (tmp_path / "hub.toml").write_text(text, errors="surrogateescape")
     with pytest.raises(config.ConfigError, match=r"hub\.toml") as refusal:
         config.load(tmp_path / "hub.toml", {})
     assert said in str(refusal.value)
+
+
+def test_a_mark_before_the_text_is_no_part_of_it(tmp_path: Path) -> None:
+    """HUB-9: some editors begin a file with a byte order mark; it is right all the same."""
+    (tmp_path / "hub.toml").write_text(SIM, encoding="utf-8-sig")
+    assert list(config.load(tmp_path / "hub.toml", {}).providers) == ["sim"]
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

@@ -290,3 +290,38 @@ def test_hanging_probes_are_bounded() -> None:
     while probes._slots._value < HANGING_LIMIT:
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+class Hurried:
+    """Counts how often it was."""
+
+    times = 0
+
+    def hurry(self) -> None:
+        self.times += 1
+
+
+def test_what_a_supervisor_tells_is_known_at_once() -> None:
+    """HUB-2: nothing before the first word; each other word hurries those who heed it, the same one again does not."""
+    told, hurried = probes.Told("host"), Hurried()
+    told.heed(hurried)
+    told.heed(hurried)
+
+    def said() -> dict[str, tuple[str, float | None, str]]:
+        return {each.name: (each.label, each.value, each.source) for each in told.samples("time", 7.0)}
+
+    assert said() == {}
+    told.say(probes.Starting("being started"))
+    assert said() == {"service.probe": ("time", 0.5, "host")}
+    told.say()
+    told.say()
+    assert said() == {"service.probe": ("time", 0.0, "host")}
+    told.say(FanlightError("killed by signal 9, password=hunter2"))
+    assert said() == {
+        "service.probe": ("time", 1.0, "host"),
+        "service.probe.error": ("time\x1fkilled by signal 9, password=[redacted]", 7.0, "host"),
+    }
+    assert hurried.times == 3
+    del hurried
+    told.say()  # who is gone is not held, and not told
+    assert not any(reference() for reference in told._heeding)

@@ -47,7 +47,7 @@ def test_declarations_are_bounded() -> None:
 def test_a_service_declared_anew_is_probed_anew() -> None:
     """HUB-2: the newest declaration counts, and what is no longer declared is no longer probed."""
     asked: list[str] = []
-    clock, prober = ManualClock(), Prober(ManualClock())
+    clock, prober = ManualClock(), Prober(ManualClock(), lambda: None)
     first = Declared(name="a", probe=lambda: asked.append("first"))
     list(prober.turn({"a": first}, None))
     watch = prober._watches["a"][1]

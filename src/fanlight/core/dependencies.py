@@ -20,11 +20,11 @@ from fanlight.panels import State
 Sources = Mapping[tuple[str, str], Mapping[str, float]]
 """Levels by (gauge, label) and source."""
 
-REQUIRED, RESTARTABLE = 1, 2
+REQUIRED, RESTARTABLE, TOLD = 1, 2, 4
 """What the level of the gauge that declares a service is a sum of."""
 
-PROBE_STARTING: Final = 0.5
-"""The level of the gauge of a probe whose service is being started; it is 0 when it answers, 1 when it fails."""
+PROBE_ANSWERS, PROBE_STARTING, PROBE_FAILS = 0.0, 0.5, 1.0
+"""The levels of the gauge of a probe."""
 
 
 def services(now: float, view: View, totals: Totals, breathe: Callable[[], None] = unpaced) -> tuple[Service, ...]:
@@ -37,7 +37,7 @@ def services(now: float, view: View, totals: Totals, breathe: Callable[[], None]
     for name in {*keys, *declared} - {OTHER}:
         known = declared.get(name)
         key = _busiest(keys.get(name, []), view) or (name, known[1] if known else "")
-        probe = _probe(name, view.sources, errors)
+        probe = _probe(name, view.sources, errors, told=bool(known and int(known[0]) & TOLD))
         recent, breaker = view.services.get(key, Recent()), broken.get(name)
         in_flight = int(sum(view.sources.get(("service.in_flight", name), {}).values()))
         oldest = max(view.sources.get(("service.oldest", name), {}).values(), default=0.0)
@@ -142,7 +142,7 @@ def _evidence(
     )
 
 
-def _probe(name: str, sources: Sources, errors: Mapping[str, tuple[float, str]]) -> ProbeState | None:
+def _probe(name: str, sources: Sources, errors: Mapping[str, tuple[float, str]], told: bool) -> ProbeState | None:
     results = sources.get(("service.probe", name))
     if not results:
         return None
@@ -152,6 +152,7 @@ def _probe(name: str, sources: Sources, errors: Mapping[str, tuple[float, str]])
         instances=len(results),
         seconds=max(sources.get(("service.probe.seconds", name), {}).values(), default=None),
         error=errors[name][1] if name in errors else "",
+        told=told,
     )
 
 

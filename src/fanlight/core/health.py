@@ -115,13 +115,14 @@ class Recent(msgspec.Struct, frozen=True, kw_only=True):
 
 class ProbeState(msgspec.Struct, frozen=True, kw_only=True):
     """What the probes of all instances say: on which it fails or is being started, of how many, how long it takes, the
-    newest error."""
+    newest error. `told`: by who supervises it, and so no matter of opinion."""
 
     failing_on: tuple[str, ...] = ()
     starting_on: tuple[str, ...] = ()
     instances: int = 1
     seconds: float | None = None
     error: str = ""
+    told: bool = False
 
     @property
     def starting(self) -> bool:
@@ -287,7 +288,8 @@ def _latency(evidence: Evidence) -> Factor:
 
 def _recency(evidence: Evidence) -> Factor:
     if evidence.probe is not None:
-        return Factor(name="recency", weight=RECENCY, lost=0.0, said="probed now")
+        said = "known now" if evidence.probe.told else "probed now"
+        return Factor(name="recency", weight=RECENCY, lost=0.0, said=said)
     age = max(evidence.now - evidence.recent.last, 0.0) if evidence.recent.last else STALE_SECONDS
     lost = RECENCY * min(max(age - FRESH_SECONDS, 0.0) / (STALE_SECONDS - FRESH_SECONDS), 1.0)
     said = f"last call {formats.span(age)} ago" if evidence.recent.last else "no call answered in 15 min"
@@ -298,7 +300,7 @@ def _probe(evidence: Evidence) -> Factor:
     probe, recent = evidence.probe, evidence.recent
     if probe is None:
         return Factor(name="probe", weight=PROBE, lost=0.0, said="has none")
-    contradicted = recent.answered > 0 and recent.faults < FULL_FAILURE * recent.answered
+    contradicted = not probe.told and recent.answered > 0 and recent.faults < FULL_FAILURE * recent.answered
     weight = PROBE_BESIDE_CALLS if contradicted else PROBE
     said = probe.said
     if not (probe.failing_on or probe.starting_on or probe.seconds is None):

@@ -52,6 +52,7 @@ class Pulse:
         self._ticked = threading.Condition()
         self._ticked_at = 0.0
         self._refresh = False
+        self._hurries = self._heeded = 0
         self._closing = False
         self._thread: threading.Thread | None = None
 
@@ -112,18 +113,24 @@ class Pulse:
         return leave
 
     def refresh(self, timeout: float = 0.5) -> None:
-        """Have a tick now, unless one just was, and wait for it; for readers nobody's watching has kept fresh."""
-        if not self.alive or self._watchers or time.monotonic() - self._ticked_at < WATCHED_SECONDS:
+        """Have a tick now, unless one just was and nothing hurries, and wait for it; for readers."""
+        if not self.alive:
             return
         with self._ticked:
-            version = self.version
+            version, hurries = self.version, self._hurries
+            if self._heeded >= hurries and (self._watchers or self._just_ticked()):
+                return
             self._refresh = True
             self._wake.set()
-            self._ticked.wait_for(lambda: self.version != version, timeout)
+            self._ticked.wait_for(lambda: self.version != version and self._heeded >= hurries, timeout)
+
+    def _just_ticked(self) -> bool:
+        return time.monotonic() - self._ticked_at < WATCHED_SECONDS
 
     def hurry(self) -> None:
-        """Have a tick at once; for who is about to show what there is. Returns without waiting."""
-        self._refresh = True
+        """Have a tick at once, for news that nobody shall miss: who reads meanwhile waits for it. Does not wait."""
+        with self._ticked:
+            self._hurries += 1
         self._wake.set()
 
     def tick(self, second_closed: bool = True) -> None:
@@ -132,13 +139,14 @@ class Pulse:
         if owner is None:
             self._closing = True
             return
+        hurries, self._refresh = self._hurries, False
         try:
             owner.tick(second_closed)
         except Exception as error:
             owner.tick_failed(error)
         with self._ticked:
             self.version += 1
-            self._refresh = False
+            self._heeded = hurries
             self._ticked_at = time.monotonic()
             self._ticked.notify_all()
         for callback in list(self._listeners.values()):
@@ -154,7 +162,7 @@ class Pulse:
     def _pause(self, since_tick: float) -> float:
         """Seconds to sleep before looking again; 0 to tick now. Ticks also fall just behind each whole second."""
         to_second = 1.0 - (self._clock.time_ns() % 1_000_000_000) / 1e9 + 0.002
-        if self._refresh:
+        if self._refresh or self._heeded < self._hurries:
             return 0.0
         if not self._watchers:
             return min(IDLE_SECONDS - since_tick, to_second) if since_tick < IDLE_SECONDS else 0.0

@@ -42,6 +42,9 @@ class Sample(NamedTuple):
 STEP_BACK: Final = 3
 """Seconds the clock may be set back by with nothing but a long second; beyond it time begins again."""
 
+NEWS_LIMIT: Final = 64
+"""Samplers that wait to be read out of turn; of more the first wait for theirs."""
+
 Sampler = Callable[[], Iterable[Sample]]
 """Reads levels once a second on the pulse's thread."""
 
@@ -86,6 +89,7 @@ class Recorder:
         self._dropped = 0
         self._taken_ns = clock.monotonic_ns()
         self._sampled_second = 0
+        self._news: deque[Sampler] = deque(maxlen=NEWS_LIMIT)
         self._open_second = 0
 
     def renew(self) -> None:
@@ -158,10 +162,15 @@ class Recorder:
         self._drain(tick, breathe)
         self.open_calls(breathe)
         self._seal(tick, breathe)
+        due: Iterable[Sampler] = {self._news.popleft() for _ in range(len(self._news))}
         if second != self._sampled_second:
-            self._sampled_second = second
-            self._sample(tick.frame, wall_ns / 1e9, breathe)
+            self._sampled_second, due = second, self.samplers
+        self._sample(due, tick.frame, wall_ns / 1e9, breathe)
         return tick.frame
+
+    def sample_soon(self, sampler: Sampler) -> None:
+        """Read these levels with the next take, though the others have been read in this second. From any thread."""
+        self._news.append(sampler)
 
     def open_calls(self, breathe: Callable[[], None] = unpaced) -> Mapping[Any, None]:
         """Calls of services that are under way, the one begun first at first. For the thread that takes.
@@ -229,9 +238,9 @@ class Recorder:
             return self.fold.template(fact[6], fact[7], fact[10])
         return self.fold.template(fact[4], fact[5], fact[6]) if kind == SOCKET else ""
 
-    def _sample(self, frame: Frame, now: float, breathe: Callable[[], None]) -> None:
+    def _sample(self, samplers: Iterable[Sampler], frame: Frame, now: float, breathe: Callable[[], None]) -> None:
         sources = {"instance": self.instance, "host": self.host, "shared": "shared"}
-        for sampler in self.samplers:
+        for sampler in samplers:
             try:
                 for name, label, value, merge, source in sampler():
                     breathe()

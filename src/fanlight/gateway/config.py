@@ -16,7 +16,7 @@ import msgspec
 
 from fanlight.errors import FanlightError
 from fanlight.gateway.places import line_of
-from fanlight.gateway.schema import KEY_ENV, NAMED, SINGLE, Config, Provider, Section, action_name
+from fanlight.gateway.schema import KEY_ENV, NAMED, SINGLE, Config, McpServer, Provider, Section, action_name
 
 MAX_BYTES: Final = 1 << 20
 """The largest configuration file that is read."""
@@ -85,7 +85,7 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     try:
         return parse(text, os.environ if environ is None else environ)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {_decoding(str(error))}") from error
+        raise ConfigError(_decoding(path, text, str(error))) from error
     except Problem as problem:
         where = f"{path}:{line_of(text, problem.path)}"
         raise ConfigError(f"{where}: {'.'.join(problem.path)} {problem}".rstrip()) from problem
@@ -100,15 +100,18 @@ def _read(path: Path) -> str:
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{path} is larger than {MAX_BYTES >> 20} MiB; expected a configuration in TOML")
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")  # some editors begin a file with a mark
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path}:{line}: a byte there is not UTF-8; save the file as UTF-8") from error
 
 
-def _decoding(said: str) -> str:
-    line = re.search(r"\(at line (\d+)", said)
-    return f"{said}; mend the TOML" + (f" in line {line[1]}" if line else "")
+def _decoding(path: Path, text: str, said: str) -> str:
+    """What tomllib said, with its place where that of every other refusal is."""
+    what, _, where = said.rpartition(" (at ")
+    line = re.match(r"line (\d+)", where)
+    number = int(line[1]) if line else len(text.rstrip().splitlines()) or 1
+    return f"{path}:{number}: {what or said}; mend the TOML there"
 
 
 def parse(text: str, environ: Mapping[str, str]) -> Config:
@@ -231,6 +234,8 @@ def _check(config: Config, environ: Mapping[str, str]) -> None:
     _check_mcp(config, environ)
     if config.enhancement.model:
         _check_name(("enhancement", "model"), config.enhancement.model, config.models, "models")
+    if config.enhancement.template and "{prompt}" not in config.enhancement.template:
+        raise Problem(("enhancement", "template"), "has no {prompt}; expected it where the prompt is to stand")
     _check_pipelines(config)
     _check_keys(config, environ)
     _check_budgets(config)
@@ -332,11 +337,21 @@ def _check_pipelines(config: Config) -> None:
             if sum(map(bool, (step.tool, step.enhance, step.complete))) != 1:
                 raise Problem(path, "expected exactly one of tool, enhance and complete")
             if step.tool:
-                _check_name((*path, "tool"), step.tool.partition("/")[0], config.mcp, "mcp")
+                _check_tool((*path, "tool"), step.tool, config.mcp)
             if step.model:
                 _check_name((*path, "model"), step.model, config.models, "models")
             if step.complete and not step.model:
                 raise Problem(path, "has no model; expected the one that answers `complete`")
+            if step.enhance and not (step.model or config.enhancement.model):
+                raise Problem(path, "has no model, nor has [enhancement]; expected the one that rewrites `enhance`")
+
+
+def _check_tool(path: Sequence[str], tool: str, servers: Mapping[str, McpServer]) -> None:
+    server, _, name = tool.partition("/")
+    if server not in servers or not name:
+        raise Problem(path, f"is {tool!r:.80}; expected server/tool, the server {_one_of(server, servers)} of [mcp]")
+    if servers[server].tools and name not in servers[server].tools:
+        raise Problem(path, f"is {tool!r:.80}; expected {_one_of(name, servers[server].tools)} of mcp.{server}.tools")
 
 
 def _check_budgets(config: Config) -> None:

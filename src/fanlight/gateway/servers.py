@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -27,10 +28,6 @@ SERVER: Final = f"{ROOT}/{{server}}"
 TEMPLATES: Final = (ROOT, SERVER, f"{SERVER}/{plain.CALL}")
 """Where tools are called; how long one takes is its own affair."""
 
-PROBE_SECONDS: Final = 1.0
-"""How often a server's health is looked at: what is known here already, so it costs nothing."""
-
-
 STARTING: Final = frozenset({"starting", "stopped"})
 """States in which calls wait for a server; it is stopped only until it is started again, by whichever worker."""
 
@@ -49,6 +46,7 @@ class Servers:
         self._config = config
         self._resets: dict[str, int] = {}
         self._declared: dict[str, McpServer] = {}
+        self._words: defaultdict[str, probes.Told] = defaultdict(lambda: probes.Told("host"))
         self.board = Switchboard(environ, SystemClock(), self._told, place, policy)
         self.tools = Tools(dashboard, self.board, lambda: self._config().mcp)
 
@@ -57,15 +55,11 @@ class Servers:
         wanted = self._config().mcp
         for name in (name for name in self._declared if name not in wanted):
             self._dashboard.service(name, kind="mcp")  # it has a past, and nothing else
+            del self._words[name]
         for name in wanted:
-            self._dashboard.service(
-                name,
-                kind="mcp",
-                probe=functools.partial(self._probe, name),
-                restart=functools.partial(self._restart, name),
-                interval=PROBE_SECONDS,
-                threshold=1,
-            )
+            restart = functools.partial(self._restart, name)
+            self._dashboard.service(name, kind="mcp", probe=self._words[name], restart=restart)
+            self._words[name].say(health(self.tools.status(name)))
             self._dashboard.breaker(name)
         self._declared = dict(wanted)
         await self.board.apply(wanted)
@@ -74,20 +68,16 @@ class Servers:
         """Stop those that are this worker's."""
         await self.board.close()
 
-    def _probe(self, name: str) -> None:
-        status = self.tools.status(name)
-        if status.state in STARTING and not status.looping:
-            raise probes.Starting(status.reason)
-        if status.state != "ready":
-            raise FanlightError(": ".join(filter(None, (status.state, status.last_error))))
-
     async def _restart(self, name: str) -> str:
         pid = await self.board.restart(name)
         return f"{name} was restarted and is ready" + (f", pid {pid}" if pid else "")
 
     def _told(self, statuses: tuple[ServerStatus, ...]) -> None:
-        """A server that an operator restarted is ready: what its breaker knew is past, in every worker."""
+        """How each server is, in every worker; of one that an operator restarted and is ready, what its breaker knew
+        is past."""
         for status in statuses:
+            if status.name in self._words:
+                self._words[status.name].say(health(status))
             if status.state == "ready" and status.resets != self._resets.get(status.name, 0):
                 self._resets[status.name] = status.resets
                 self._dashboard.breaker(status.name).change("reset", "the restart of its server")
@@ -104,6 +94,15 @@ class Servers:
             await plain.serve(self.tools, server, rest, limit, scope, receive, send)
         else:
             await plain.refuse(send, 404, "not_found", "there is nothing at this address")
+
+
+def health(status: ServerStatus) -> FanlightError | None:
+    """What is the matter with a server, as its supervisor knows it; None: nothing."""
+    if status.state == "ready":
+        return None
+    if status.state in STARTING and not status.looping:
+        return probes.Starting(status.reason)
+    return FanlightError(": ".join(filter(None, (status.state, status.last_error))))
 
 
 def is_below(path: str) -> bool:

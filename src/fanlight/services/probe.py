@@ -1,7 +1,7 @@
 """Probes: whether a service answers, asked from time to time, with a timeout, and never on the pulse.
 
 A probe is any function without parameters, sync or async, that raises when the service does not answer. It must not
-cost anything: never probe with a request that is billed.
+cost anything: never probe with a request that is billed. What a supervisor watches needs none: it tells.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import inspect
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal, Protocol
 from urllib.parse import urlsplit
 
 from fanlight.clock import Clock
-from fanlight.core.dependencies import PROBE_STARTING
+from fanlight.core.dependencies import PROBE_ANSWERS, PROBE_FAILS, PROBE_STARTING
 from fanlight.core.recorder import Sample
 from fanlight.core.sections import SEPARATOR
 from fanlight.errors import FanlightError
@@ -47,6 +48,54 @@ ERROR_LIMIT: Final = 180
 
 class Starting(FanlightError):
     """Raised by a probe whose service is being started: it does not answer yet, which is no failure."""
+
+
+class Heeding(Protocol):
+    """Who wants to know at once when something is told."""
+
+    def hurry(self) -> None:
+        """There is news; on whatever thread spoke, without waiting."""
+
+
+class Told:
+    """What a supervisor knows of its service, in a probe's place: every face shows it from the moment it is said.
+
+    It is believed at once, and whatever the calls say. `source` is who has the service: each instance one of its own,
+    or all instances of a host, or all there are, the same one; then the last word of any of them stands. Nothing is
+    known before the first word. Thread-safe.
+    """
+
+    def __init__(self, source: Literal["instance", "host", "shared"] = "instance") -> None:
+        self._source = source
+        self._word: tuple[float, str] | None = None
+        self._heeding: tuple[weakref.ref[Heeding], ...] = ()
+
+    def say(self, error: Exception | None = None) -> None:
+        """It answers (None), is being started (a Starting), or does not answer, and why."""
+        word = PROBE_ANSWERS if error is None else PROBE_STARTING if isinstance(error, Starting) else PROBE_FAILS
+        said = (word, reason(error)[:ERROR_LIMIT] if error is not None else "")
+        if said == self._word:
+            return
+        self._word = said
+        for reference in self._heeding:
+            who = reference()
+            if who is not None:
+                who.hurry()
+
+    def heed(self, who: Heeding) -> None:
+        """Tell `who`, held weakly, when something else is said than before."""
+        known = [each for reference in self._heeding if (each := reference()) is not None]
+        if who not in known:
+            self._heeding = tuple(map(weakref.ref, (*known, who)))
+
+    def samples(self, name: str, now: float) -> Iterator[Sample]:
+        """What was said last, as gauges; `now` in Unix seconds."""
+        if self._word is None:
+            return
+        level, said = self._word
+        yield Sample("service.probe", name, level, "max", self._source)
+        if level == PROBE_FAILS:
+            yield Sample("service.probe.error", f"{name}{SEPARATOR}{said}", now, "max", self._source)
 
 
 _slots: Final = threading.BoundedSemaphore(HANGING_LIMIT)
@@ -215,7 +264,7 @@ class Watch:
         """What it says, as gauges of this instance; nothing before the first answer."""
         if not self._asked:
             return
-        level = PROBE_STARTING if self.starting else float(self.failing)
+        level = PROBE_STARTING if self.starting else PROBE_FAILS if self.failing else PROBE_ANSWERS
         yield Sample("service.probe", self.name, level, "max", "instance")
         if self.seconds is not None:
             yield Sample("service.probe.seconds", self.name, self.seconds, "max", "instance")

@@ -9,14 +9,14 @@ from typing import Any, Final
 import msgspec
 
 from fanlight.clock import Clock
-from fanlight.core.dependencies import REQUIRED, RESTARTABLE
+from fanlight.core.dependencies import REQUIRED, RESTARTABLE, TOLD
 from fanlight.core.recorder import Sample
 from fanlight.core.records import LABEL_LIMIT, text
 from fanlight.core.sections import SEPARATOR
 from fanlight.errors import FanlightError
 from fanlight.services.breaker import Breaker, GuardedCall
 from fanlight.services.calls import Call, Sink
-from fanlight.services.probe import INTERVAL_SECONDS, THRESHOLD, TIMEOUT_SECONDS, Probe, Watch
+from fanlight.services.probe import INTERVAL_SECONDS, THRESHOLD, TIMEOUT_SECONDS, Probe, Told, Watch
 
 SERVICE_LIMIT: Final = 100
 """Services an application can declare."""
@@ -37,7 +37,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     kind: str = "wrapper"
     required: bool = False
-    probe: Probe | None = None
+    probe: Probe | Told | None = None
     interval: float = INTERVAL_SECONDS
     timeout: float = TIMEOUT_SECONDS
     threshold: int = THRESHOLD
@@ -64,6 +64,7 @@ class Registry:
         for service in tuple(self.declared.values()):
             label = f"{service.name}{SEPARATOR}{service.kind}"
             level = REQUIRED * service.required + RESTARTABLE * (service.restart is not None)
+            level += TOLD * isinstance(service.probe, Told)
             yield Sample("service.declared", label, level, "max", "instance")
 
     def under_way(self, open_calls: Mapping[Any, None], now_ns: int) -> Iterator[Sample]:
@@ -92,7 +93,7 @@ def _check(service: Declared) -> None:
         )
     for field in ("probe", "restart"):
         value = getattr(service, field)
-        if value is not None and not callable(value):
+        if value is not None and not callable(value) and not (field == "probe" and isinstance(value, Told)):
             raise FanlightError(f"{field}= of service {service.name!r} is {value!r}; expected a function")
     for field, least in (("interval", 0.5), ("timeout", 0.05), ("threshold", 1)):
         value = getattr(service, field)
@@ -101,10 +102,14 @@ def _check(service: Declared) -> None:
 
 
 class Prober:
-    """The probes of the declared services on this instance. For the pulse's thread."""
+    """The probes of the declared services on this instance. For the pulse's thread.
 
-    def __init__(self, clock: Clock) -> None:
+    `hurry` may be called by any: there is news that should not wait for the next turn.
+    """
+
+    def __init__(self, clock: Clock, hurry: Callable[[], None]) -> None:
         self._clock = clock
+        self.hurry = hurry
         self._watches: dict[str, tuple[Declared, Watch]] = {}
 
     def turn(self, declared: Mapping[str, Declared], loop: asyncio.AbstractEventLoop | None) -> Iterator[Sample]:
@@ -112,7 +117,10 @@ class Prober:
         for gone in [name for name in self._watches if name not in declared]:
             del self._watches[gone]
         for service in tuple(declared.values()):
-            if service.probe is not None:
+            if isinstance(service.probe, Told):
+                service.probe.heed(self)
+                yield from service.probe.samples(service.name, self._clock.time_ns() / 1e9)
+            elif service.probe is not None:
                 watch = self._watch(service, service.probe)
                 watch.turn(loop)
                 yield from watch.samples()

@@ -10,8 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,13 @@ from tests.gateway.mcp.test_endpoint import asked
 
 from fanlight.clock import SystemClock
 from fanlight.gateway.mcp.failure import Failure
+from fanlight.gateway.mcp.states import Policy
 from fanlight.gateway.mcp.switchboard import Switchboard
 from fanlight.gateway.schema import McpServer
 
 OLD_SERVER = McpServer(command=sys.executable, args=(str(OLD),))
 TIME_SERVER = McpServer(command=sys.executable, args=("-m", "mcp_server_time", "--local-timezone", "UTC"))
+DOWN = '"mark error" aria-hidden="true"></i><span class="unseen">error </span><span class="name"><a href="services/old"'
 HANG: dict[str, Any] = {"name": "hang"}
 
 
@@ -193,6 +196,37 @@ class Statuses:
     def _listen(self) -> None:
         while not self._over.wait(0.02):
             self.now()
+
+
+def test_every_face_is_true_in_the_moment_after_each_kill(tmp_path: Path) -> None:
+    """HUB-2, HUB-9: killed 20 times during calls that went well till then: whoever looks, as soon as a call has failed,
+    sees it down, and why; as soon as it is ready again, that it answers; with and without a watcher."""
+    policy = Policy(least=0.3, most=0.3, looping=50)
+    with gateway(tmp_path / "hub.toml", OLD_ERA, policy) as (address, made), ExitStack() as stack:
+        call, health = f"{address}/mcp/old/tools/call", f"{address}/dashboard/health/old"
+
+        def seen() -> tuple[bool, str, bool]:
+            with urllib.request.urlopen(f"{address}/dashboard/health-partial") as answer:
+                page = answer.read().decode()
+            document = asked("GET", health)[1]
+            [listed] = asked("GET", f"{address}/dashboard/api/services")[1]["services"]
+            word = next(str(each["said"]) for each in document["factors"] if each["name"] == "probe")
+            return DOWN in page, word, listed["status"] == "down"
+
+        until(lambda: made.servers.tools.status("old").state == "ready")
+        for turn in range(20):
+            if turn == 10:
+                stack.callback(made.dashboard.pulse.watch())
+            for _ in range(3):
+                assert asked("POST", call, {"name": "echo"})[0] == 200
+            os.kill(pid_of(made.servers.board, "old"), signal.SIGKILL)
+            status, said = asked("POST", call, HANG)
+            found = seen()
+            assert made.servers.tools.status("old").state == "backoff", "the machine was too slow to look"
+            assert status in (502, 503), said  # it went during the call, or was known to be gone
+            assert found == (True, "fails: backoff: old was killed by signal 9", True)
+            until(lambda: made.servers.tools.status("old").state == "ready")
+            assert seen() == (False, "answers", False)
 
 
 def test_what_starts_is_not_down(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ logger.setLevel(logging.INFO)  # what servers say is shown in the log panel, wha
 
 STDERR_LIMIT = 8_192
 
+STATUS_SECONDS = 0.2
+"""How long its status is waited for when a process has closed its input or output."""
+
 
 class StdioConnection(Connection):
     """A conversation with a process."""
@@ -36,7 +39,13 @@ class StdioConnection(Connection):
     async def request(
         self, method: str, params: dict[str, Any], seconds: float | None, progress: Progress | None = None
     ) -> dict[str, Any]:
-        return await self.peer.request(method, params, seconds, progress)
+        try:
+            return await self.peer.request(method, params, seconds, progress)
+        except Failure as failure:
+            if failure.kind != "crashed":
+                raise
+            await self._over_soon("closed its input")  # who supervises it knows before the caller does
+            raise self.peer.over or failure from failure
 
     async def ended(self) -> str:
         return await asyncio.shield(self._over)
@@ -50,9 +59,11 @@ class StdioConnection(Connection):
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _listen(self) -> None:
-        why = await self.peer.listen(self._process.stdout)
-        # A process that ended says more by its status: leave it a moment to.
-        await asyncio.sleep(0.2)
+        await self._over_soon(await self.peer.listen(self._process.stdout))
+
+    async def _over_soon(self, why: str) -> None:
+        """It cannot be asked any more. A process that ended says more by its status: leave it a moment to."""
+        await asyncio.wait((self._over,), timeout=STATUS_SECONDS)
         self._end(why)
 
     async def _wait(self) -> None:

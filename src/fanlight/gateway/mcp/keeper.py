@@ -38,8 +38,8 @@ def main() -> int:
         os.dup2(nothing, fd)
     _tell(lifeline, f"pid {server}")
     status = _watch(server, lifeline, bell)
-    _clear(server)
     _tell(lifeline, f"exit {status}")
+    _clear(server)
     return 0
 
 

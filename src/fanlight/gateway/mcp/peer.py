@@ -28,7 +28,7 @@ class Peer:
     """One side of a conversation. Belongs to one event loop.
 
     `write` sends a line; `serve` answers what the other side asks, `hear` takes its notifications. Progress
-    notifications go to the request they belong to.
+    notifications go to the request they belong to. `over` is why it has ended, None while it goes on.
     """
 
     def __init__(self, name: str, writer: asyncio.StreamWriter, serve: Serve, hear: Hear) -> None:
@@ -40,14 +40,14 @@ class Peer:
         self._pending: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._progress: dict[int, Progress] = {}
         self._served: dict[Any, asyncio.Task[None]] = {}
-        self._over: Failure | None = None
+        self.over: Failure | None = None
 
     async def request(
         self, method: str, params: dict[str, Any], seconds: float | None, progress: Progress | None = None
     ) -> dict[str, Any]:
         """The result; raises Failure. One that is cancelled, or takes longer than `seconds`, is cancelled there."""
-        if self._over is not None:
-            raise self._over
+        if self.over is not None:
+            raise self.over
         self._last += 1
         number = self._last
         if progress is not None:
@@ -68,7 +68,7 @@ class Peer:
             self._cancel(number, method, "the client left")
             raise
         except ConnectionError as error:
-            raise self._over or Failure("crashed", f"{self._name} closed its input during {method}") from error
+            raise self.over or Failure("crashed", f"{self._name} closed its input during {method}") from error
         finally:
             self._pending.pop(number, None)
             self._progress.pop(number, None)
@@ -77,7 +77,7 @@ class Peer:
 
     def notify(self, method: str, params: dict[str, Any]) -> None:
         """Tell the other side something."""
-        if self._over is None:
+        if self.over is None:
             self._send({"jsonrpc": "2.0", "method": method, "params": params})
 
     async def listen(self, reader: asyncio.StreamReader) -> str:
@@ -111,7 +111,7 @@ class Peer:
 
     def gone(self, failure: Failure) -> None:
         """The other side is no more: all that waits for it fails at once."""
-        self._over = failure
+        self.over = failure
         for answer in self._pending.values():
             if not answer.done():
                 answer.set_exception(failure)
@@ -163,7 +163,7 @@ class Peer:
             answer: dict[str, Any] = {"result": result}
         except Failure as failure:
             answer = {"error": failure.packed()}
-        if self._over is None:
+        if self.over is None:
             self._send({"jsonrpc": "2.0", "id": number, **answer})
 
     def _cancel(self, number: int, method: str, reason: str) -> None:
