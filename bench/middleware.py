@@ -21,7 +21,7 @@ from driver import Plan, Subject, added, compare, drive, scope, status_of
 BARE_BUDGET_US = 3.0
 RATIO_BUDGET = 0.11
 UNKNOWN_PATHS = 20_000
-PLANS = {"bare": Plan(21, 4000), "fastapi": Plan(15, 1000)}
+PLANS = {"bare": Plan(21, 4000), "fastapi": Plan(41, 1000)}
 QUICK_PLANS = {"bare": Plan(7, 2000), "fastapi": Plan(5, 1000)}
 
 
