@@ -17,9 +17,9 @@ TESTS := pytest pytest-xdist hypothesis httptools opentelemetry-sdk prometheus-c
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
-run: ## The examples with traffic and their dashboards, the first on http://127.0.0.1:8001/dashboard
+run: ## The examples with traffic and their dashboards, the first on http://127.0.0.1:8001/dashboard; options in ARGS=
 	@sh scripts/venv.sh $(VENV) -e '.[demo]'
-	@exec $(BIN)/fanlight demo
+	@exec $(BIN)/fanlight demo $(ARGS)
 
 test: dev lowest system npm lint types ## Lint, types, and all tests but the slow ones
 	$(OLD) -q tests/capture/test_transparency.py

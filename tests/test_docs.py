@@ -32,6 +32,7 @@ from fanlight.cli import (
     threaded,
     top,
 )
+from fanlight.cli.options import MOST_WORKERS
 from fanlight.core import fold, frame, metrics, recorder, timeline
 from fanlight.core.pulse import Pulse
 from fanlight.faces.api import openapi
@@ -368,7 +369,7 @@ NUMBERS = (
     ("commands.md", f"served in {threaded.THREADS} threads"),
     ("commands.md", f"Open requests get {serving.GRACEFUL_SECONDS:g} s"),
     ("commands.md", f"| {serving.FAILED_STATUS} | the application's own start-up failed |"),
-    ("commands.md", f"| `1` | Processes that serve, 1 to {run.MOST_WORKERS}"),
+    ("commands.md", f"| `1` | Processes that serve, 1 to {MOST_WORKERS}"),
     ("install.md", f"every {redis.WATCHED_SECONDS:g} s while somebody looks, else every {redis.IDLE_SECONDS:g}"),
     ("install.md", f"timeouts of {redis_client.COMMAND_SECONDS:g} s"),
     ("install.md", f"at most every {supplier.EVERY_SECONDS:g} s"),

@@ -106,6 +106,22 @@ def test_a_wrong_option_is_named(refused: Refused, words: list[str], parts: list
     assert "secret" not in line
 
 
+@pytest.mark.parametrize(
+    ("word", "part"),
+    [
+        ("rnu", "run was probably meant"),
+        ("shop:app", "fanlight run shop:app"),
+        ("http://127.0.0.1:8000", "fanlight top http://127.0.0.1:8000"),
+        ("frobnicate", "expected one of run, gateway, top, serve, export, demo, simulate"),
+    ],
+)
+def test_a_wrong_command_is_told_what_was_meant(refused: Refused, word: str, part: str) -> None:
+    """ORC-7: who writes no command, or forgets it, is told the one that fits."""
+    line = refused(word)
+    assert f"there is no command '{word}'" in line
+    assert part in line
+
+
 def test_a_wrong_variable_and_a_wrong_key_name_their_source(refused: Refused, folder: Path) -> None:
     """X-8: settings from the environment and from fanlight.toml are refused by the name the user knows."""
     assert "FANLIGHT_PREFIX is 'dash'" in refused("run", "plain:app", "--port", "0", FANLIGHT_PREFIX="dash")
@@ -129,11 +145,6 @@ def test_a_taken_port_is_named_with_a_way_out(refused: Refused, words: list[str]
 def test_a_store_that_there_is_not_is_named(refused: Refused, target: str) -> None:
     """X-3: a store is opened before anything is served, whatever kind of application it is for."""
     assert "no store is called 'mongo://'" in refused("run", target, "--port", "0", FANLIGHT_STORE="mongo://h/d")
-
-
-def test_an_unknown_command_is_named(refused: Refused) -> None:
-    """X-8: an unknown command is refused like any wrong input."""
-    assert "No such command 'rnu'" in refused("rnu")
 
 
 def test_several_workers_refuse_once(refused: Refused) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module, metadata
 from typing import Any, Final
 
@@ -47,6 +48,14 @@ class Commands(click.Group):
         command: click.Command = getattr(import_module(place), cmd_name.strip("_"))
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        word = args[0]
+        if self.get_command(ctx, word) is None and not word.startswith("-"):
+            ctx.fail(f"there is no command {word[:80]!r}; {_meant(word)}.")
+        return super().resolve_command(ctx, args)
+
     def main(
         self,
         args: Sequence[str] | None = None,
@@ -64,6 +73,16 @@ class Commands(click.Group):
         except (click.Abort, KeyboardInterrupt):
             return 130
         return status if isinstance(status, int) else 0
+
+
+def _meant(word: str) -> str:
+    """What somebody may have wanted who wrote this in the place of a command."""
+    if "://" in word:
+        return f"to look at a running dashboard: fanlight top {word[:80]}"
+    if ":" in word:
+        return f"to serve an application: fanlight run {word[:80]}"
+    near = get_close_matches(word[:80], COMMANDS, n=1)
+    return f"{near[0]} was probably meant" if near else f"expected one of {', '.join(COMMANDS)}"
 
 
 def refuse(error: BaseException, *, debug: bool) -> int:
@@ -95,7 +114,7 @@ def _version() -> str:
         return "of a source folder that is not installed"
 
 
-@click.group(cls=Commands, invoke_without_command=True)
+@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version=_version(), prog_name="fanlight")
 @click.pass_context
 def main(ctx: click.Context) -> None:
@@ -106,14 +125,15 @@ def main(ctx: click.Context) -> None:
         fanlight demo
     Put it on your own application, with no change to it:
         fanlight run module:app
-        fanlight run module:app --workers 4 --store sqlite:////var/lib/app/fanlight.db
+        fanlight run module:app --workers 4
     The dashboard alone, over the store that a service writes to:
-        fanlight serve --store sqlite:////var/lib/app/fanlight.db
+        fanlight serve
     Then open /dashboard, or press d. Look from another terminal:
         fanlight top
     Take the figures away:
-        fanlight export --range 24h --format csv > day.csv
+        fanlight export --range 24h > day.csv
     In code: Fanlight("my-service").install(app)
+    More of a command: fanlight run --help
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

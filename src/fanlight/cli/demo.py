@@ -19,8 +19,9 @@ from fanlight import settings as table
 from fanlight.cli.lifeline import Lifeline
 from fanlight.cli.listening import bind
 from fanlight.cli.neighbours import NEIGHBOURS, child, end, examples, neighbourhood
+from fanlight.cli.options import listening_options
 from fanlight.cli.plan import Plan
-from fanlight.cli.run import configure, listening_options, screen_wanted, serve_all
+from fanlight.cli.run import configure, screen_wanted, serve_all
 from fanlight.errors import FanlightError
 from fanlight.settings import given
 
@@ -37,14 +38,25 @@ Start = Callable[[Mapping[str, str], float, int], None]
     "--rate", type=click.FloatRange(0.01, 100), default=1.0, show_default=True, help="Times the usual traffic."
 )
 @click.option("--seed", type=int, default=7, show_default=True, help="The same seed gives the same traffic.")
-@click.option("--traffic/--no-traffic", default=True, help="Drive the service with real clients.")
-@click.option("--beside/--alone", default=True, help="The other examples beside the chat service.")
+@click.option("--traffic/--no-traffic", default=True, show_default=True, help="Real clients use the services.")
+@click.option(
+    "--beside/--alone", default=True, show_default=True, help="Run the other examples beside the chat service."
+)
 @click.option("--sample-data/--no-sample-data", default=None, help="Fill its charts with made-up history at once.")
 def demo(
     host: str, port: int, workers: int, dashboard: bool, keys: bool, debug: bool, rate: float, seed: int,
     traffic: bool, beside: bool, sample_data: bool | None,
 ) -> int:  # fmt: skip
-    """Run the example chat service with traffic, other examples beside it, and their dashboards."""
+    """Run the examples with real clients, and their dashboards.
+
+    The chat service comes first; an AI gateway, an orchestrator and an upload service follow beside it. What runs where
+    is printed.
+
+    \b
+        fanlight demo
+        fanlight demo --rate 3 --sample-data
+        fanlight demo --alone --port 0
+    """
     require(*NEEDED)
     screen = screen_wanted(dashboard=dashboard, keys=keys)
     folder = examples()

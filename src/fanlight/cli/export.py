@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from fanlight.cli.observatory import Observatory
+from fanlight.cli.options import SERVED, setting_options
 from fanlight.cli.run import configure
 from fanlight.cli.serve import service_of_store
 from fanlight.errors import FanlightError
@@ -25,14 +26,15 @@ FAILED_STATUS: Final = 3
 
 
 @click.command()
-@click.option("--store", help="The store that the service writes to.")
-@click.option("--name", help="The service's name; needed where the store holds several.")
+@setting_options("store", "name", **SERVED)
 @click.option(
     "--range", "span", type=click.Choice(list(RANGES)), default="24h", show_default=True, help="How far back."
 )
 @click.option("--from", "start", help="A span of its own, with --to: RFC 3339 or Unix seconds.")
 @click.option("--to", "end", help="Where that span ends.")
-@click.option("--format", "kind", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
+@click.option(
+    "--format", "kind", type=click.Choice(["csv", "json"]), default="csv", show_default=True, help="What is written."
+)
 @click.option(
     "--table",
     type=click.Choice(["endpoints", "timeline"]),
@@ -54,10 +56,13 @@ def export(
 ) -> int:
     """Write the figures of a range to a file or to the terminal.
 
+    They come out of the store; the service need not run.
+
     \b
-    They come out of the store; the service need not run:
-        fanlight export --store sqlite:////var/lib/app/fanlight.db --range 24h > routes.csv
-        fanlight export --range 7d --format csv --table timeline -o week.csv
+        fanlight export > routes.csv
+        fanlight export --range 7d --table timeline -o week.csv
+        fanlight export --store sqlite:////var/lib/app/fanlight.db --format json
+
     A running service gives the same at /dashboard/api/metrics/export.
     """
     configure("service", options, workers=1)

@@ -13,8 +13,9 @@ import click
 from fanlight.cli.folders import shared_folder
 from fanlight.cli.listening import bind, is_loopback
 from fanlight.cli.neighbours import examples
+from fanlight.cli.options import listening_options, setting_options
 from fanlight.cli.plan import Plan
-from fanlight.cli.run import configure, listening_options, screen_wanted, serve_all
+from fanlight.cli.run import configure, screen_wanted, serve_all
 from fanlight.errors import FanlightError
 from fanlight.gateway.app import CONFIG_VARIABLE, PLACE_VARIABLE, PUBLIC_VARIABLE, loaded
 from fanlight.gateway.schema import Config
@@ -24,22 +25,24 @@ DEFAULT: Final = "hub.toml"
 
 
 @click.command()
-@click.option("--config", "path", help="The configuration, in TOML (hub.toml).")
-@click.option("--example", is_flag=True, help="By the example that is built in: simulated models, no key needed.")
-@click.option("--check", is_flag=True, help="Check the configuration and end.")
-@listening_options(port=9090)
-@click.option("--prefix", help="Where the dashboard is mounted (/dashboard).")
-@click.option("--store", help="Where history outlives the process (memory://).")
-@click.option("--token", help="Lets an operator in from anywhere. FANLIGHT_TOKEN keeps it out of the process list.")
-@click.option("--viewer-token", help="Lets a viewer in from anywhere.")
+@click.option("--config", "path", help="The configuration, in TOML.  [default: hub.toml]")
+@click.option("--example", is_flag=True, help="Take the built-in configuration: simulated models, no key needed.")
+@click.option("--check", is_flag=True, help="Check the configuration and end: status 0, or 2 with the reason.")
+@listening_options(port=9090, elsewhere="Elsewhere than loopback the configuration needs keys, the dashboard a token.")
+@setting_options("prefix", "store", "token", "viewer_token")
 def gateway(
     path: str | None, example: bool, check: bool, host: str, port: int, workers: int, debug: bool, dashboard: bool,
     keys: bool, **options: Any,
 ) -> int:  # fmt: skip
-    """Serve LLM APIs by a configuration, with the dashboard at /dashboard.
+    """Serve LLM APIs and MCP servers behind one address, measured.
+
+    \b
+        fanlight gateway --example
+        fanlight gateway --config hub.toml --check
+        fanlight gateway --config hub.toml --workers 2
 
     Clients of OpenAI take http://127.0.0.1:9090/v1 as their base, those of Anthropic and Ollama
-    http://127.0.0.1:9090. SIGHUP reads the configuration again.
+    http://127.0.0.1:9090. The dashboard is at /dashboard. SIGHUP reads the configuration again.
     """
     place = configuration(path, example=example)
     if check:

@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal
 
 import click
 import msgspec
@@ -21,6 +21,7 @@ from fanlight.cli.folders import shared_folder
 from fanlight.cli.lifeline import Lifeline, leave_terminal
 from fanlight.cli.listening import bind, is_loopback, url
 from fanlight.cli.loading import service_name, split
+from fanlight.cli.options import drawn_plainly, listening_options, setting_options
 from fanlight.cli.plan import Orders, Plan, Ready
 from fanlight.cli.reloading import Changes
 from fanlight.cli.screening import Screening, no_terminals, only_ascii, require_terminal_extra
@@ -28,84 +29,54 @@ from fanlight.cli.supervisor import Supervisor
 from fanlight.errors import FanlightError, SettingsError
 from fanlight.stores.opening import can_be_made, state_directory
 
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-
 Screen = Literal["none", "keys", "dashboard"]
 """What a command does with its terminal: leaves it alone, takes keys, shows the dashboard at once."""
 
 RUN_KEY: Final = "FANLIGHT_RUN_KEY"
 """The variable that tells a worker the key with which the terminal comes in as operator; made anew for each run."""
 
-PLAIN: Final = "fanlight.ascii"
-"""Where a command's context says that its terminal has no braille."""
-
 LEVELS: Final = ("critical", "error", "warning", "info", "debug", "trace")
-MOST_WORKERS: Final = 64
-
-
-def _plainly(context: click.Context, option: click.Parameter, wanted: bool) -> None:
-    """Remember how the dashboard is to be drawn, should it be."""
-    context.meta[PLAIN] = wanted
-
-
-def listening_options(
-    port: int, *, workers: bool = True, elsewhere: str = "Elsewhere than loopback, a token is needed and made."
-) -> Callable[[Decorated], Decorated]:
-    """The options of every command that serves; `elsewhere` says what becomes of another host."""
-    crew = click.option(
-        "--workers", type=click.IntRange(1, MOST_WORKERS), default=1, show_default=True, help="Processes that serve."
-    )
-
-    def decorate(command: Decorated) -> Decorated:
-        for option in (
-            click.option("--debug", is_flag=True, help="Show tracebacks of refusals, and debug lines of the server."),
-            click.option("--keys/--no-keys", default=True, help="In a terminal: d shows the dashboard, q stops."),
-            click.option(
-                "--ascii",
-                is_flag=True,
-                expose_value=False,
-                callback=_plainly,
-                help="Draw it without braille, boxes.",
-            ),
-            click.option("--dashboard", is_flag=True, help="Show the dashboard in this terminal at once."),
-            *((crew,) if workers else ()),
-            click.option(
-                "--port", type=click.IntRange(0, 65_535), default=port, show_default=True, help="0 takes a free one."
-            ),
-            click.option("--host", default="127.0.0.1", show_default=True, help=elsewhere),
-        ):
-            command = option(command)
-        return command
-
-    return decorate
 
 
 @click.command()
 @click.argument("target", metavar="MODULE:APP")
 @listening_options(port=8000)
 @click.option("--app-dir", default=".", show_default=True, help="The folder that holds the module.")
-@click.option("--reload", is_flag=True, help="Start again when a Python file below --app-dir has changed.")
+@click.option(
+    "--reload", is_flag=True, help="Start again when a Python file below --app-dir has changed. For development."
+)
 @click.option("--factory", is_flag=True, help="MODULE:APP makes the application when called.")
 @click.option(
     "--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="Of the server's own lines."
 )
 @click.option("--access-log/--no-access-log", default=True, help="A line for each request.")
 @click.option("--root-path", default="", help="The path a reverse proxy serves the application under.")
-@click.option("--name", help="The service's name.")
-@click.option("--prefix", help="Where the dashboard is mounted (/dashboard).")
-@click.option("--store", help="Where history outlives the process (a file of your own).")
-@click.option("--release", help="The release that runs.")
-@click.option("--token", help="Lets an operator in from anywhere. FANLIGHT_TOKEN keeps it out of the process list.")
-@click.option("--viewer-token", help="Lets a viewer in from anywhere.")
-@click.option("--sample-data", is_flag=True, default=None, help="Fill the charts with made-up history.")
+@setting_options(
+    "name",
+    "prefix",
+    "store",
+    "release",
+    "token",
+    "viewer_token",
+    "sample_data",
+    name="The service's name; without it the module's.",
+)
 def run(
     target: str, host: str, port: int, workers: int, dashboard: bool, keys: bool, debug: bool, app_dir: str,
     reload: bool, factory: bool, log_level: str, access_log: bool, root_path: str, **options: Any,
 ) -> int:  # fmt: skip
     """Serve an ASGI or WSGI application with its dashboard.
 
-    What is not given here comes from FANLIGHT_* variables and fanlight.toml. A dashboard that the application makes
-    itself is used as it is.
+    The application is not changed. A dashboard that it makes itself is used as it is.
+
+    \b
+        fanlight run module:app
+        fanlight run shop.main:create_app --factory --workers 4 --port 8080
+        fanlight run module:app --reload
+        FANLIGHT_TOKEN=... fanlight run module:app --host 0.0.0.0
+
+    Every setting is a variable FANLIGHT_* and a key of fanlight.toml in this folder; an option wins over the variable,
+    the variable over the file.
     """
     screen = screen_wanted(dashboard=dashboard, keys=keys)
     split(target)
@@ -256,7 +227,7 @@ def _attended(
     supervisor_end.socket.close()
     for each in sockets:
         each.close()
-    plain = only_ascii() or click.get_current_context().meta.get(PLAIN, False)
+    plain = only_ascii() or drawn_plainly()
     show = Screening(address, key, theme=table.load("service", {}).theme, ascii=plain)
     return Console(console_end, supervisor, show, at_once=screen == "dashboard").run()
 

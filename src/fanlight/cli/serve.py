@@ -13,8 +13,9 @@ import msgspec
 from fanlight import settings as table
 from fanlight.cli.lifeline import Lifeline
 from fanlight.cli.listening import bind
+from fanlight.cli.options import SERVED, listening_options, setting_options
 from fanlight.cli.plan import Plan
-from fanlight.cli.run import configure, listening_options, screen_wanted, serve_all
+from fanlight.cli.run import configure, screen_wanted, serve_all
 from fanlight.errors import SettingsError
 from fanlight.settings import Settings
 from fanlight.stores import open_store
@@ -29,15 +30,16 @@ NAMED_LIMIT: Final = 10
 
 @click.command()
 @listening_options(port=9090, workers=False)
-@click.option("--store", help="The store that the service writes to.")
-@click.option("--name", help="The service's name; needed where the store holds several.")
-@click.option("--prefix", help="Where the dashboard is mounted (/dashboard).")
-@click.option("--token", help="Lets an operator in from anywhere. FANLIGHT_TOKEN keeps it out of the process list.")
-@click.option("--viewer-token", help="Lets a viewer in from anywhere.")
+@setting_options("store", "name", "prefix", "token", "viewer_token", **SERVED)
 def serve(host: str, port: int, dashboard: bool, keys: bool, debug: bool, **options: Any) -> int:
     """Serve the dashboard of a service out of its store.
 
     For WSGI services, for a port of its own, for all instances that share a store. It is no instance of the service.
+
+    \b
+        fanlight serve
+        fanlight serve --store sqlite:////var/lib/app/fanlight.db --port 9100
+        fanlight serve --store redis://cache:6379/0 --name shop
     """
     screen = screen_wanted(dashboard=dashboard, keys=keys)
     configure("service", options, workers=1)

@@ -9,8 +9,9 @@ import click
 import msgspec
 
 from fanlight.cli.listening import bind, is_loopback
+from fanlight.cli.options import listening_options
 from fanlight.cli.plan import Plan
-from fanlight.cli.run import configure, listening_options, screen_wanted, serve_all
+from fanlight.cli.run import configure, screen_wanted, serve_all
 from fanlight.errors import FanlightError
 from fanlight.gateway.simulate import PLAY_VARIABLE, Play
 from fanlight.gateway.simulate.provider import MODELS
@@ -20,7 +21,7 @@ TARGET: Final = "fanlight.gateway.simulate.application:create"
 
 
 @click.command()
-@listening_options(port=9099, workers=False, elsewhere="A loopback address.")
+@listening_options(port=9099, workers=False, elsewhere="Loopback only, as nobody is asked for a key.")
 @click.option("--seed", type=int, default=7, show_default=True, help="The same seed gives the same answers.")
 @click.option("--speed", type=click.FloatRange(0.01, 1_000), default=1.0, show_default=True, help="Times as fast.")
 @click.option(
@@ -31,7 +32,13 @@ def simulate(
     host: str, port: int, dashboard: bool, keys: bool, debug: bool, seed: int, speed: float, failures: float,
     models: tuple[str, ...],
 ) -> int:  # fmt: skip
-    """Serve the OpenAI, Anthropic and Ollama protocols with no model behind them, with a dashboard of what is asked.
+    """Serve LLM APIs with no model behind them, for tests.
+
+    They are those of OpenAI, Anthropic and Ollama; the dashboard shows what is asked.
+
+    \b
+        fanlight simulate
+        fanlight simulate --port 9099 --failures 0.05
 
     A model whose name ends in -fail-429 (any status), -fail-hang, -fail-reset, -fail-cut, -fail-garbage, -fail-error
     or -fail-slow fails so; the header x-simulate does the same.

@@ -35,7 +35,7 @@ ATTEMPTS: Final = 3
 
 @click.command()
 @click.argument("url", required=False, default="", metavar="[URL]")
-@click.option("--token", default="", help="Opens the dashboard. FANLIGHT_TOKEN keeps it out of the process list.")
+@click.option("--token", default="", help="Opens the dashboard.  [env var: FANLIGHT_TOKEN]")
 @click.option("--page", default="overview", show_default=True, help="The page to begin with.")
 @click.option("--once", is_flag=True, help="Print the page once, as text.")
 @click.option("--json", "as_json", is_flag=True, help="Print the page once, as JSON.")
@@ -43,9 +43,16 @@ ATTEMPTS: Final = 3
 @click.option("--ascii", "plain", is_flag=True, help="Draw without braille and box characters.")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks of refusals.")
 def top(url: str, token: str, page: str, once: bool, as_json: bool, theme: str, plain: bool) -> int:
-    """Look at a running dashboard in this terminal; q leaves it alone and goes.
+    """Look at a running dashboard in this terminal.
 
-    Without URL the dashboards of this machine and user are found, and offered where there are several.
+    \b
+        fanlight top
+        fanlight top 127.0.0.1:8000
+        fanlight top https://ops.example/dashboard --page logs
+        fanlight top 127.0.0.1:8000 --once
+
+    Without URL the dashboards of this machine and user are found, and offered where there are several. NO_COLOR in the
+    environment leaves the colours out.
     """
     lasting = not (once or as_json)
     if lasting:
