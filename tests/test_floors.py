@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "fanlight"
 
 FLOORS = {
-    "errors": 0, "clock": 0, "settings": 0, "formats": 0, "hosts": 0,
+    "errors": 0, "clock": 0, "settings": 0, "formats": 0, "hosts": 0, "version": 0,
     "core": 1, "panels": 1,
     "stores": 2, "capture": 2, "services": 2, "pages": 2,
     "faces": 3,

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from fanlight.errors import BreakerOpen, FanlightError, SettingsError, StoreError
+from fanlight.version import VERSION
 
 if TYPE_CHECKING:
     from fanlight.capture.logs import CorrelationFilter
@@ -37,7 +38,7 @@ __all__ = [
     "progress",
 ]
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _PLACES: Final = {
     "CorrelationFilter": "fanlight.capture.logs",

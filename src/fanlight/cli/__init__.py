@@ -6,12 +6,13 @@ import sys
 import traceback
 from collections.abc import Sequence
 from difflib import get_close_matches
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Any, Final
 
 import click
 
 from fanlight.errors import FanlightError
+from fanlight.version import VERSION
 
 USAGE_STATUS: Final = 2
 COMMANDS: Final = {
@@ -107,15 +108,8 @@ def _sentence(error: BaseException) -> str:
     return text
 
 
-def _version() -> str:
-    try:
-        return metadata.version("fanlight")
-    except metadata.PackageNotFoundError:
-        return "of a source folder that is not installed"
-
-
 @click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version=_version(), prog_name="fanlight")
+@click.version_option(version=VERSION, prog_name="fanlight")
 @click.pass_context
 def main(ctx: click.Context) -> None:
     """A live dashboard that lives inside your Python service.

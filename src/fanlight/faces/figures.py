@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import metadata
 from typing import Final
 
 from fanlight.core.facts import error_type
@@ -34,12 +32,3 @@ def megabytes(amount: float) -> float:
 def outcome_error(outcome: str) -> str:
     """The error type of a cell's outcome, "" for none and for "other"."""
     return error_type(int(outcome)) if outcome.isascii() and outcome.isdigit() else ""
-
-
-@cache
-def version() -> str:
-    """The version of Fanlight that runs."""
-    try:
-        return metadata.version("fanlight")
-    except metadata.PackageNotFoundError:
-        return "unknown"

@@ -23,12 +23,12 @@ from fanlight.faces.api.encoding import encode
 from fanlight.faces.api.pages import Pages
 from fanlight.faces.context import FaceContext
 from fanlight.faces.errors import FaceError, shown
-from fanlight.faces.figures import version
 from fanlight.faces.threads import in_thread
 from fanlight.faces.web.limits import Allowance
 from fanlight.faces.web.live import GOODBYE_SECONDS, STALL_SECONDS, Hub
 from fanlight.faces.web.views import INTERVALS
 from fanlight.panels import View
+from fanlight.version import VERSION
 
 BROADCAST_SECONDS: Final = 1.0
 """How often everybody is told the service's figures; it is the heartbeat, too."""
@@ -148,7 +148,7 @@ class LiveApi:
         data = {
             "service": snapshot.service,
             "release": snapshot.release,
-            "version": version(),
+            "version": VERSION,
             "instance": self._context.recorder.instance,
             "interval": BROADCAST_SECONDS,
             "wrappers": sorted(row.name for row in snapshot.services),

@@ -27,7 +27,8 @@ from fanlight.core.metric import SECONDS, Metric
 from fanlight.core.pacer import unpaced
 from fanlight.core.sections import Excerpt
 from fanlight.core.snapshot import Snapshot
-from fanlight.faces.figures import hit_percent, outcome_error, version
+from fanlight.faces.figures import hit_percent, outcome_error
+from fanlight.version import VERSION
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -195,7 +196,7 @@ def _group(prefix: str, metric: Metric, counters: Mapping[str, int]) -> Iterator
 def _single(snapshot: Snapshot) -> Iterator[Family]:
     cache = snapshot.cache_total
     rate = hit_percent(cache.hits, cache.misses)
-    build = (version(), snapshot.service, snapshot.release)
+    build = (VERSION, snapshot.service, snapshot.release)
     yield Family(metrics.CACHE_HITS, iter([("", "", cache.hits)]))
     yield Family(metrics.CACHE_MISSES, iter([("", "", cache.misses)]))
     yield Family(metrics.CACHE_HIT_RATE, iter([("", "", math.nan if rate is None else rate)]))

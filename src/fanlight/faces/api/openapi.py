@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from fanlight.faces.api.endpoints import ENDPOINTS, PAGE_STREAM, Endpoint
-from fanlight.faces.figures import version
 from fanlight.faces.tui.document import PageUpdate
+from fanlight.version import VERSION
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _PATH_VALUE: Final = re.compile(r"\{(\w+)\}")
@@ -44,7 +44,7 @@ def document(service: str, root: str) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": f"Fanlight: {service}",
-            "version": version(),
+            "version": VERSION,
             "description": "Times are RFC 3339 UTC, durations milliseconds, rates percent, lists newest first.",
         },
         "servers": [{"url": root or "/"}],

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 from urllib.parse import urlencode
 
@@ -14,6 +12,7 @@ from fanlight.faces.context import FaceContext, PageSpec, Visit
 from fanlight.faces.web import views
 from fanlight.faces.web.chrome import Chrome, NavItem, range_choices, scope_choices
 from fanlight.panels import View
+from fanlight.version import VERSION
 
 BADGE_LIMIT: Final = 999
 """The largest number a badge shows."""
@@ -36,7 +35,7 @@ def chrome(context: FaceContext, snapshot: Snapshot, view: View, visit: Visit) -
         scopes=scope_choices(view, len(snapshot.live_instances), _own(snapshot)),
         theme=settings.theme,
         role=visit.role,
-        version=fanlight_version(),
+        version=VERSION,
         cost="" if cost is None else f"{formats.phrase(cost, 'percent')} of a core",
     )
 
@@ -73,15 +72,6 @@ def badges(context: FaceContext, snapshot: Snapshot) -> Mapping[str, int]:
 def page_address(name: str) -> str:
     """Where a page of the menu is, relative to the root."""
     return "./" if name == "overview" else name
-
-
-@cache
-def fanlight_version() -> str:
-    """The installed version, "" when run from a source tree."""
-    try:
-        return version("fanlight")
-    except PackageNotFoundError:
-        return ""
 
 
 def _badge(context: FaceContext, spec: PageSpec, snapshot: Snapshot) -> int:
