@@ -15,11 +15,10 @@ from launching import serve
 def main() -> None:
     """Serve until Ctrl+C."""
     parser = argparse.ArgumentParser(prog="chat_api", description=__doc__)
-    parser.add_argument("--port", type=int, default=8001)
+    parser.add_argument("--port", type=int, default=8001, help="0 takes a free one; %(default)s unless given")
     parser.add_argument("--no-traffic", action="store_true", help="no clients")
     given = parser.parse_args()
     os.environ.setdefault("FANLIGHT_LOCAL_ROLE", "operator")  # only loopback is listened on
-    print(f"chat_api: dashboard at http://127.0.0.1:{given.port}/dashboard", flush=True)
     serve("chat_api.app:app", "127.0.0.1", given.port, traffic="" if given.no_traffic else "chat_api.traffic")
 
 

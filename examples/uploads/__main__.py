@@ -17,7 +17,7 @@ from uploads.redis_server import private_redis
 def main() -> None:
     """Serve until Ctrl+C."""
     parser = argparse.ArgumentParser(prog="uploads", description=__doc__)
-    parser.add_argument("--port", type=int, default=8002)
+    parser.add_argument("--port", type=int, default=8002, help="0 takes a free one; %(default)s unless given")
     parser.add_argument("--no-traffic", action="store_true", help="no clients")
     given = parser.parse_args()
     told = os.environ.get("UPLOADS_REDIS", "")
@@ -25,7 +25,6 @@ def main() -> None:
         os.environ["UPLOADS_REDIS"] = url
         os.environ.setdefault("FANLIGHT_LOCAL_ROLE", "operator")  # only loopback is listened on
         print(f"uploads: {'in ' + url if url else 'in memory, there is no redis-server'}", flush=True)
-        print(f"uploads: dashboard at http://127.0.0.1:{given.port}/dashboard", flush=True)
         serve("uploads.app:app", "127.0.0.1", given.port, traffic="" if given.no_traffic else "uploads.traffic")
 
 

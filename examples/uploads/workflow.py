@@ -52,10 +52,11 @@ class Workflow:
         self._tasks = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
 
     async def stop(self) -> None:
-        """End them."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """End them: until they are, for redis-py loses a cancellation that comes while it connects."""
+        while working := [task for task in self._tasks if not task.done()]:
+            for task in working:
+                task.cancel()
+            await asyncio.wait(working, timeout=0.1)
 
     async def _work(self) -> None:
         id: str | None = None

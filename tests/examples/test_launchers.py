@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,17 @@ from tests.servers.conftest import free_port
 __all__ = ["environ", "folder"]
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.mark.parametrize("example", ["orchestrator", "uploads", "chat_api"])
+def test_a_taken_port_is_said_at_once(example: str, folder: Path, environ: dict[str, str]) -> None:
+    """ORC-7: an example whose port is taken says so and ends, before it speaks of a dashboard."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        running = Running([str(EXAMPLES / example), "--port", str(port)], folder, environ, module="")
+        assert running.end() == 1
+    assert running.lines[-1].startswith(f"port {port} on 127.0.0.1 cannot be listened on")
+    assert not any("dashboard at" in line for line in running.lines)
 
 
 @pytest.mark.parametrize(("example", "more"), [("orchestrator", ["--sample-data"]), ("uploads", []), ("chat_api", [])])

@@ -212,3 +212,34 @@ def test_the_clients_upload_what_they_should() -> None:
     assert files == [file(Random(seed)) for seed in range(200)]
     assert sum(name.endswith(".txt") for name, _ in files) > 100
     assert max(len(content) for _, content in files) < 256 * 1024
+
+
+class Deaf(MemoryStorage):
+    """A storage that takes the first cancellation of each worker for a failure, as redis-py does while it connects."""
+
+    async def take(self) -> str | None:
+        try:
+            await asyncio.sleep(3600.0)
+        except asyncio.CancelledError:
+            if not self.lost:
+                self.lost = True
+                raise ConnectionError("Connection closed by server.") from None
+            raise
+        return None
+
+    lost = False
+
+
+def test_the_workflow_ends_although_a_cancellation_is_lost() -> None:
+    """OBS-7: a service that is stopped ends, whatever its workers were waiting for."""
+
+    async def lived() -> list[asyncio.Task[None]]:
+        storage = Deaf()
+        workflow = Workflow(Fanlight("uploads", enabled=False), storage, chance=Random(1))
+        workflow.start()
+        await asyncio.sleep(0)
+        await asyncio.wait_for(workflow.stop(), 30.0)
+        assert storage.lost
+        return workflow._tasks
+
+    assert all(task.cancelled() for task in asyncio.run(lived()))
