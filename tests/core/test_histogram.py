@@ -24,7 +24,6 @@ from fanlight.core.histogram import (
     merged,
     quantiles,
     shared,
-    upper_bound,
 )
 
 THEIRS = LogarithmMapping(SCALE)
@@ -47,6 +46,11 @@ def test_indices_agree_with_opentelemetry_over_the_whole_range() -> None:
     """Issue 2, item 2: 40,000 values from nanoseconds to weeks fall where OpenTelemetry's SDK puts them."""
     values = [10 ** dice.uniform(-9, 6) for _ in range(40_000)]
     assert [value for value in values if index(value) != THEIRS.map_to_index(value)] == []
+
+
+def upper_bound(bucket: int) -> float:
+    """The inclusive upper edge of a bucket of scale 5."""
+    return float(2.0 ** ((bucket + 1) / 32))
 
 
 def test_exact_powers_of_two_close_the_bucket_below() -> None:

@@ -161,11 +161,6 @@ def merged(buckets: Buckets, other: Buckets) -> Buckets:
     return buckets if len(buckets) <= SPARSE else Dense(buckets)
 
 
-def upper_bound(bucket: int) -> float:
-    """The inclusive upper edge of a bucket."""
-    return float(2.0 ** ((bucket + 1) / _BUCKETS_PER_OCTAVE))
-
-
 def quantiles(buckets: Buckets, total: int, fractions: Iterable[float]) -> list[float]:
     """Values at the given fractions (0 to 1) by nearest rank, interpolated geometrically inside the bucket.
 

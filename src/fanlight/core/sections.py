@@ -57,7 +57,6 @@ class Requests:
     streams: Summary
     per_second: float
     per_minute: float
-    errors_per_second: float
     slow: int
     very_slow: int
     in_flight: int

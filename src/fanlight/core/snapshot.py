@@ -1,8 +1,7 @@
 """Snapshot: the one read model. Every face shows this and nothing else.
 
 Frozen at one moment; its sections are worked out when first asked and then stay. Times are Unix seconds, durations
-seconds,
-rates per second, ratios fractions of 1.
+seconds, rates per second, ratios fractions of 1.
 """
 
 from __future__ import annotations
@@ -102,15 +101,14 @@ class Snapshot:
     def requests(self) -> Requests:
         """HTTP requests in figures."""
         view, run = self.view, self.this_run.family(*HTTP_FAMILIES)
-        recent = [view.recent.get(name, (0, 0)) for name in HTTP_FAMILIES]
+        recent = sum(view.recent.get(name, (0, 0))[0] for name in HTTP_FAMILIES)
         return Requests(
             total=self.totals.family(*HTTP_FAMILIES),
             this_run=run,
             window=view.totals.get("requests", EMPTY),
             streams=view.totals.get("streams", EMPTY),
-            per_second=sum(count for count, _ in recent) / view.recent_seconds,
+            per_second=recent / view.recent_seconds,
             per_minute=run.count * 60 / self.uptime if self.uptime >= 1 else float(run.count),
-            errors_per_second=sum(errors for _, errors in recent) / view.recent_seconds,
             slow=view.counters.get("requests.slow", 0),
             very_slow=view.counters.get("requests.very_slow", 0),
             in_flight=int(self.level("http.server.active_requests") or 0),

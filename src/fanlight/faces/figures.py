@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from fanlight.core.facts import error_type
-
-MEGABYTE: Final = 1024 * 1024
 
 
 def milliseconds(seconds: float) -> float:
@@ -22,11 +18,6 @@ def percent(part: float, whole: float) -> float:
 def hit_percent(hits: int, misses: int) -> float | None:
     """Hits of all lookups in percent; None before the first."""
     return percent(hits, hits + misses) if hits + misses else None
-
-
-def megabytes(amount: float) -> float:
-    """Bytes as MB of 1024 * 1024."""
-    return round(amount / MEGABYTE, 2)
 
 
 def outcome_error(outcome: str) -> str:

@@ -16,7 +16,6 @@ Line = tuple[Piece, ...]
 
 Align = Literal["left", "right"]
 
-NOTHING: Final[Line] = ()
 
 _ASCII: Final = {
     "–": "-", "—": "-", "−": "-", "·": "|", "…": "~", "→": ">", "←": "<", "µ": "u", "×": "x", "⏎": "/",

@@ -55,10 +55,5 @@ def sort_href(view: View, column: str, *, applied: str, descending_first: bool) 
     return page_href(view, sort=second if applied == first else first)
 
 
-def span_href(href: str, extra: Mapping[str, str]) -> str:
-    """`href` with further parameters, whether or not it has a query."""
-    return f"{href}{'&' if '?' in href else '?'}{urlencode(extra)}" if extra else href
-
-
 def _epoch(seconds: float) -> str:
     return f"{seconds:.3f}".rstrip("0").rstrip(".")

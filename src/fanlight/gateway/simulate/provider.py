@@ -25,8 +25,6 @@ MODEL: Final = "/v1/models/"
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream; charset=utf-8"
 LINES: Final = "application/x-ndjson"
-MALFORMED: Final = (TypeError, KeyError, ValueError, AttributeError, IndexError, RecursionError)
-"""What reading a request of the wrong shape raises."""
 
 LEAST_PAUSE: Final = 0.0005
 """Pauses shorter than this are left out: no clock keeps them."""
