@@ -38,6 +38,7 @@ from fanlight.core.pulse import Pulse
 from fanlight.faces.api import openapi
 from fanlight.faces.api.endpoints import ENDPOINTS
 from fanlight.faces.web import limits, live, session
+from fanlight.gateway import config
 from fanlight.pages import PAGES, PANELS
 from fanlight.panels import View
 from fanlight.services import redis, supplier
@@ -208,6 +209,18 @@ def test_metrics_are_documented_as_they_are() -> None:
     ]
     rows = table(DOCS / "prometheus.md", "metric")
     assert [[row[0].strip("`"), row[1], re.findall(r"`(\w+)`", row[2]), row[3]] for row in rows] == expected
+
+
+def test_configurations_of_the_gateway_are_right(tmp_path: Path) -> None:
+    """API-10, X-7: each configuration on the gateway's page is right as it stands, or behind the example's."""
+    example = (ROOT / "examples/hub.toml").read_text()
+    texts = [block.text for block in blocks(DOCS / "gateway.md") if block.language == "toml"]
+    assert len(texts) > 3
+    for text in texts:
+        path = tmp_path / "hub.toml"
+        path.write_text(text if "time/" not in text else example + text)
+        keys = {name: name.ljust(16, "-") for name in re.findall(r'key_env = "(\w+)"', text)}
+        assert config.load(path, keys)
 
 
 def test_queries_name_metrics_that_exist() -> None:

@@ -55,7 +55,7 @@ REFUSED = (
     ),
     ('[pipelines.x]\nsteps = [{ enhance = "a" }]\n', 2, "has no model, nor has [enhancement]; expected the one that"),
     (SIM + '[pipelines.x]\n[[pipelines.x.steps]]\ncomplete = "a"\n', 4, "has no model; expected the one that answers"),
-    ('[enhancement]\nmodel = "no"\n', 2, "enhancement.model is 'no'; expected one of"),
+    ('[enhancement]\nmodel = "no"\n', 2, "enhancement.model is 'no'; expected what a section [models"),
     ('[enhancement]\ntemplate = "Be {style}"\n', 2, "has no {prompt}; expected it where the prompt is to stand"),
     ("[providers.x\n", 1, "Expected ']' at the end of a table declaration; mend the TOML there"),
     ('[gateway]\nhosts = ["a"\n', 2, "Unclosed array; mend the TOML there"),

@@ -211,7 +211,7 @@ def _one_of(got: str, known: Iterable[str]) -> str:
     names = sorted(known)
     meant = get_close_matches(got, names, n=1)
     some = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    return f"one of {some or '(none is declared)'}" + (f" ({meant[0]} was probably meant)" if meant else "")
+    return f"one of {some}" + (f" ({meant[0]} was probably meant)" if meant else "")
 
 
 def _check_ranges(path: Sequence[str], made: Section) -> None:
@@ -300,7 +300,11 @@ def _check_model(name: str, config: Config) -> None:
 
 def _check_name(path: Sequence[str], got: str, known: Iterable[str], section: str) -> None:
     if got not in known:
-        raise Problem(path, f"is {got!r:.80}; expected {_one_of(got, known)} of [{section}]")
+        raise Problem(path, f"is {got!r:.80}; expected {_name_in(got, known, section)}")
+
+
+def _name_in(got: str, known: Iterable[str], section: str) -> str:
+    return f"{_one_of(got, known)} of [{section}]" if any(known) else f"what a section [{section}.NAME] is called"
 
 
 def _check_mcp(config: Config, environ: Mapping[str, str]) -> None:
@@ -349,7 +353,7 @@ def _check_pipelines(config: Config) -> None:
 def _check_tool(path: Sequence[str], tool: str, servers: Mapping[str, McpServer]) -> None:
     server, _, name = tool.partition("/")
     if server not in servers or not name:
-        raise Problem(path, f"is {tool!r:.80}; expected server/tool, the server {_one_of(server, servers)} of [mcp]")
+        raise Problem(path, f"is {tool!r:.80}; expected server/tool, the server {_name_in(server, servers, 'mcp')}")
     if servers[server].tools and name not in servers[server].tools:
         raise Problem(path, f"is {tool!r:.80}; expected {_one_of(name, servers[server].tools)} of mcp.{server}.tools")
 
