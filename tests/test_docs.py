@@ -17,7 +17,7 @@ from tests.capture import django_project
 from tests.documentation import Block, asked, blocks, code_spans, executed, table
 from werkzeug.test import Client
 
-from fanlight import Fanlight, settings
+from fanlight import Fanlight, Policy, settings
 from fanlight.capture import logs, websocket
 from fanlight.cli import (
     demo,
@@ -390,6 +390,10 @@ NUMBERS = (
     ("json.md", f"newest {timeline.WINDOW_LIMITS['recent']} are kept"),
     ("json.md", "in steps of five seconds" if timeline.STEP == 5 else f"in steps of {timeline.STEP} s"),
     ("logs.md", f"cut at {logs.MESSAGE_LIMIT:,} characters"),
+    ("services.md", f"opens after `failures` ({Policy().failures}) in a row"),
+    ("services.md", f"`rate` ({Policy().rate:g}) of at least `calls` ({Policy().calls})"),
+    ("services.md", f"within `window` ({Policy().window:g} s) failed"),
+    ("services.md", f"stays open for `recovery` ({Policy().recovery:g} s)"),
     ("proxy.md", f"heartbeat every {'two' if live.HEARTBEAT_SECONDS == 2 else live.HEARTBEAT_SECONDS} seconds"),
 )
 

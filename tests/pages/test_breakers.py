@@ -35,6 +35,9 @@ def test_a_closed_breaker_of_no_service_can_be_tripped() -> None:
     buttons = breakers.actions(made.snapshot(), View()).buttons
     assert [(button.title, button.action) for button in buttons] == [("Trip a/b", "actions/breakers/a%2Fb/trip")]
     assert "until the breaker is reset" in buttons[0].confirm
+    table = breakers.table(made.snapshot(), View())
+    where = [column.name for column in table.columns].index("on")
+    assert [row.values[where] for row in table.rows] == [None, None]
 
 
 def test_without_an_open_breaker_the_panel_says_where_to_trip_one() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 import uvloop
 
 from fanlight.gateway.mcp.failure import Failure
-from fanlight.gateway.mcp.peer import Peer, offers_nothing
+from fanlight.gateway.mcp.peer import Peer, Progress, offers_nothing
 
 LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [asyncio.new_event_loop, uvloop.new_event_loop]
 
@@ -70,3 +71,39 @@ def test_a_side_that_goes_while_it_is_written_to(loop: Callable[[], asyncio.Abst
         runner.run(scene())
         gc.collect()
     assert complaints == []
+
+
+def test_what_the_other_side_asks_is_answered_or_cancelled() -> None:
+    """HUB-9: a request of the other side ends when it cancels it, and only that one; one with nonsense beside its
+    parameters is answered."""
+    ended: list[str] = []
+
+    async def serve(method: str, params: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        if method != "wait":
+            return {"said": method}
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ended.append(params["name"])
+            raise
+        raise AssertionError("nobody sets it")
+
+    async def scene() -> None:
+        ours, theirs = socket.socketpair()
+        _, writer = await asyncio.open_connection(sock=ours)
+        reader, other = await asyncio.open_connection(sock=theirs)
+        heard: list[str] = []
+        peer = Peer("door", writer, serve, lambda method, params: heard.append(method))
+        for number, name in enumerate("ab"):
+            peer.take(b'{"jsonrpc":"2.0","id":%d,"method":"wait","params":{"name":"%s"}}' % (number, name.encode()))
+        await asyncio.sleep(0)
+        for words in (b'"notifications/cancelled","params":{"requestId":1}', b'"notifications/other"'):
+            peer.take(b'{"jsonrpc":"2.0","method":' + words + b"}")
+        peer.take(b'{"jsonrpc":"2.0","id":2,"method":"ping","params":{"_meta":3}}')
+        answer = json.loads(await asyncio.wait_for(reader.readline(), 20))
+        assert answer == {"jsonrpc": "2.0", "id": 2, "result": {"said": "ping"}}
+        assert (ended, heard) == (["b"], ["notifications/other"])
+        writer.close()
+        other.close()
+
+    asyncio.run(scene())

@@ -153,7 +153,8 @@ class Peer:
         task.add_done_callback(lambda done: self._served.pop(number, None))
 
     async def _answer(self, number: Any, method: str, params: dict[str, Any]) -> None:
-        token = params.get("_meta", {}).get("progressToken")
+        meta = params.get("_meta")
+        token = meta.get("progressToken") if isinstance(meta, dict) else None
 
         def progress(said: dict[str, Any]) -> None:
             self.notify("notifications/progress", {**said, "progressToken": token})
