@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from fanlight.clock import ManualClock
 from fanlight.core.sections import Supplied
+from fanlight.services import supplier as supplier_module
 from fanlight.services.supplier import LoopCaller, Supplier
 
 
@@ -34,6 +36,19 @@ def test_the_first_look_waits_for_the_first_answer(clock: ManualClock) -> None:
     """API-2: who looks first sees data, not a placeholder."""
     supplied = supplier(clock, lambda: {"total_groups": 3}).latest()
     assert (supplied.data, supplied.error, supplied.configured) == ({"total_groups": 3}, "", True)
+
+
+def test_a_look_waits_no_longer_than_it_may(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """API-5: a function that hangs costs who looks half a second in all, counted from its call."""
+    waits: list[float] = []
+    monkeypatch.setattr(supplier_module, "wait", lambda futures, seconds: waits.append(seconds))
+    release = threading.Event()
+    made = supplier(clock, release.wait)
+    for _ in range(3):
+        made.latest()
+    release.set()
+    assert waits
+    assert all(0 < later <= earlier <= 0.5 for earlier, later in pairwise(waits + waits[-1:]))
 
 
 def test_a_coroutine_function_runs_on_the_serving_loop(clock: ManualClock) -> None:
