@@ -1,6 +1,6 @@
 """A small notes service in Flask, recorded under gunicorn; its dashboard is in a process of its own beside it.
 
-    pip install fanlight flask gunicorn
+    pip install . flask gunicorn
     gunicorn -w 2 --threads 4 --chdir examples flask_app:app
 
 Use http://127.0.0.1:8000/notes, and look at http://127.0.0.1:9090 meanwhile. NOTES names another folder for the notes.
