@@ -29,7 +29,7 @@ DEFAULT: Final = "hub.toml"
 @click.option("--check", is_flag=True, help="Check the configuration and end.")
 @listening_options(port=9090)
 @click.option("--prefix", help="Where the dashboard is mounted (/dashboard).")
-@click.option("--store", help="Where history outlives the process (memory://).")
+@click.option("--store", help="Where history outlives the process (a file of your own).")
 @click.option("--token", help="Lets an operator in from anywhere. FANLIGHT_TOKEN keeps it out of the process list.")
 @click.option("--viewer-token", help="Lets a viewer in from anywhere.")
 def gateway(
