@@ -9,6 +9,7 @@ import os
 import time
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from fanlight import sidecar
@@ -28,6 +29,7 @@ from fanlight.faces.context import AccessCheck, FaceContext
 from fanlight.faces.web.app import WebFace
 from fanlight.readings import Readings
 from fanlight.settings import Settings, load
+from fanlight.stores.opening import beside
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -118,6 +120,14 @@ class Fanlight(Declaring, Readings):
     def pulse(self) -> Pulse:
         """The one loop."""
         return self.engine.pulse
+
+    def file(self, what: str) -> Path | None:
+        """A private file of this machine for what the application keeps more of its own, by a name such as "prompts".
+
+        It lies beside the store's, so workers share it and a restart finds it; made when there is none. None where
+        nothing outlives the process (memory://), or no file can be made. May block.
+        """
+        return beside(self.settings, what)
 
     @property
     def instance(self) -> str:

@@ -99,6 +99,22 @@ def test_host_and_origin_are_checked_everywhere(opened: Callable[[str], Ask], pa
         assert ask("GET", path, **headers)[0] == 403, headers
 
 
+@pytest.mark.parametrize("keys", ["", KEYS])
+@pytest.mark.parametrize(("path", "status"), [("/", 307), ("/nothing", 404), ("/sim/nothing", 404)])
+def test_the_front_door_and_nothing_are_checked_too(
+    opened: Callable[[str], Ask], path: str, status: int, keys: str
+) -> None:
+    """X-6: what needs no key is for nobody else's pages and names either."""
+    ask = opened(SIM + keys)
+    assert ask("GET", path)[0] == status
+    for headers in (
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        *([] if keys else [{"Host": "evil.example"}]),
+    ):
+        assert ask("GET", path, **headers)[0] == 403, headers
+
+
 def test_pages_of_named_origins_may_ask(opened: Callable[[str], Ask]) -> None:
     """X-6: with preflight and the header that lets them read the answer; others get neither."""
     ask = opened(SIM + KEYS + '[gateway]\norigins = ["https://app.example"]\nhosts = ["hub.example"]\n')

@@ -254,7 +254,7 @@ def test_retries_and_fallbacks_come_before_the_first_byte(watched: Open) -> None
     ("model", "ends", "whole", "kind"),
     [
         ("reset_in_the_middle", b'"code":"upstream_reset"}}\n\n', True, "upstream"),
-        ("hang_in_the_middle", b'"code":"upstream_reset"}}\n\n', True, "timeout"),
+        ("hang_in_the_middle", b'"code":"upstream_timeout"}}\n\n', True, "timeout"),
         ("half_an_event", EVENT[:40], False, "upstream"),
         ("error_in_the_stream", b'"server_error"}}\n\n', True, "upstream"),
     ],

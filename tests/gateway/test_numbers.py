@@ -62,7 +62,7 @@ def test_broken_framing(watched: Open, model: str, begins: bytes, whole: bool, k
     status, _, body, ended = gateway.post(model, stream=True)
     assert (status, ended) == (200, whole)
     assert body.startswith(begins)
-    assert (b'"code":"upstream_reset"' in body) == (kind != "ok")
+    assert (b'"code":"upstream_' in body) == (kind != "ok")
     assert gateway.post("fine", stream=True)[0] == 200
     broken, fine = gateway.calls(2)
     assert (outcome(broken), outcome(fine)) == (kind, "ok")

@@ -185,7 +185,7 @@ def test_what_a_dashboard_shows_of_a_stopped_gateway(tmp_path: Path) -> None:
         await made.servers.close()
         await made.runtime.retire()
         dashboard.close()
-        book = Runbook(f"{tmp_path}/f.db.runs", lambda: 0.0)
+        book = Runbook(tmp_path / "f.db.runs", lambda: 0.0)
         try:
             return book.find("hanging", task.get_name())
         finally:

@@ -11,7 +11,7 @@ def test_runs_survive_and_the_lost_are_told(tmp_path: Path) -> None:
     """HUB-7, HUB-10, TTY-6: the book is read again after a restart, by every worker; a run whose worker is gone is over
     and keeps no other from beginning; so many are kept of each pipeline."""
     now = [1_000.0]
-    path = str(tmp_path / "f.db.runs")
+    path = tmp_path / "f.db.runs"
     book = Runbook(path, lambda: now[0])
 
     def run(number: int, name: str = "a") -> Run:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fanlight import Fanlight
 from fanlight.errors import StoreError
 from fanlight.stores import MemoryStore, open_default, open_store
 from fanlight.stores.base import InstanceInfo
@@ -98,6 +99,31 @@ def test_the_default_file_is_the_users_own(tmp_path: Path) -> None:
     }
     assert len(others | {path}) == 7
     assert all(other.parent == path.parent and other.suffix == ".db" for other in others)
+
+
+@pytest.mark.parametrize(
+    ("store", "name"),
+    [
+        ("", "{default}.prompts"),
+        ("redis://127.0.0.1:1/0", "{default}.prompts"),
+        ("sqlite:///{folder}/sub/f.db", "{folder}/sub/f.db.prompts"),
+        ("memory://", None),
+    ],
+)
+def test_a_file_beside_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str, name: str | None) -> None:
+    """HUB-10, X-6: whatever the store, an application finds a private place of its own; none where nothing is kept."""
+    monkeypatch.delenv("FANLIGHT_STORE")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    found = Fanlight("hub", store=store.format(folder=tmp_path)).file("prompts")
+    if name is None:
+        assert found is None
+        return
+    assert found == Path(name.format(default=default_path("hub"), folder=tmp_path))
+    assert (found.stat().st_mode & 0o777, found.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    assert Fanlight("hub", store=f"sqlite:///{tmp_path}/file/f.db").file("prompts") is None
+    assert Fanlight("hub").file("prompts") is None
 
 
 def test_a_relative_state_directory_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -50,8 +50,8 @@ class Doorkeeper:
             for name, key in config.keys.items()
         ]
 
-    def admit(self, headers: Iterable[Pair], *, preflight: bool = False) -> Caller:
-        """The caller; raises Refused for a foreign Host or Origin, or a wrong key (a preflight brings none)."""
+    def admit(self, headers: Iterable[Pair], *, keyless: bool = False) -> Caller:
+        """The caller; raises Refused for a foreign Host or Origin, or a wrong key, unless none is asked for."""
         seen: dict[bytes, bytes] = {}
         for name, value in headers:  # names in lower case, as ASGI has them
             if name in HEADERS:
@@ -66,7 +66,7 @@ class Doorkeeper:
         if origin and not self.origin_allowed(origin, host.decode("latin-1")):
             said = "pages of this Origin may not use the gateway; see `origins` in [gateway]"
             raise Refused(403, "origin_not_allowed", said)
-        caller = self._keyed(seen) if self._keys and not preflight else LOCAL
+        caller = self._keyed(seen) if self._keys and not keyless else LOCAL
         foreign = bool(origin) and origin in self._origins
         return msgspec.structs.replace(caller, origin=origin) if foreign else caller
 

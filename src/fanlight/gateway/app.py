@@ -162,11 +162,11 @@ class Gateway:
             provider, local = _below(path, runtime)
             endpoint = ENDPOINTS.get(local)
         if endpoint is None and not _is_list(local):
-            await self._elsewhere(path, scope, send)
+            await self._elsewhere(runtime, path, scope, send)
             return
         scope["path_template"] = _template(local, provider)
         try:
-            caller = runtime.doorkeeper.admit(scope["headers"], preflight=scope["method"] == "OPTIONS")
+            caller = runtime.doorkeeper.admit(scope["headers"], keyless=scope["method"] == "OPTIONS")
         except Refused as refusal:
             await _refuse(send, local, scope, refusal)
             return
@@ -193,7 +193,7 @@ class Gateway:
         """Answer what is not passed through to a provider."""
         scope["path_template"] = _own_template(path)
         try:
-            caller = runtime.doorkeeper.admit(scope["headers"], preflight=scope["method"] == "OPTIONS")
+            caller = runtime.doorkeeper.admit(scope["headers"], keyless=scope["method"] == "OPTIONS")
             if runtime.in_flight >= runtime.config.gateway.max_in_flight:
                 raise Refused(429, "too_many_requests", "`max_in_flight` requests are being answered")
         except Refused as refusal:
@@ -270,8 +270,13 @@ class Gateway:
         else:
             await _refuse(send, local, scope, Refused(404, "not_found", "no provider here speaks Ollama"))
 
-    async def _elsewhere(self, path: str, scope: Scope, send: Send) -> None:
-        """Not an address of the API: the front door leads to the dashboard, all else is nothing."""
+    async def _elsewhere(self, runtime: Runtime, path: str, scope: Scope, send: Send) -> None:
+        """Not an address of the API: the front door leads to the dashboard, all else is nothing. No key is asked."""
+        try:
+            runtime.doorkeeper.admit(scope["headers"], keyless=True)
+        except Refused as refusal:
+            await _refuse(send, path, scope, refusal)
+            return
         if path == "/" and scope["method"] in ("GET", "HEAD"):
             scope["path_template"] = "/"
             place = f"{scope.get('root_path') or ''}{self.dashboard.settings.prefix}"

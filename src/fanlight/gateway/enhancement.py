@@ -14,7 +14,7 @@ import msgspec
 from fanlight.gateway.access import Caller
 from fanlight.gateway.llm.inside import Unanswered, complete
 from fanlight.gateway.llm.runtime import Runtime
-from fanlight.gateway.shelf import Shelf, place
+from fanlight.gateway.shelf import Shelf
 
 if TYPE_CHECKING:
     from fanlight import Fanlight
@@ -70,9 +70,9 @@ class Enhancement:
         from fanlight.clock import SystemClock
 
         clock = SystemClock()
-        path = place(self._dashboard.settings.store)
+        path = await asyncio.to_thread(self._dashboard.file, "prompts")
         self._shelf = await asyncio.to_thread(Shelf, path, lambda: clock.time_ns() / 1e9)
-        alone = path == ":memory:"
+        alone = path is None
         self._counting = asyncio.get_running_loop().create_task(self._count(lambda: alone or owns()))
 
     async def close(self) -> None:

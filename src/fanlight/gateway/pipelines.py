@@ -26,7 +26,6 @@ from fanlight.gateway.mcp.failure import Failure
 from fanlight.gateway.runbook import Run, Runbook, StepRun
 from fanlight.gateway.schema import Pipeline, Step, action_name
 from fanlight.gateway.servers import Servers
-from fanlight.gateway.shelf import place
 
 if TYPE_CHECKING:
     from fanlight import Fanlight
@@ -132,8 +131,7 @@ class Pipelines:
 
     async def begin(self) -> None:
         """Open the book and keep the schedule."""
-        path = place(self._dashboard.settings.store, "runs")
-        self._book = await asyncio.to_thread(Runbook, path, self.now)
+        self._book = await asyncio.to_thread(lambda: Runbook(self._dashboard.file("runs"), self.now))
         self._task = asyncio.get_running_loop().create_task(self._schedule())
 
     async def close(self) -> None:

@@ -23,11 +23,16 @@ _ANTHROPIC_TYPES: Final = {
 def document(protocol: str, status: int, message: str, code: str) -> dict[str, Any]:
     """The body of an error of this protocol."""
     if protocol == ANTHROPIC:
-        return {"type": "error", "error": {"type": _ANTHROPIC_TYPES.get(status, "api_error"), "message": message}}
+        kind = _ANTHROPIC_TYPES.get(status, _usual(status, "api_error"))
+        return {"type": "error", "error": {"type": kind, "message": message}}
     if protocol == OLLAMA:
         return {"error": message}
-    kind = _OPENAI_TYPES.get(status, "server_error")
+    kind = _OPENAI_TYPES.get(status, _usual(status, "server_error"))
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+
+
+def _usual(status: int, ours: str) -> str:
+    return ours if status >= 500 else "invalid_request_error"
 
 
 def body(protocol: str, status: int, message: str, code: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from threading import Lock
 from typing import Final, Literal
 
@@ -58,9 +59,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Runbook:
-    """Thread-safe; blocks; raises sqlite3.Error. `path` ":memory:" is of this process alone."""
+    """Thread-safe; blocks; raises sqlite3.Error. Without a path it is of this process alone."""
 
-    def __init__(self, path: str, now: Callable[[], float]) -> None:
+    def __init__(self, path: Path | None, now: Callable[[], float]) -> None:
         self._now = now
         self._lock = Lock()
         self._rows = opened(path, _SCHEMA)

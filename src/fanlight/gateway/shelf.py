@@ -1,9 +1,10 @@
-"""Where enhanced prompts are kept: a SQLite file beside the store, so that workers share it and a restart finds it."""
+"""Where enhanced prompts are kept: a SQLite file that workers share and a restart finds."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from threading import Lock
 from typing import Final
 
@@ -19,9 +20,12 @@ ENTRY_BYTES: Final = 200
 
 
 class Shelf:
-    """Answers by key, the oldest forgotten first. Thread-safe; blocks; raises sqlite3.Error."""
+    """Answers by key, the oldest forgotten first. Thread-safe; blocks; raises sqlite3.Error.
 
-    def __init__(self, path: str, now: Callable[[], float]) -> None:
+    Without a path they are of this process alone.
+    """
+
+    def __init__(self, path: Path | None, now: Callable[[], float]) -> None:
         self._now = now
         self._lock = Lock()
         self._rows = opened(path, _SCHEMA)
@@ -66,16 +70,11 @@ class Shelf:
             self._rows.close()
 
 
-def place(store: str, what: str = "prompts") -> str:
-    """The file beside a store; in memory where the store is no file."""
-    scheme, _, rest = store.partition("://")
-    return f"{rest.removeprefix('/')}.{what}" if scheme == "sqlite" and rest.startswith("/") else ":memory:"
-
-
-def opened(path: str, schema: str) -> sqlite3.Connection:
-    """A file beside the store, shared by workers; for one thread at a time, in transactions of its caller's own."""
-    rows = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
-    if path != ":memory:":
+def opened(path: Path | None, schema: str) -> sqlite3.Connection:
+    """A file that workers share, or memory; for one thread at a time, in transactions of its caller's own."""
+    where = ":memory:" if path is None else str(path)
+    rows = sqlite3.connect(where, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
+    if path is not None:
         rows.execute("PRAGMA journal_mode=WAL")
     rows.executescript(schema)
     return rows

@@ -1,4 +1,4 @@
-"""Setting a file aside that cannot be used: it gets another name beside its own, and nothing is ever deleted."""
+"""Files of our own: one that cannot be used gets another name beside its own, and nothing is ever deleted."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ SIDES: Final = ("-wal", "-shm", "")
 """What follows the name of each file of a SQLite database; the database itself last."""
 
 Identity = tuple[int, int]
+
+
+def make_private(path: Path) -> None:
+    """Make a file 0600 and its directory 0700; what is there already keeps its mode."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def identity(path: Path) -> Identity:

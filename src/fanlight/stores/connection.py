@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from fanlight.errors import StoreError
-from fanlight.stores.aside import identity, set_aside
+from fanlight.stores.aside import identity, make_private, set_aside
 
 VERSION: Final = 2
 """The layout below, in `PRAGMA user_version`; a file with a newer one is refused, one with an older one set aside."""
@@ -141,7 +141,7 @@ def open_database(path: Path, busy_seconds: float) -> sqlite3.Connection:
     """
     deadline = time.monotonic() + busy_seconds
     while True:
-        _make_private(path)
+        make_private(path)
         seen = identity(path)
         database = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
         try:
@@ -202,13 +202,6 @@ def _is_ours(path: Path) -> bool:
         return False
     ours = head.startswith(HEADER) and head[APPLICATION_AT:] == APPLICATION.to_bytes(4, "big")
     return ours or (path.parent.name == "fanlight" and path.suffix == ".db")
-
-
-def _make_private(path: Path) -> None:
-    """Make the file 0600 and its directory 0700; what is there already keeps its mode."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:

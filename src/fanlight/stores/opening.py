@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fanlight.errors import StoreError
 from fanlight.settings import Settings
+from fanlight.stores.aside import make_private
 from fanlight.stores.base import Store
 from fanlight.stores.memory import MemoryStore
 
@@ -97,6 +98,22 @@ def opened(settings: Settings) -> tuple[Store, str]:
     if settings.store or settings.sample_data:
         return open_store(settings.store or MEMORY), ""
     return open_default(settings.name)
+
+
+def beside(settings: Settings, what: str) -> Path | None:
+    """A private file for something else of this service: beside its SQLite file, or beside that it would have by
+    default where it has a Redis. None where nothing shall outlive the process, or cannot.
+    """
+    scheme, _, rest = settings.store.partition("://")
+    if scheme == "memory" or (settings.sample_data and not settings.store):
+        return None
+    try:
+        path = Path(rest.removeprefix("/")) if scheme == "sqlite" else default_path(settings.name)
+        found = path.absolute().with_name(f"{path.name}.{what}")
+        make_private(found)
+    except (OSError, StoreError):
+        return None
+    return found
 
 
 def services_here() -> list[str]:

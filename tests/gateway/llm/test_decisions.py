@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from fanlight.gateway import config
+from fanlight.gateway import config, refusals
 from fanlight.gateway.llm import wish
 from fanlight.gateway.llm.attempts import LONGEST_PAUSE, Failure, pause
 from fanlight.gateway.llm.endpoints import ENDPOINTS
@@ -149,3 +149,14 @@ def test_what_a_body_leaves_out() -> None:
     assert wish.read(b'{"name":"a","stream":false}', ollama).stream is False
     assert wish.read(b'{"model":"a","stream":null}', CHAT).stream is False
     assert json.loads(wish.body_for(wish.read(b'{"name":"a"}', ollama), "b", ask_usage=False)) == {"name": "b"}
+
+
+@pytest.mark.parametrize(("status", "openai", "anthropic"), [
+    (404, "invalid_request_error", "not_found_error"),
+    (405, "invalid_request_error", "invalid_request_error"),
+    (502, "server_error", "api_error"),
+])  # fmt: skip
+def test_an_error_is_the_callers_or_the_servers(status: int, openai: str, anthropic: str) -> None:
+    """X-7: whose fault it was is said by its type, also of statuses that a provider has no type of its own for."""
+    assert refusals.document("openai", status, "no", "x")["error"]["type"] == openai
+    assert refusals.document("anthropic", status, "no", "x")["error"]["type"] == anthropic

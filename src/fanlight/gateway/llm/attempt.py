@@ -74,7 +74,7 @@ class Attempt:
         self._fail(message, "timeout" if kind == "timeout" else "upstream")
         if not delivery.begun:
             return Failure(kind, message)
-        await delivery.break_off(message)
+        await delivery.break_off(kind, message)
         return None
 
     def _fail(self, said: str, kind: str, wait: float | None = None) -> None:

@@ -148,12 +148,12 @@ class Delivery:
             await self._send(self._head)
         await self._send({"type": "http.response.body", "body": data})
 
-    async def break_off(self, message: str) -> None:
+    async def break_off(self, kind: str, message: str) -> None:
         """End an answer that its provider did not: a stream between two events with an error, all else unfinished.
 
         What is left unfinished makes the server close the connection, so that nobody takes a half for a whole.
         """
         if self._lines is not None and not self._lines.unfinished:
-            await self._end(refusals.in_stream(self._protocol, message, "upstream_reset"))
+            await self._end(refusals.in_stream(self._protocol, message, f"upstream_{kind}"))
         else:
             unfinished.leave(message)
