@@ -164,6 +164,7 @@ def test_fragments_have_both_addresses(served: Served, path: str) -> None:
         ("api/nope-html", "activity"),
         ("nope", "requests"),
         ("actions/nope", "clear-cache"),
+        ("api/nope", "api/openapi.json"),
     ],
 )
 def test_what_does_not_exist_names_what_does(served: Served, path: str, names: str) -> None:
