@@ -183,6 +183,8 @@ def test_browsers_get_errors_as_pages(served: Served) -> None:
     assert reply.status == 404
     assert reply.headers["content-type"].startswith("text/html")
     assert "<script>alert" not in reply.text
+    assert '<base href="/dashboard/">' in reply.text
+    assert '<a href="./">To the dashboard</a>' in reply.text
     assert served.ask("/dashboard/nope", HX_Request="true", **BROWSER).json["error"]["code"] == "not_found"
     assert served.ask("/dashboard/api/nope", **BROWSER).json["error"]["code"] == "not_found"
 
