@@ -127,7 +127,7 @@ def activity(snapshot: Snapshot, view: View) -> Table:
         href="requests",
         columns=REQUEST_COLUMNS,
         rows=request_rows(snapshot, records),
-        empty=charts.NO_REQUESTS,
+        empty=charts.no_requests(snapshot),
     )
 
 
