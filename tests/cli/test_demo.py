@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from tests.examples.conftest import ask
 
 from fanlight.cli.demo import require
 from fanlight.cli.neighbours import NEIGHBOURS, bound, examples, left_out, said
@@ -81,6 +82,18 @@ def test_the_examples_run_side_by_side(command: Command, eventually: Callable[..
     assert running.stop(signal.SIGKILL) == -signal.SIGKILL
     _, alive = psutil.wait_procs(family, timeout=30)
     assert alive == []
+
+
+def test_what_the_service_prints_leads_to_the_request(command: Command) -> None:
+    """API-3: a line of the application's own output carries the correlation ID of its request."""
+    running = command("demo", "--port", "0", "--alone", "--no-traffic")
+    address = running.served()
+    origin = address.removesuffix("/dashboard")
+    asked = {"content_type": "application/json", "x_correlation_id": "trace-me-43"}
+    token = ask(origin, "POST", "/api/chat/sessions", '{"user": "mallory"}', **asked).json["token"]
+    ask(origin, "DELETE", "/api/chat/messages/1", authorization=f"Bearer {token}", **asked)
+    line = running.until("trace-me-43")
+    assert re.search(r"^\S+ \S+ WARNING chat\.api trace-me-43 deletion refused ", line)
 
 
 def test_the_demo_without_traffic_is_still(command: Command) -> None:

@@ -164,6 +164,7 @@ def test_fragments_have_both_addresses(served: Served, path: str) -> None:
         ("api/nope-html", "activity"),
         ("nope", "requests"),
         ("actions/nope", "clear-cache"),
+        ("api/nope", "api/openapi.json"),
     ],
 )
 def test_what_does_not_exist_names_what_does(served: Served, path: str, names: str) -> None:
@@ -182,6 +183,8 @@ def test_browsers_get_errors_as_pages(served: Served) -> None:
     assert reply.status == 404
     assert reply.headers["content-type"].startswith("text/html")
     assert "<script>alert" not in reply.text
+    assert '<base href="/dashboard/">' in reply.text
+    assert '<a href="./">To the dashboard</a>' in reply.text
     assert served.ask("/dashboard/nope", HX_Request="true", **BROWSER).json["error"]["code"] == "not_found"
     assert served.ask("/dashboard/api/nope", **BROWSER).json["error"]["code"] == "not_found"
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import pytest
 from tests.faces.service import ScriptedService, busy_service
 
+from fanlight.core.facts import ERROR_TYPES
 from fanlight.core.snapshot import Snapshot
+from fanlight.core.timeline import SPAN
+from fanlight.pages import charts
+from fanlight.pages.charts import throughput
 from fanlight.pages.listing import chosen_requests, sort_rows
 from fanlight.pages.logs import log_panel
+from fanlight.pages.overview import errors
 from fanlight.pages.requests import ROUTE_COLUMNS, page, request_list, routes_table, slow_list
 from fanlight.panels import Row, View
 
@@ -60,7 +65,25 @@ def test_a_filtered_page_shows_what_it_asked_for_first() -> None:
     snapshot, view = snapshot_of(busy_service()), filtered(q="nobody")
     assert page(snapshot, view).slots[0].name == "request-list"
     assert request_list(snapshot, view).empty == "Nothing kept matches; widen the filter."
+    assert routes_table(snapshot, view).empty == "No route matches; widen the filter."
     assert request_list(snapshot, filtered(kind="slow")).title == "Slow requests"
+
+
+def test_no_errors_are_said_in_a_line() -> None:
+    """LOOK: where nothing failed the errors say so; where something did, every type has its row."""
+    assert errors(snapshot_of(ScriptedService()), View()).empty == "Nothing failed, last 15 min."
+    assert errors(snapshot_of(ScriptedService()), View()).bars == ()
+    assert {bar.name for bar in errors(snapshot_of(busy_service()), View()).bars} == set(ERROR_TYPES)
+
+
+def test_a_time_without_requests_says_so() -> None:
+    """LOOK: a new service is told what fills its panels; one that was asked earlier is not told that it never was."""
+    new, quiet = ScriptedService(), busy_service()
+    quiet.tick(SPAN + 20.0)
+    for service, said in ((new, charts.NO_REQUESTS), (quiet, "No request in this time.")):
+        snapshot = snapshot_of(service)
+        for panel in (throughput(snapshot, View()), routes_table(snapshot, View()), request_list(snapshot, View())):
+            assert panel.empty == said
 
 
 @pytest.mark.parametrize("column", [column.name for column in ROUTE_COLUMNS])

@@ -159,6 +159,7 @@ def test_a_service_nobody_knows_says_so() -> None:
     gone = View(page="services", path=(("name", "<b>gone</b>"),))
     assert service.summary(snapshot, gone).empty == service.GONE
     assert service.factors(snapshot, gone).empty == service.GONE
+    assert [slot.name for slot in services.page(snapshot, gone).slots] == ["service"]
 
 
 def test_services_are_a_rule_among_the_others() -> None:

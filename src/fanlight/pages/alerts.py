@@ -66,8 +66,8 @@ def raised(snapshot: Snapshot) -> int:
 COLUMNS = (
     Column(name="state", title="State", unit="state", sort=False),
     Column(name="rule", title="Rule", wide=True, sort=False),
-    Column(name="now", title="Now", unit="text", sort=False),
-    Column(name="limit", title="Limit", unit="text", sort=False),
+    Column(name="now", title="Now", unit="number", sort=False),
+    Column(name="limit", title="Limit", unit="number", sort=False),
 )
 
 WORDS = {"ok": "fine", "warn": "warning", "error": "critical", "idle": "not set up", "": ""}

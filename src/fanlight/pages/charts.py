@@ -116,8 +116,13 @@ def series(
     )
 
 
-NO_REQUESTS = "No request yet. The first one appears here within a second."
+NO_REQUESTS = "No request yet. Call any route of the service: it appears here within a second."
 NO_CALLS = 'No service was called yet. with dashboard.call("name", "operation"): ... records one.'
+
+
+def no_requests(snapshot: Snapshot) -> str:
+    """What stands where requests would: how they come there, or that there were none in the time looked at."""
+    return "No request in this time." if snapshot.requests.total.count else NO_REQUESTS
 
 
 def throughput(snapshot: Snapshot, view: View) -> TimeSeries:
@@ -127,7 +132,7 @@ def throughput(snapshot: Snapshot, view: View) -> TimeSeries:
         Line(name="requests", values=request_rates(past), tone="main", fill=True),
         Line(name="errors", values=error_rates(past), tone="error"),
     )
-    return series(past, "Throughput", "requests and errors per second", "rate", lines, NO_REQUESTS)
+    return series(past, "Throughput", "requests and errors per second", "rate", lines, no_requests(snapshot))
 
 
 def percentiles(snapshot: Snapshot, view: View) -> TimeSeries:
@@ -138,7 +143,7 @@ def percentiles(snapshot: Snapshot, view: View) -> TimeSeries:
         Line(name="p95", values=latency(past, lambda point: point.p95), tone="second"),
         Line(name="p99", values=latency(past, lambda point: point.p99), tone="warn"),
     )
-    return series(past, "Latency", "p50, p95, p99", "seconds", lines, NO_REQUESTS)
+    return series(past, "Latency", "p50, p95, p99", "seconds", lines, no_requests(snapshot))
 
 
 def quality(snapshot: Snapshot, view: View) -> TimeSeries:
@@ -149,7 +154,7 @@ def quality(snapshot: Snapshot, view: View) -> TimeSeries:
         Line(name="success rate", values=success, tone="ok"),
         Line(name="mean time", values=latency(past, lambda point: point.mean), tone="main", unit="seconds"),
     )
-    return series(past, "Success and response time", "left and right axis", "ratio", lines, NO_REQUESTS)
+    return series(past, "Success and response time", "left and right axis", "ratio", lines, no_requests(snapshot))
 
 
 LINE_TONES: Final[tuple[Tone, ...]] = ("main", "second", "ok", "warn", "error", "muted")
@@ -157,7 +162,7 @@ LINE_TONES: Final[tuple[Tone, ...]] = ("main", "second", "ok", "warn", "error", 
 
 def routes(snapshot: Snapshot, view: View) -> TimeSeries:
     """The busiest routes, in requests per second."""
-    return _busiest(snapshot, "Routes", "the busiest, requests per second", HTTP_FAMILIES, NO_REQUESTS)
+    return _busiest(snapshot, "Routes", "the busiest, requests per second", HTTP_FAMILIES, no_requests(snapshot))
 
 
 def services(snapshot: Snapshot, view: View) -> TimeSeries:

@@ -127,7 +127,7 @@ def activity(snapshot: Snapshot, view: View) -> Table:
         href="requests",
         columns=REQUEST_COLUMNS,
         rows=request_rows(snapshot, records),
-        empty=charts.NO_REQUESTS,
+        empty=charts.no_requests(snapshot),
     )
 
 
@@ -137,7 +137,8 @@ def top_routes(snapshot: Snapshot, view: View) -> Table:
 
 
 def errors(snapshot: Snapshot, view: View) -> Bars:
-    """Errors by type over the range."""
+    """Errors by type over the range; a row of noughts would say less than that there were none."""
+    found = snapshot.range.errors_by_type
     bars = tuple(
         Bar(
             name=kind,
@@ -145,10 +146,15 @@ def errors(snapshot: Snapshot, view: View) -> Bars:
             tone="error" if kind in rules.SERVER_ERRORS else "warn",
             href=with_range(f"requests?type={kind}", view),
         )
-        for kind, count in snapshot.range.errors_by_type
+        for kind, count in found
     )
-    href = with_range("requests?status=error", view)
-    return Bars(title="Errors", note=f"by type, {covers(view)}", bars=bars, href=href)
+    return Bars(
+        title="Errors",
+        note=f"by type, {covers(view)}",
+        bars=bars if any(count for _, count in found) else (),
+        href=with_range("requests?status=error", view),
+        empty=f"Nothing failed, {covers(view)}.",
+    )
 
 
 def actions(snapshot: Snapshot, view: View) -> Actions:

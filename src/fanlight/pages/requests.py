@@ -94,7 +94,7 @@ def routes_table(snapshot: Snapshot, view: View, columns: tuple[Column, ...] = R
         sortable=True,
         sorted=applied,
         more=len(ordered) - len(shown),
-        empty=charts.NO_REQUESTS,
+        empty="No route matches; widen the filter." if wanted else charts.no_requests(snapshot),
     )
 
 
@@ -116,7 +116,7 @@ def request_list(snapshot: Snapshot, view: View) -> Table:
         rows=request_rows(snapshot, shown, range_query(view)),
         more=len(found) - len(shown),
         filters=request_filters(view),
-        empty="Nothing kept matches; widen the filter." if filtered else charts.NO_REQUESTS,
+        empty="Nothing kept matches; widen the filter." if filtered else charts.no_requests(snapshot),
     )
 
 

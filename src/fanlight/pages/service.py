@@ -47,7 +47,7 @@ def summary(snapshot: Snapshot, view: View) -> Text:
     """What it is and how it is."""
     row = _found(snapshot, view)
     if row is None:
-        return Text(title="Service", empty=GONE)
+        return Text(title="Service", empty=GONE, href="services")
     health, figures = row.health, row.figures
     facts = (
         Fact(name="Status", value=_said(health.status, health.recovering), state=health_state(health.status)),

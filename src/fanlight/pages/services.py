@@ -202,6 +202,7 @@ def page(snapshot: Snapshot, view: View) -> Page:
     """All services, or the one the view's path names."""
     name = dict(view.path).get("name", "")
     if name:
-        return Page(name="services", title=name, slots=service.SLOTS)
+        known = snapshot.service_named(name) is not None
+        return Page(name="services", title=name, slots=service.SLOTS if known else service.SLOTS[:1])
     slots = (*LIST, QUIET) if any(map(quiet, snapshot.services)) else LIST
     return Page(name="services", title="Services", slots=slots)

@@ -8,9 +8,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from fanlight.faces.errors import CONTENT_TYPE, FaceError, NotFound
+from fanlight.faces.errors import CONTENT_TYPE, FaceError, shown
 from fanlight.faces.web.assets import asset_url
 
+LISTED = "The pages are those of the menu; api/openapi.json lists the documents."
 _CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 422: "invalid_query"}
 
 
@@ -32,7 +33,7 @@ def error_response(error: FaceError, *, page: bool, root: str, login: bool = Fal
 def from_http(error: HTTPException, path: str) -> FaceError:
     """A routing library's error in our format."""
     if error.status_code == 404:
-        return NotFound("page or document", path, ())
+        return FaceError(404, "not_found", f"There is no page or document {shown(path)}.", LISTED)
     allow = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
     code = _CODES.get(error.status_code, "http_error")
     methods = f" Use {allow['Allow']}." if "Allow" in allow else ""
