@@ -224,10 +224,21 @@ def _texts(raw: Any) -> tuple[str, ...]:
     return tuple(_text(part) for part in raw)
 
 
+def _paths(raw: Any) -> tuple[str, ...]:
+    return tuple(map(_path, _texts(raw)))
+
+
+def _path(raw: Any) -> str:
+    text = _text(raw).strip()
+    if not text.startswith("/"):  # it would never be met, and nobody would be told
+        raise ValueError(raw)
+    return text
+
+
 def _thresholds(raw: Any) -> dict[str, float]:
     if isinstance(raw, str):
         raw = dict(part.rsplit("=", 1) for part in raw.split(",") if part.strip())
-    return {_text(route): _seconds(limit) for route, limit in dict(raw).items()}
+    return {_path(route): _seconds(limit) for route, limit in dict(raw).items()}
 
 
 _EXPECTED: Final[Mapping[Callable[[Any], Any], str]] = {
@@ -237,6 +248,7 @@ _EXPECTED: Final[Mapping[Callable[[Any], Any], str]] = {
     _whole: "a whole number above 0",
     _port: "the number of a port, 0 to 65535",
     _texts: "a list of texts (in a variable: separated by commas)",
+    _paths: "a list of paths, each with its leading slash (in a variable: separated by commas)",
     _thresholds: 'routes and seconds, {"/reports/{id}": 3.0} (in a variable: /reports/{id}=3.0,...)',
 }
 
@@ -249,9 +261,10 @@ _CONVERTERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(("slow_seconds", "very_slow_seconds"), _seconds),
     **dict.fromkeys(("max_series", "max_viewers"), _whole),
     **dict.fromkeys(
-        ("allowed_hosts", "cors_origins", "exclude", "streams", "websocket_group_params", "websocket_user_params"),
+        ("allowed_hosts", "cors_origins", "websocket_group_params", "websocket_user_params"),
         _texts,
     ),
+    **dict.fromkeys(("exclude", "streams"), _paths),
     "slow_routes": _thresholds,
     "port": _port,
 }
