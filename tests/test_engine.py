@@ -144,6 +144,22 @@ def test_memory_keeps_tiers_too(make: Make, clock: ManualClock) -> None:
     assert sum(row.totals["requests"].count for row in rows if row.totals) == 7
 
 
+@pytest.mark.parametrize(("lived", "back"), [(150, 130), (1_100, 1_050)])
+def test_memory_holds_time_that_is_lived_again(make: Make, clock: ManualClock, lived: int, back: int) -> None:
+    """X-3: with memory:// too a clock set back loses nothing, whether the window goes as far back or not."""
+    dashboard = make(store="memory://")
+    for _ in range(lived):
+        serve(dashboard)
+        tick(dashboard, clock)
+    again = clock.time_ns() / 1e9 - back
+    clock.set_wall(again)
+    for _ in range(120):
+        serve(dashboard)
+        tick(dashboard, clock)
+    rows = dashboard.engine.store.frames("shop", 10, int(again), int(again) + 100)
+    assert [Frame.decode(row.data).totals["requests"].count for row in rows] == [20] * 10
+
+
 @pytest.mark.parametrize("name", ["1h", "24h", "7d"])
 def test_sample_data_is_in_every_range(make: Make, clock: ManualClock, name: str) -> None:
     """ORC-5, ORC-7: a first look at a longer range has something to look at, too: what its finer steps were made of."""

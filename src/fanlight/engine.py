@@ -41,10 +41,11 @@ from fanlight.services.supplier import Supplier
 from fanlight.settings import Settings
 from fanlight.stores.base import TIERS, InstanceInfo
 from fanlight.stores.commands import Commands
-from fanlight.stores.compaction import Compactor, OwnSeconds
+from fanlight.stores.compaction import Compactor
 from fanlight.stores.fleet import Fleet, Local
 from fanlight.stores.observer import Observer
 from fanlight.stores.opening import MEMORY, locate_redis, open_redis, open_shared, opened
+from fanlight.stores.own_seconds import OwnSeconds
 from fanlight.stores.ranges import Ranges
 from fanlight.stores.writer import StoreWriter
 
@@ -162,11 +163,10 @@ class Engine:
             self._running = True
             if self.warning:
                 getLogger("fanlight").warning("%s", self.warning)
-            if not self.observes:
-                self._feed()
             if self.settings.sample_data and not self.shared:
                 self._fill()
             if not self.observes:
+                self._feed()
                 self.recorder.event(START, {"release": self.settings.release})
             self.pulse.start()
             self._withdraw = announce(self.settings.name, self.recorder.instance, self.settings.prefix)
@@ -284,8 +284,8 @@ class Engine:
     def _begin_again(self) -> None:
         """The clock was set back: seconds that are stored come again. Go on under a name that has not had them."""
         self._publish()
-        (self.fleet or self.local).rewind(self.clock.time_ns() / 1e9)
-        self._own.forget(renamed=self.shared)
+        anew = (self.fleet or self.local).rewind(self.clock.time_ns() / 1e9)
+        self._own.forget(renamed=self.shared, anew=anew)
         if self.fleet is None:
             self.recorder.reopen()
             return

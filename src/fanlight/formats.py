@@ -120,6 +120,11 @@ def moment(value: float) -> str:
         return DASH
 
 
+def date_and_time(value: float) -> str:
+    """Unix seconds as YYYY-MM-DD HH:MM:SS.mmm UTC."""
+    return moment(value).replace("T", " ").removesuffix("Z")
+
+
 def time_of_day(value: float) -> str:
     """Unix seconds as HH:MM:SS.mmm UTC."""
     text = moment(value)

@@ -48,6 +48,23 @@ def test_pages_print_whole(browser: Browser, service: Shop, path: str) -> None:
     assert "Pause" not in text
 
 
+def test_charts_fit_on_paper(browser: Browser, service: Shop) -> None:
+    """OBS-1, issue 3: one that was drawn for a wider screen is not cut when it is printed."""
+    page = browser.new_page()
+    page.goto(f"{service.page.rstrip('/')}/observability")
+    page.locator("fan-chart canvas").first.wait_for()
+    page.emulate_media(media="print")
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll("fan-chart:has(canvas)")].filter((chart) => {
+            for (const drawn of chart.querySelectorAll(".uplot, .u-wrap")) drawn.style.width = "3000px";
+            const [inner, outer] = [chart.querySelector("canvas"), chart].map((each) => each.getBoundingClientRect());
+            return inner.right > outer.right + 1 || inner.bottom > outer.bottom + 1;
+        }).length"""
+    )
+    page.close()
+    assert outside == 0
+
+
 @pytest.mark.parametrize(("media", "width"), [("screen", 390), ("screen", 768), ("screen", 1440), ("print", 703)])
 def test_the_report_is_no_wider_than_its_paper(
     browser: Browser, service: Shop, media: Literal["screen", "print"], width: int

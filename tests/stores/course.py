@@ -8,8 +8,9 @@ from fanlight.core.frame import Frame
 from fanlight.core.recorder import Recorder, Sample
 from fanlight.core.window import Window
 from fanlight.stores.base import SERIES_KEPT, InstanceInfo, Store, StoredFrame, horizon
-from fanlight.stores.compaction import MERGED, RECORDS, Compactor, OwnSeconds
+from fanlight.stores.compaction import MERGED, Compactor
 from fanlight.stores.memory import MemoryStore
+from fanlight.stores.own_seconds import RECORDS, OwnSeconds
 
 START = 1_700_006_400
 """A multiple of every tier."""
@@ -92,9 +93,16 @@ class Service:
         self.pass_time(130)
 
     def rows(self, tier: int) -> dict[int, Frame]:
-        rows = self.store.frames("chat", tier, 0)
-        assert {row.instance for row in rows} <= {MERGED}
-        return {row.bucket: Frame.decode(row.data, row.series) for row in rows}
+        """What is kept of each bucket, time that was lived again with what was there before."""
+        made: dict[int, Frame] = {}
+        for row in self.store.frames("chat", tier, 0):
+            assert row.instance in (MERGED, "1")
+            frame = Frame.decode(row.data, row.series)
+            if row.bucket in made:
+                made[row.bucket].add(frame)
+            else:
+                made[row.bucket] = frame
+        return made
 
     def expected(self, tier: int, until: int) -> dict[int, Frame]:
         made: dict[int, Frame] = {}

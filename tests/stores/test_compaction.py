@@ -16,8 +16,10 @@ from fanlight.core.frame import Frame
 from fanlight.core.gauge import Gauge, Reading
 from fanlight.errors import StoreError
 from fanlight.stores.base import SERIES_KEPT, TIERS, InstanceInfo, Store, StoredFrame
-from fanlight.stores.compaction import LEASE_SECONDS, MERGED, coarse, due, highest, unlabelled
+from fanlight.stores.compaction import LEASE_SECONDS, MERGED, coarse, due, highest
 from fanlight.stores.memory import MemoryStore
+from fanlight.stores.own_seconds import unlabelled
+from fanlight.stores.ranges import Ranges
 from fanlight.stores.sqlite import SqliteStore
 
 
@@ -112,7 +114,7 @@ def test_a_long_backlog_is_made_in_turns(service: Service) -> None:
     """X-3: after a standstill each turn makes a bounded part, and the next comes at once."""
     service.pass_time(600, compacting=False)
     worker = service.workers[0]
-    worker.own.forget(renamed=True)
+    worker.own.forget(renamed=True, anew=False)
     worker.compactor.turn()
     assert len(service.rows(10)) == 20
     service.compact()
@@ -130,12 +132,58 @@ def test_a_clock_set_back_merges_what_comes_again(service: Service) -> None:
     service.clock.set_wall(START + 100.0)
     one.window.rewind(START + 100.0)
     one.recorder.rename()
-    one.own.forget(renamed=True)
+    one.own.forget(renamed=True, anew=False)
     one.serve(3)
     service.pass_time(1_400)
     for tier in (10, 60, 900, 21600):
         service.check(tier)
     assert len({instance for instance, _ in service.truth}) == 2
+
+
+def counted(service: Service, tier: int) -> int:
+    return sum(row.totals["requests"].count for row in service.rows(tier).values() if row.totals)
+
+
+def test_a_day_lived_again_is_added_to_what_is_kept_of_it(service: Service) -> None:
+    """X-3: of a day ago only minutes and coarser rows are left; the clock is set back to it, and loses none of them."""
+    one = service.workers[0]
+    one.serve(10)
+    service.pass_time(700)
+    service.clock.advance(86_400)
+    one.serve(5)
+    service.pass_time(1_000)
+    service.clock.set_wall(START + 95.0)
+    one.window.rewind(START + 95.0)
+    one.recorder.rename()
+    one.own.forget(renamed=True, anew=True)
+    for _ in range(5):
+        one.serve(3)
+        service.pass_time(150)
+        service.compact()
+    assert [counted(service, tier) for tier in (60, 900, 21600)] == [30, 30, 30]
+    now = service.clock.time_ns() / 1e9
+    ranges = Ranges(service.store, "chat", service.clock)
+    hour = ranges.get("", START, now)
+    assert (hour.view.step, hour.view.totals["requests"].count) == (10, 25)
+    week = ranges.get("", START - 5 * 86_400, now)
+    assert (week.view.step, week.view.totals["requests"].count) == (900, 25)
+    assert sum(point.count for point in week.view.points["requests"]) == 25
+
+
+def test_seconds_of_one_whose_clock_is_hours_behind_replace_nothing(service: Service) -> None:
+    """X-2, X-3: they are kept beside what was there, however often more of them come."""
+    one, slow = service.workers[0], service.join()
+    one.serve(10)
+    service.pass_time(1_300)
+    slow.recorder.clock = slow.clock = ManualClock(START + 60)
+    service.clock.advance(7_200)
+    for _ in range(4):
+        for _ in range(20):
+            slow.serve(1)
+            slow.clock.advance(1.0)
+            slow.second()
+        service.pass_time(60)
+    assert [counted(service, tier) for tier in (10, 60, 900, 21600)] == [90, 90, 90, 90]
 
 
 def test_retention_is_enforced(service: Service) -> None:

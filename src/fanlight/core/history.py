@@ -83,6 +83,7 @@ class _Family:
 
     def __init__(self) -> None:
         self.points: dict[int, Tally | Point] = {}
+        self.latest: CellRow | None = None  # of the last point
         self.total = Tally()
         self.outcomes: dict[str, int] = {}
         self.series: dict[Key, Tally] = {}
@@ -137,23 +138,25 @@ class History:
         self._breathe()
 
     def add_calls(self, bucket: int, end: int, family: str, rows: Iterable[CellRow]) -> None:
-        """What a frame that ends at `end` holds of a few of a family's series: the only point of its bucket."""
+        """What a frame that ends at `end` holds of a few of a family's series; several of one bucket add up."""
         tier = self.span.tier
         self._widths[bucket] = max(self._widths.get(bucket, 0), min(end - bucket, tier))
-        merged = Tally()
         for row in rows:
-            merged.add(row)
-        if merged.count:
-            self._family(family).points[bucket] = point(merged.figures())
+            self._add_point(self._family(family), bucket, row)
         self._breathe()
 
     def _add_point(self, family: _Family, bucket: int, row: CellRow) -> None:
-        if self.span.tier == 1:
-            known = family.points.setdefault(bucket, Tally())
-            if isinstance(known, Tally):
-                known.add(row)
-        elif bucket not in family.points:
-            family.points[bucket] = point(summarize_row(row))
+        """Of a coarse tier most buckets have one row, whose figures are made at once: a histogram takes more room."""
+        known = family.points.get(bucket)
+        if known is None and self.span.tier > 1:
+            family.points[bucket], family.latest = point(summarize_row(row)), row
+            return
+        tally = known if isinstance(known, Tally) else Tally()
+        if tally is not known:
+            family.points[bucket] = tally
+            if known is not None and family.latest is not None:
+                tally.add(family.latest)
+        tally.add(row)
 
     def rank(self, frame: SentFrame, whole: bool = True) -> None:
         """A frame whose cells are part of the figures by series, and of the totals; each moment of the span, of each

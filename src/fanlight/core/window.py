@@ -145,11 +145,13 @@ class Window:
                 del self._gauges[name_label]
             breathe()
 
-    def rewind(self, now: float) -> None:
-        """The clock was set back to `now`: begin anew when that is before everything held."""
+    def rewind(self, now: float) -> bool:
+        """The clock was set back to `now`: whether that is before everything held, so that it begins anew."""
         with self.lock:
-            if now < self._oldest:
+            anew = now < self._oldest
+            if anew:
                 self._begin(now)
+            return anew
 
     @property
     def oldest(self) -> int:

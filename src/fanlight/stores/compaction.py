@@ -7,8 +7,7 @@ and whoever holds the lease goes on from where the last holder was. All a turn m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import groupby
-from threading import Lock
+from itertools import chain, count, groupby
 from typing import Final
 
 from fanlight.clock import Clock
@@ -16,21 +15,19 @@ from fanlight.core.frame import Frame
 from fanlight.core.gauge import Gauge
 from fanlight.core.pacer import Pacer, unpaced
 from fanlight.core.series import BUCKET
-from fanlight.core.window import STALE, Window
+from fanlight.core.window import STALE
 from fanlight.errors import FanlightError
 from fanlight.stores.base import TIERS, InstanceInfo, Store, StoredFrame, all_frames
+from fanlight.stores.own_seconds import RECORD_KINDS, RECORDS, Levels, OwnSeconds, unlabelled
 
 MERGED: Final = ""
-"""The instance name of rows that hold all instances."""
+"""The instance name of rows that hold all instances; "1", "2", ... of time that is lived again, see `row_name`."""
+
+LATE_SECONDS: Final = 3600
+"""Coarse rows up to so long ago are made again of finer ones, which are there with their series; no others are."""
 
 FINER: Final[Mapping[int, int]] = {60: 10, 900: 60, 21600: 900}
 """What each coarse tier is made of; tens of seconds are made of seconds."""
-
-RECORDS: Final[Mapping[int, int]] = {10: 20, 60: 20, 900: 50, 21600: 100}
-"""The newest records of each kind that a row of each tier keeps."""
-
-RECORD_KINDS: Final = ("slow", "failed", "events", "audit", "starts")
-"""The kinds of records that outlive the fifteen minutes of the finest tier."""
 
 LEASE: Final = "compact"
 LEASE_SECONDS: Final = 30.0
@@ -41,65 +38,14 @@ GRACE: Final = 2
 BACKLOG: Final = 20
 """Tens of seconds made in one turn; the rest in the next, which then comes at once."""
 
-REMEMBERED: Final = 12
-"""Buckets of ten seconds that an instance remembers of itself."""
-
 SILENT_SECONDS: Final = 60.0
 """An instance unseen for so long is gone, and its last seconds are added to its totals for it."""
 
-Levels = Mapping[str, Gauge]
+Rows = dict[tuple[int, int, str], Frame]
+"""What was made, by tier, bucket and name."""
+
 Observed = dict[int, dict[str, int]]
 """By bucket of ten seconds: how many seconds of each instance there are."""
-
-
-class OwnSeconds:
-    """This instance's last two minutes, as compaction needs them, so that they need not be read back and decoded.
-
-    `add` is called on the pulse, for each second as it is published; the rest on the store's thread.
-    """
-
-    def __init__(self, window: Window) -> None:
-        self._window = window
-        self._lock = Lock()
-        self._since = 0
-        self._parts: dict[int, tuple[Frame, list[tuple[int, Levels]]]] = {}
-
-    def add(self, frame: Frame) -> None:
-        """Remember what the window does not tell apart: its gauges and records."""
-        bucket = frame.start // BUCKET * BUCKET
-        with self._lock:
-            part, levels = self._parts.setdefault(bucket, (Frame(bucket, bucket + BUCKET), []))
-            levels.append((frame.start, unlabelled(frame)))
-            for kind in RECORD_KINDS:
-                if kind in frame.kept:
-                    part.keep(kind, frame.kept[kind])
-                    del part.kept[kind][: -RECORDS[BUCKET]]
-            for old in sorted(self._parts)[:-REMEMBERED]:
-                del self._parts[old]
-
-    def counts(self) -> dict[int, int]:
-        """How many seconds are remembered, by bucket of ten."""
-        with self._lock:
-            return {
-                bucket: len({second for second, _ in levels})
-                for bucket, (_, levels) in self._parts.items()
-                if bucket >= self._since
-            }
-
-    def part(self, bucket: int, breathe: Callable[[], None]) -> tuple[Frame, list[tuple[int, Levels]]]:
-        """This instance's ten seconds, and its levels by the second."""
-        made = self._window.frame(bucket, breathe)
-        with self._lock:
-            part, levels = self._parts[bucket]
-            made.kept = {kind: list(records) for kind, records in part.kept.items()}
-            return made, list(levels)
-
-    def forget(self, renamed: bool) -> None:
-        """The clock was set back. What the window holds under an earlier name is then not said again under the new."""
-        with self._lock:
-            if renamed:
-                self._since = max(self._parts, default=0) + BUCKET
-            self._parts.clear()
 
 
 def due(observed: Observed, merged: Mapping[int, Mapping[str, int]]) -> list[int]:
@@ -109,11 +55,6 @@ def due(observed: Observed, merged: Mapping[int, Mapping[str, int]]) -> list[int
         for bucket, found in sorted(observed.items())
         if any(seconds > merged.get(bucket, {}).get(instance, 0) for instance, seconds in found.items())
     ]
-
-
-def unlabelled(frame: Frame) -> Levels:
-    """The gauges whose past is kept: those without a label."""
-    return {name: gauge for (name, label), gauge in frame.gauges.items() if not label}
 
 
 def highest(seconds: Iterable[tuple[int, Levels]], breathe: Callable[[], None] = unpaced) -> dict[str, float]:
@@ -135,6 +76,15 @@ def highest(seconds: Iterable[tuple[int, Levels]], breathe: Callable[[], None] =
 
 def _second(item: tuple[int, Levels]) -> int:
     return item[0]
+
+
+def row_name(bucket: int, reach: Mapping[str, int]) -> str:
+    """The name of the rows that a bucket belongs to: the first that do not `reach` over an hour beyond it.
+
+    A clock set back by more leads to time of which only coarse rows are left, which new finer ones must not replace.
+    """
+    names = chain((MERGED,), map(str, count(1)))
+    return next(name for name in names if reach.get(name, 0) <= bucket + LATE_SECONDS)
 
 
 def coarse(tier: int, bucket: int, finer: Iterable[Frame], breathe: Callable[[], None] = unpaced) -> Frame:
@@ -179,8 +129,10 @@ class Compactor:
 
     def _forget(self) -> None:
         self._merged: Observed | None = None
+        self._since = 0  # from when on what was merged is known
+        self._reach: dict[str, int] = {}  # up to when rows of each name go
         self._compared = -1  # the minute in which everything was last compared
-        self._waiting: dict[int, set[int]] = {}
+        self._waiting: dict[int, set[tuple[int, str]]] = {}
         self._settled: set[tuple[str, float]] = set()
 
     @property
@@ -216,19 +168,23 @@ class Compactor:
         """Make everything due before `end`; once a minute compare all there is, and prune."""
         whole = end // 60 != self._compared
         observed = self._observe(0 if whole else end - 60, end)
-        if self._merged is None:
-            self._take_over(min(observed, default=end))
+        oldest = min(observed, default=end)
+        if self._merged is None or self._has_older(observed):
+            self._take_over(oldest)
         assert self._merged is not None
         wanted = due(observed, self._merged)
         self._pacer.breathe()
-        made = {(BUCKET, bucket): self._ten(bucket, observed[bucket]) for bucket in wanted[:BACKLOG]}
+        made: Rows = {}
+        for bucket in wanted[:BACKLOG]:
+            name = row_name(bucket, self._reach)
+            made[BUCKET, bucket, name] = self._ten(bucket, name, observed[bucket])
         self._climb(made, end)
         self._write(made)
         if len(wanted) > BACKLOG:
             self._next = 0.0
         elif whole:
             self._compared = end // 60
-            oldest = min(observed, default=end)
+            self._since = max(self._since, oldest)
             self._merged = {bucket: sources for bucket, sources in self._merged.items() if bucket >= oldest}
             self._settle(now)
             self._store.prune(self._info().service, now)
@@ -240,54 +196,72 @@ class Compactor:
             found = observed.setdefault(row.bucket // BUCKET * BUCKET, {})
             found[row.instance] = found.get(row.instance, 0) + 1
             self._pacer.breathe()
+        own = self._own.label(info.instance)
         for bucket, seconds in self._own.counts().items():
             if since <= bucket < end:
                 found = observed.setdefault(bucket, {})
-                found[info.instance] = max(seconds, found.get(info.instance, 0))
+                found[own] = max(seconds, found.get(own, 0))
         return observed
+
+    def _has_older(self, observed: Observed) -> bool:
+        """Whether seconds come, of another whose clock is behind, from before what is known of what was merged."""
+        own = self._info().instance
+        return any(bucket < self._since and found.keys() - {own} for bucket, found in observed.items())
 
     def _take_over(self, since: int) -> None:
         """Learn from the store what the last holder did, and what it left undone."""
-        self._merged = {}
+        self._merged, self._since = {}, since
+        for name, end in self._heads(max(TIERS), 0):
+            self._reach[name] = max(end, self._reach.get(name, 0))
         for stored in self._rows(BUCKET, since, series=False):
-            head = self._decoded(stored)
+            head = self._decoded(stored) if stored.instance == row_name(stored.bucket, self._reach) else None
             if head is not None:
                 self._merged[stored.bucket] = head.sources
         for tier, finer in FINER.items():
-            covered = self._covered(tier)
-            self._waiting[tier] = {row.bucket // tier * tier for row in self._rows(finer, covered, series=False)}
+            rows = self._rows(finer, self._covered(tier), series=False)
+            self._waiting[tier] = {(row.bucket // tier * tier, row.instance) for row in rows}
+
+    def _heads(self, tier: int, since: int) -> Iterator[tuple[str, int]]:
+        """The name and the end of each row from a moment on."""
+        for row in self._rows(tier, since, series=False):
+            head = self._decoded(row)
+            if head is not None:
+                yield row.instance, head.end
 
     def _covered(self, tier: int) -> int:
         """Up to when the tier was made; 0 when it never was."""
         now = self._clock.time_ns() // 1_000_000_000
         for span in (3600, 86400, TIERS[tier]):
-            rows = self._rows(tier, now - span, series=False)
+            rows = self._rows(tier, now - span, now, series=False)
             heads = [head for head in map(self._decoded, rows[-1:]) if head is not None]
             if heads:
                 return heads[0].end
         return 0
 
-    def _ten(self, bucket: int, observed: Mapping[str, int]) -> Frame:
+    def _ten(self, bucket: int, name: str, observed: Mapping[str, int]) -> Frame:
         """Ten seconds of all instances: this one's from memory when it remembers them all, the others' from the store.
 
         Of instances whose seconds are gone already (the clock was set back) what was merged before stays.
         """
         levels: list[tuple[int, Levels]] = []
-        made = coarse(BUCKET, bucket, self._parts(bucket, observed, levels), self._pacer.breathe)
+        made = coarse(BUCKET, bucket, self._parts(bucket, name, observed, levels), self._pacer.breathe)
         made.end = bucket + BUCKET
-        for name, level in highest(levels, self._pacer.breathe).items():
-            made.levels[name] = max(level, made.levels.get(name, level))
-        self._waiting.setdefault(60, set()).add(bucket // 60 * 60)
+        for gauge, level in highest(levels, self._pacer.breathe).items():
+            made.levels[gauge] = max(level, made.levels.get(gauge, level))
+        self._waiting.setdefault(60, set()).add((bucket // 60 * 60, name))
         return made
 
-    def _parts(self, bucket: int, observed: Mapping[str, int], levels: list[tuple[int, Levels]]) -> Iterator[Frame]:
+    def _parts(
+        self, bucket: int, name: str, observed: Mapping[str, int], levels: list[tuple[int, Levels]]
+    ) -> Iterator[Frame]:
         """What ten seconds are made of, one after the other: all of them held would be freed in one go."""
         assert self._merged is not None
         before = self._merged.get(bucket, {})
         gone = any(seconds > observed.get(instance, 0) for instance, seconds in before.items())
         if gone:
-            yield from filter(None, map(self._decoded, self._rows(BUCKET, bucket, bucket + BUCKET)))
-        own = self._info().instance
+            rows = self._rows(BUCKET, bucket, bucket + BUCKET)
+            yield from filter(None, [self._decoded(row) for row in rows if row.instance == name])
+        own = self._own.label(self._info().instance)
         remembered = self._own.counts().get(bucket, 0)
         mine = remembered > 0 and remembered >= observed.get(own, 0) and not (gone and own in before)
         if mine:
@@ -307,27 +281,28 @@ class Compactor:
                 yield frame
                 frame.release(self._pacer.breathe)
 
-    def _climb(self, made: dict[tuple[int, int], Frame], end: int) -> None:
+    def _climb(self, made: Rows, end: int) -> None:
         """Make the coarser buckets that what was made is in; minutes when they are over, the rest as they grow."""
         for tier, finer in FINER.items():
             waiting = self._waiting.setdefault(tier, set())
-            for bucket in sorted(waiting):
+            for bucket, name in sorted(waiting):
                 if tier == 60 and bucket + tier > end:
                     continue
-                waiting.remove(bucket)
-                made[tier, bucket] = self._coarse(tier, bucket, finer, made)
+                waiting.remove((bucket, name))
+                made[tier, bucket, name] = self._coarse(tier, bucket, name, finer, made)
                 parent = next((above for above, below in FINER.items() if below == tier), None)
                 if parent is not None:
-                    self._waiting.setdefault(parent, set()).add(bucket // parent * parent)
+                    self._waiting.setdefault(parent, set()).add((bucket // parent * parent, name))
 
-    def _coarse(self, tier: int, bucket: int, finer: int, made: Mapping[tuple[int, int], Frame]) -> Frame:
+    def _coarse(self, tier: int, bucket: int, name: str, finer: int, made: Rows) -> Frame:
         """A bucket of the finer frames in it: those just made, the others from the store."""
         ends, breathe = bucket + tier, self._pacer.breathe
-        found = {start: frame for (size, start), frame in made.items() if size == finer and bucket <= start < ends}
+        own = ((start, frame) for (size, start, whose), frame in made.items() if (size, whose) == (finer, name))
+        found = {start: frame for start, frame in own if bucket <= start < ends}
         whole = Frame(bucket, bucket)
         for row in all_frames(self._store, self._info().service, finer, bucket, ends):
             breathe()
-            if row.bucket not in found:
+            if row.instance == name and row.bucket not in found:
                 try:
                     whole.add_encoded(row.data, row.series, breathe)
                 except FanlightError as error:
@@ -336,13 +311,14 @@ class Compactor:
             whole.add(frame, breathe)
         return cut(tier, bucket, whole)
 
-    def _write(self, made: Mapping[tuple[int, int], Frame]) -> None:
+    def _write(self, made: Rows) -> None:
         assert self._merged is not None
         if not made:
             return
         rows, sources = [], {}
-        for (tier, bucket), frame in made.items():
-            rows.append(StoredFrame(tier, bucket, MERGED, *frame.parts(self._pacer.breathe)))
+        for (tier, bucket, name), frame in made.items():
+            self._reach[name] = max(frame.end, self._reach.get(name, 0))
+            rows.append(StoredFrame(tier, bucket, name, *frame.parts(self._pacer.breathe)))
             if tier == BUCKET:
                 sources[bucket] = frame.sources
             frame.release(self._pacer.breathe)

@@ -78,9 +78,9 @@ class Local:
         """Take in seconds of this instance; on the pulse."""
         self._window.add(frame, breathe)
 
-    def rewind(self, now: float) -> None:
-        """The clock was set back to `now` (Unix seconds)."""
-        self._window.rewind(now)
+    def rewind(self, now: float) -> bool:
+        """The clock was set back to `now` (Unix seconds); whether the instance's own window begins anew."""
+        return self._window.rewind(now)
 
     def refresh(self) -> None:
         self._pulse.refresh()
@@ -168,10 +168,11 @@ class Fleet:
         if joint is not None:
             joint.add(frame, breathe)
 
-    def rewind(self, now: float) -> None:
-        """The clock was set back to `now` (Unix seconds)."""
-        for window in filter(None, (self._own, self._joint)):
-            window.rewind(now)
+    def rewind(self, now: float) -> bool:
+        """The clock was set back to `now` (Unix seconds); whether the instance's own window begins anew."""
+        if self._joint is not None:
+            self._joint.rewind(now)
+        return self._own.rewind(now)
 
     def publish(self, frame: Frame, breathe: Callable[[], None]) -> None:
         """Hand a closed second to the writer, now and then with the totals up to its end; on the pulse, before later

@@ -105,34 +105,34 @@ def rank(
     frames = partial(_frames, store, service, breathe)
     size = span.ranking
     first = min(_up(span.start, size), span.end) if exact else span.start // size * size
-    for bucket, frame in frames(span.tier, span.start, first):
+    for bucket, _name, frame in frames(span.tier, span.start, first):
         history.draw(bucket, frame)
         history.rank(frame)
-    done: list[tuple[int, int]] = []
+    done: list[tuple[int, int, str]] = []
     coarser = RANKING[size]
-    for bucket, frame in frames(coarser, _up(first, coarser), span.end) if coarser != size else ():
+    for bucket, name, frame in frames(coarser, _up(first, coarser), span.end) if coarser != size else ():
         if frame.end <= span.end:
             history.rank(frame, whole=exact)
-            done.append((bucket, frame.end))
+            done.append((bucket, frame.end, name))
     reached = first
-    for bucket, frame in frames(size, first, span.end):
+    for bucket, name, frame in frames(size, first, span.end):
         if exact and frame.end > span.end:
             continue
         history.draw(bucket, frame)
-        if not any(start <= bucket < end for start, end in done):
+        if not any(start <= bucket < end and name == whose for start, end, whose in done):
             history.rank(frame, whole=exact)
         reached = max(reached, frame.end)
-    for bucket, frame in frames(span.tier, reached, span.end) if exact and size != span.tier else ():
+    for bucket, _name, frame in frames(span.tier, reached, span.end) if exact and size != span.tier else ():
         history.draw(bucket, frame)
         history.rank(frame)
 
 
 def _frames(
     store: Store, service: str, breathe: Callable[[], None], tier: int, start: int, end: int
-) -> Iterator[tuple[int, SentFrame]]:
+) -> Iterator[tuple[int, str, SentFrame]]:
     for row in all_frames(store, service, tier, start, end) if start < end else ():
         frame = decode_rows(row.data, row.series, breathe)
-        yield row.bucket, frame
+        yield row.bucket, row.instance, frame
         frame.release(breathe)
 
 

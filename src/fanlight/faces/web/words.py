@@ -79,7 +79,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "formatted": formats.value,
     "phrase": formats.phrase,
     "moment": formats.moment,
-    "clock": formats.time_of_day,
+    "clock": formats.date_and_time,
     "span": formats.span,
     "state_of": state_of,
     "state_word": lambda state: STATE_WORDS.get(state, ""),
