@@ -324,3 +324,12 @@ def test_any_instance_can_be_looked_at_alone(make: Make, clock: ManualClock) -> 
     assert told(shown.recorder.instance) == (shown.recorder.instance, 0, 0)
     assert told("all") == told("nobody") == ("all", 16, 16)
     assert len(shown.query._alone) == 2
+
+
+def test_an_action_for_all_reaches_those_nobody_has_read_yet(make: Make, clock: ManualClock) -> None:
+    """HUB-7: who is there is read anew for it, though what they did is still being read by somebody else."""
+    one, other = make(), make()
+    other.engine.fleet.announce()  # type: ignore[union-attr]  # the store is shared
+    tick(other, clock)
+    with one.engine.fleet._following:  # type: ignore[union-attr]
+        assert set(one.engine._live()) == {one.instance, other.instance}

@@ -323,8 +323,9 @@ class Engine:
             self.recorder.failed("store", error)
 
     def _live(self) -> list[str]:
+        if self.fleet is not None:
+            self.fleet.census()
         source: Source = self.fleet or self.local
-        source.refresh()
         return [instance.id for instance in source.instances() if instance.live]
 
     def watch_redis(self, address: Address) -> None:

@@ -17,6 +17,7 @@ from fanlight.core import metrics
 from fanlight.core.cell import Cell
 from fanlight.core.frame import Frame
 from fanlight.core.metric import SECONDS as EXPONENTS
+from fanlight.core.recorder import Sample
 from fanlight.faces.prometheus import accepts_openmetrics, bucket_counts, expose
 
 HOSTILE = ('/a"b', "/a\\b", "/a\nb", '/a"} 1\nfake_total{x="', "/ü/{id}", "/\x00\r\t", "/a\udc80b", "{}", "#", "")
@@ -79,6 +80,29 @@ def test_budgets_are_gauges(promtool: str) -> None:
     checked = subprocess.run([promtool, "check", "metrics"], input=body, capture_output=True, timeout=60, check=False)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
     assert b"budget" not in ScriptedService().get("/metrics").body
+
+
+def test_health_and_breakers_are_gauges() -> None:
+    """HUB-2, HUB-3, X-1: an alert can ask how each service is, and whether a breaker is open anywhere."""
+    service = ScriptedService()
+    service.recorder.samplers.append(
+        lambda: [
+            Sample("breaker.state", "git", 2.0, "max", "instance"),
+            Sample("breaker.state", "openai", 0.0, "max", "instance"),
+            Sample("service.probe", "git", 1.0, "max", "host"),
+            Sample("service.declared", "git\x1fmcp", 4.0, "max", "instance"),
+            Sample("service.declared", "idle\x1fmcp", 0.0, "max", "instance"),
+        ]
+    )
+    service.call("openai", "chat", 0.5)
+    service.tick()
+    found = {key: value for key, value in scrape(service).items() if key[0].startswith(("service_health", "breaker_"))}
+    assert found == {
+        ("service_health_ratio", (("peer_service", "git"),)): 0.0,
+        ("service_health_ratio", (("peer_service", "openai"),)): 1.0,
+        ("breaker_open_ratio", (("breaker", "git"),)): 1.0,
+        ("breaker_open_ratio", (("breaker", "openai"),)): 0.0,
+    }
 
 
 @pytest.mark.parametrize("accept", ["text/plain", "application/openmetrics-text"])

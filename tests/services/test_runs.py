@@ -17,7 +17,7 @@ from fanlight.services.actions import Action, Actions
 from fanlight.services.execution import NAME, Execution
 from fanlight.services.parameters import ParameterError
 from fanlight.services.progress import progress
-from fanlight.services.runs import RESULT, STALE_SECONDS, Run, Runs, RunState, UnknownRun
+from fanlight.services.runs import RESULT, STALE_SECONDS, Outcome, Run, Runs, RunState, UnknownRun, told
 from fanlight.services.supplier import LoopCaller
 from fanlight.stores import MemoryStore
 from fanlight.stores.commands import Commands
@@ -333,3 +333,18 @@ def test_a_store_that_fails_makes_no_success(site: Site, monkeypatch: pytest.Mon
     release.set()
     assert (state.status, state.message) == ("error", "what became of it is unknown: the disk is full")
     eventually(lambda: bool(site.one.failures))
+
+
+@pytest.mark.parametrize(
+    ("failed", "said"),
+    [
+        ({"a": "no"}, "Act: a: no"),
+        ({"a": "no", "b": "no"}, "Act: on none of 2 instances: no"),
+        ({"a": "no", "b": "full"}, "Act: done on 0 of 2 instances, but not on a: no; b: full"),
+    ],
+)
+def test_one_reason_is_said_once(failed: dict[str, str], said: str) -> None:
+    """HUB-7: where all failed by the same, that is what an operator reads; else which by what."""
+    assert told(Outcome({}, failed), "Act") == ("error", said)
+    some = told(Outcome({"c": ""}, {"a": "no", "b": "no"}), "Act")
+    assert some == ("error", "Act: done on 1 of 3 instances, but not on a, b: no")

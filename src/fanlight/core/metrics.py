@@ -378,7 +378,14 @@ BUDGET_LIMIT: Final = Metric(
     attributes=("budget", "per"),
 )
 
-SINGLE: Final = (CACHE_HITS, CACHE_MISSES, CACHE_HIT_RATE, UPTIME, BUILD, BUDGET_SPENT, BUDGET_LIMIT)
+HEALTH: Final = Metric(
+    "service.health", "service_health_ratio", "gauge", "1", "Health score: 1 is well, below 0.4 down.", 0.01, (PEER,)
+)
+BREAKER: Final = Metric(
+    "breaker.open", "breaker_open_ratio", "gauge", "1", "Instances whose breaker is open.", attributes=("breaker",)
+)
+
+SINGLE: Final = (CACHE_HITS, CACHE_MISSES, CACHE_HIT_RATE, UPTIME, BUILD, BUDGET_SPENT, BUDGET_LIMIT, HEALTH, BREAKER)
 """Metrics made from the snapshot as a whole."""
 
 

@@ -14,7 +14,7 @@ only be guessed at. They are as many and as dense as that advice.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BytesIO
 from itertools import islice
 from typing import Final, NamedTuple
@@ -205,6 +205,14 @@ def _single(snapshot: Snapshot) -> Iterator[Family]:
     budgets = [(_labels(_named(metrics.BUDGET_SPENT, (each.name, each.per))), each) for each in snapshot.budgets]
     yield Family(metrics.BUDGET_SPENT, (("", labels, each.spent) for labels, each in budgets))
     yield Family(metrics.BUDGET_LIMIT, (("", labels, each.amount) for labels, each in budgets))
+    scores = [(each.name, each.health.score) for each in snapshot.services if each.health.score is not None]
+    yield Family(metrics.HEALTH, _by_name(metrics.HEALTH, scores))
+    opened = [(each.name, len(each.open_on) / max(each.instances, 1)) for each in snapshot.breakers]
+    yield Family(metrics.BREAKER, _by_name(metrics.BREAKER, opened))
+
+
+def _by_name(metric: Metric, values: Iterable[tuple[str, float]]) -> Iterator[tuple[str, str, float]]:
+    return (("", _labels(_named(metric, (name,))), value * metric.scale) for name, value in sorted(values))
 
 
 def _named(metric: Metric, key: Key) -> Labels:

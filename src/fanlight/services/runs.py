@@ -307,9 +307,13 @@ def told(outcome: Outcome, title: str) -> tuple[Literal["success", "error"], str
         details = "; ".join(sorted(set(filter(None, outcome.succeeded.values()))))
         where = f"{title}: done" + (f" on {everywhere} instances" if everywhere > 1 else "")
         return "success", f"{where}: {details}" if details else where
-    reasons = "; ".join(f"{name}: {why}" for name, why in outcome.failed.items())
-    if everywhere == 1:
-        return "error", f"{title}: {reasons}"
+    by_reason: dict[str, list[str]] = {}
+    for name, why in outcome.failed.items():
+        by_reason.setdefault(why, []).append(name)
+    if not outcome.succeeded and len(by_reason) == 1:
+        where = f"on none of {everywhere} instances: " if everywhere > 1 else f"{next(iter(outcome.failed))}: "
+        return "error", f"{title}: {where}{next(iter(by_reason))}"
+    reasons = "; ".join(f"{', '.join(names)}: {why}" for why, names in by_reason.items())
     return "error", f"{title}: done on {len(outcome.succeeded)} of {everywhere} instances, but not on {reasons}"
 
 

@@ -209,6 +209,10 @@ class Fleet:
     def _is_fresh(self) -> bool:
         return time.monotonic() - self._followed_at < (RETRY_SECONDS if self.error else FRESH_SECONDS)
 
+    def census(self) -> None:
+        """Know who there is now, whatever else is still to be read; may block, raises FanlightError."""
+        self._known, self._known_at = tuple(self._store.instances(self._info().service)), self._now()
+
     def follow(self) -> None:
         """Read what the others wrote since the last time; on a thread that may wait, never on the serving loop."""
         with self._following:
@@ -228,7 +232,7 @@ class Fleet:
         service = self._info().service
         if self._name != self._recorder.instance:
             self._begin_again()
-        self._known, self._known_at = tuple(self._store.instances(service)), self._now()
+        self.census()
         if self._cursor is None:
             self._cursor, _ = self._store.changes(service, LATEST)
             since = min(self._load_totals(service), self._now() - SPAN)

@@ -70,8 +70,8 @@ class ServersPage:
             Slot(name="mcp-servers", build=lambda snapshot, view: self._states(memory, snapshot)),
             Slot(name="mcp-actions", build=self._restarts),
             Slot(name="mcp-tools", build=lambda snapshot, view: self._tools(snapshot)),
-            self._dashboard.slot("slowest-operations", span=6),
-            Slot(name="mcp-failed", build=self._failed, span=6),
+            Slot(name="mcp-failed", build=self._failed),
+            self._dashboard.slot("slowest-operations"),
         ]
 
     def _states(self, memory: Mapping[int, int], snapshot: Snapshot) -> Panel:

@@ -43,7 +43,7 @@
   const said = (status) => {
     updated(status.at ?? Date.now() / 1000);
     due = Date.now() + (status.next ?? fanlight.live.pace()) * 1000;
-    if (status.instances) put(at("instances"), String(status.instances));
+    if (status.instances) put(at("instances"), `${status.instances} ${status.instances === 1 ? "worker" : "workers"}`);
     if (status.uptime) put(at("uptime"), fanlight.span(status.uptime));
     if (status.panels) arranged(status.panels);
     if (status.badges) badges(status.badges);
