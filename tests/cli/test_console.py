@@ -66,6 +66,17 @@ def toggled(terminal: Terminal, pattern: str) -> int:
     return terminal.until(pattern, start).end()
 
 
+@pytest.mark.parametrize(("no_color", "colored"), [("1", False), ("", True)])
+def test_the_servers_lines_have_colours_unless_no_color_is_set(start: Start, no_color: str, colored: bool) -> None:
+    """TTY-1: NO_COLOR is heeded by what the server prints, too."""
+    terminal = start("run", "chatty:app", "--port", "0", NO_COLOR=no_color)
+    served(terminal)
+    terminal.until("Application startup complete")
+    assert ("\x1b[32mINFO" in terminal.text) is colored
+    terminal.type("q")
+    assert terminal.end() == 0
+
+
 def test_ten_toggles_lose_repeat_and_reorder_no_line(start: Start) -> None:
     """TTY-1, TTY-2: under 200 lines a second every number is printed exactly once and in order over ten toggles."""
     terminal = start(*SERVE, rate=200)

@@ -132,6 +132,7 @@ def serve_all(
     called with the service's address once it serves; what it returns is said after the address.
     """
     admit(sockets)
+    plan = replace(plan, colors=_colors())
     address = url(plan.host, sockets)
 
     def announce(ready: Ready) -> str:
@@ -139,9 +140,9 @@ def serve_all(
         return "\n".join(line for line in (banner(address, ready, workers), started(address), hint) if line)
 
     if screen != "none":
-        return _attended(replace(plan, colors=sys.stderr.isatty()), sockets, workers, announce, address, screen)
+        return _attended(plan, sockets, workers, announce, address, screen)
     if workers > 1 or plan.reload:
-        return _supervise(replace(plan, colors=sys.stderr.isatty()), sockets, workers, announce)
+        return _supervise(plan, sockets, workers, announce)
     return _work(plan, sockets, lambda ready: click.echo(announce(ready)))
 
 
@@ -156,6 +157,11 @@ def _work(plan: Plan, sockets: list[socket.socket], on_ready: Callable[[Ready], 
     dashboard = Observatory(plan.name)
     dashboard.run_key = key
     return watch(dashboard, plan, sockets, on_ready)
+
+
+def _colors() -> bool:
+    """Whether the server's lines have colours: where they go to a terminal and NO_COLOR is not set (no-color.org)."""
+    return sys.stdout.isatty() and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
 
 
 def screen_wanted(*, dashboard: bool, keys: bool) -> Screen:

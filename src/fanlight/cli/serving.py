@@ -171,7 +171,7 @@ def _configured(app: App, plan: Plan, server_header: str) -> uvicorn.Config:
         log_level=plan.log_level,
         access_log=plan.access_log,
         root_path=plan.root_path,
-        use_colors=True if plan.colors else None,
+        use_colors=plan.colors,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         server_header=not server_header,
         headers=[("Server", server_header)] if server_header else None,
