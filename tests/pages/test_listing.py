@@ -80,7 +80,7 @@ def test_a_time_without_requests_says_so() -> None:
     """LOOK: a new service is told what fills its panels; one that was asked earlier is not told that it never was."""
     new, quiet = ScriptedService(), busy_service()
     quiet.tick(SPAN + 20.0)
-    for service, said in ((new, charts.NO_REQUESTS), (quiet, "No request in this time.")):
+    for service, said in ((new, charts.NO_REQUESTS), (quiet, "No request is kept of this time.")):
         snapshot = snapshot_of(service)
         for panel in (throughput(snapshot, View()), routes_table(snapshot, View()), request_list(snapshot, View())):
             assert panel.empty == said

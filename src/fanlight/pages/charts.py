@@ -121,8 +121,8 @@ NO_CALLS = 'No service was called yet. with dashboard.call("name", "operation"):
 
 
 def no_requests(snapshot: Snapshot) -> str:
-    """What stands where requests would: how they come there, or that there were none in the time looked at."""
-    return "No request in this time." if snapshot.requests.total.count else NO_REQUESTS
+    """What stands where requests would: how they come there, or that the time looked at has none."""
+    return "No request is kept of this time." if snapshot.requests.total.count else NO_REQUESTS
 
 
 def throughput(snapshot: Snapshot, view: View) -> TimeSeries:
