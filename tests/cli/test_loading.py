@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
+from fanlight import FanlightError
 from fanlight.cli.loading import LoadError, is_asgi, is_wsgi, load, service_name, split
 
 
@@ -68,3 +69,12 @@ def test_a_dotted_attribute_and_a_factory_are_followed(tmp_path: Path) -> None:
     )
     found = load("fanlight_load_test:Service.app", str(tmp_path))
     assert load("fanlight_load_test:make", str(tmp_path), factory=True) is found
+
+
+def test_a_factory_that_fanlight_refuses_is_refused_in_its_words(tmp_path: Path) -> None:
+    """X-8: what Fanlight itself says of a factory's settings is not wrapped in a failure of the factory."""
+    (tmp_path / "fanlight_refused_test.py").write_text(
+        "from fanlight import Fanlight\ndef make():\n    return Fanlight('x', prefix='dash').asgi(None)\n"
+    )
+    with pytest.raises(FanlightError, match=r"^prefix= is 'dash'"):
+        load("fanlight_refused_test:make", str(tmp_path), factory=True)

@@ -154,6 +154,8 @@ def _made(factory: Any, target: str) -> Any:
         raise LoadError(f"{target} is of type {type(factory).__name__}, not a factory; leave --factory away")
     try:
         return factory()
+    except FanlightError:  # says in one line what to do, as it stands
+        raise
     except Exception as error:  # whatever a factory raises is the user's to read, in one line
         place = _place(error, os.getcwd())
         raise LoadError(f"the factory {target} failed: {_said(error)} ({place})") from error
