@@ -263,6 +263,18 @@ def test_bytes_are_round_in_steps_of_1024() -> None:
     assert full(TimeSeries(start=NOW, step=5.0, unit="bytes", lines=(line,)), 90, 10)[0].startswith("400 MB")
 
 
+def test_times_a_day_ago_say_the_day() -> None:
+    """ORC-5: in a range of days a time of day alone could be any of them; the room for it stays the same."""
+    look, yesterday = Look(zone=UTC, at=NOW), NOW - 86_400
+    for at, wide, narrow in (
+        (NOW, look.clock_ms(NOW), look.clock(NOW)),
+        (yesterday, look.clock(yesterday, "%d %b %H:%M"), look.clock(yesterday, "%d %b  ")),
+    ):
+        assert (look.moment(at, coarse=False), look.moment(at, coarse=True)) == (wide, narrow)
+        assert (len(wide), len(narrow)) == (12, 8)
+    assert look.value(yesterday, "time") == (look.clock(yesterday, "%d %b %H:%M"), "")
+
+
 def test_amounts_are_bars_with_numbers() -> None:
     """TTY-3: errors by type: name, bar, number; parts of a whole with their share."""
     bars = Bars(bars=(Bar(name="upstream", value=20, tone="error"), Bar(name="auth", value=5)))

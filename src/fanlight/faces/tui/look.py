@@ -68,6 +68,9 @@ ASCII: Final = Glyphs(
     braille=False,
 )
 
+DAY: Final = 86_400
+"""Seconds after which a time of day alone no longer tells a moment."""
+
 STATE_WORDS: Final[Mapping[str, str]] = {"ok": "ok", "warn": "warning", "error": "error", "idle": "idle", "": ""}
 """What a state is called where nothing else says it."""
 
@@ -104,6 +107,12 @@ class Look:
         moment = self.local(at)
         return formats.DASH if moment is None else f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"
 
+    def moment(self, at: float, *, coarse: bool) -> str:
+        """A moment in twelve cells, or in eight: its time of day, or its day when it is a day ago."""
+        if self.at - at >= DAY:
+            return self.clock(at, "%d %b  " if coarse else "%d %b %H:%M")
+        return self.clock(at) if coarse else self.clock_ms(at)
+
     def phrase(self, raw: object, unit: str) -> str:
         """A raw value in its unit, as one text; times in the viewer's zone."""
         if unit == "time" and isinstance(raw, int | float):
@@ -113,7 +122,7 @@ class Look:
     def value(self, raw: object, unit: str) -> tuple[str, str]:
         """A raw value in its unit as (text, suffix)."""
         if unit == "time" and isinstance(raw, int | float):
-            return self.clock(raw) if self.coarse else self.clock_ms(raw), ""
+            return self.moment(raw, coarse=self.coarse), ""
         text, suffix = formats.value(raw, unit)
         return cells.clean(text), suffix
 

@@ -35,8 +35,8 @@ def feed(panel: Feed, cells: int, height: int, look: Look) -> list[Line]:
 
 def _event(item: FeedItem, types: int, cells: int, look: Look) -> Line:
     role = state_role(item.state)
-    return ((f"{look.clock(item.at)} ", "muted"), (f"{look.mark(item.state)} ", role), (fit(item.type, types), role),
-            (f"  {cut(clean(item.text), cells - types - 13)}", "text"))  # fmt: skip
+    return ((f"{look.moment(item.at, coarse=True)} ", "muted"), (f"{look.mark(item.state)} ", role),
+            (fit(item.type, types), role), (f"  {cut(clean(item.text), cells - types - 13)}", "text"))  # fmt: skip
 
 
 def log(panel: Log, cells: int, height: int, look: Look) -> list[Line]:
