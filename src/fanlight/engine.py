@@ -7,6 +7,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from logging import getLogger
 from typing import TYPE_CHECKING, Final
 
@@ -324,7 +325,8 @@ class Engine:
 
     def _live(self) -> list[str]:
         if self.fleet is not None:
-            self.fleet.census()
+            with suppress(FanlightError):  # those who were there last stand
+                self.fleet.census()
         source: Source = self.fleet or self.local
         return [instance.id for instance in source.instances() if instance.live]
 
