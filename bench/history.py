@@ -27,10 +27,10 @@ from fanlight.core.cell import Cell
 from fanlight.core.facts import REQUEST
 from fanlight.core.frame import Frame, decode_rows
 from fanlight.core.history import History, Span, preset
-from fanlight.core.pacer import Pacer, unpaced
+from fanlight.core.pacer import unpaced, waited_for
 from fanlight.stores.base import SERIES_KEPT, TIERS, InstanceInfo, StoredFrame, all_frames
 from fanlight.stores.compaction import MERGED, coarse
-from fanlight.stores.ranges import PAUSE_SECONDS, SLICE_NS, Ranges, rank, read
+from fanlight.stores.ranges import Ranges, rank, read
 from fanlight.stores.sqlite import SqliteStore
 
 NOW = 1_700_006_400 + 5 * 3600 + 17 * 60
@@ -154,7 +154,7 @@ def whole(store: SqliteStore, span: Span, breathe: Breathe) -> None:
 
 def paced() -> Breathe:
     """The breath of a thread that reads a range."""
-    pacer = Pacer(slice_ns=SLICE_NS, pause_seconds=PAUSE_SECONDS)
+    pacer = waited_for()
     pacer.start()
     return pacer.breathe
 

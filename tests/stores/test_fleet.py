@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -324,13 +325,32 @@ def test_seconds_that_end_while_another_is_joined_count_once(join: Callable[...,
             one.serve(1)
             tick(clock, one)
 
-    one.fleet._pacer.breathe = slowly  # type: ignore[method-assign]  # a copy that takes a while
+    one.fleet._hurried.breathe = slowly  # type: ignore[method-assign]  # a copy that takes a while
     thread = threading.Thread(target=pulse)
     thread.start()
     one.fleet.follow()
     thread.join(30)
     assert one.holds_two
     assert one.look().totals["requests"].count == 151
+
+
+def test_who_waits_is_not_kept_waiting_by_pauses(
+    join: Callable[..., Worker], clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OBS-4: for a first look and for a reader the others' seconds are read with fewer pauses than behind viewers."""
+    monkeypatch.setattr("fanlight.stores.fleet.FRESH_SECONDS", 0.0)
+    one, two = join(), join()
+    paces = list[str]()
+    for pace in ("calm", "hurried"):
+        getattr(one.fleet, f"_{pace}").breathe = partial(paces.append, pace)
+    read = list[set[str]]()
+    for look in (one.fleet.follow, one.fleet.follow, one.fleet.refresh):
+        two.serve(1)
+        tick(clock, one, two)
+        look()
+        read.append(set(paces))
+        paces.clear()
+    assert read == [{"hurried"}, {"calm"}, {"hurried"}]
 
 
 def test_an_instance_is_known_before_its_first_second_is_over(join: Callable[..., Worker], clock: ManualClock) -> None:

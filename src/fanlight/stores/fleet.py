@@ -16,7 +16,7 @@ import msgspec
 
 from fanlight.clock import Clock
 from fanlight.core.frame import Frame
-from fanlight.core.pacer import Pacer, unpaced
+from fanlight.core.pacer import Pacer, unpaced, waited_for
 from fanlight.core.recorder import Recorder
 from fanlight.core.sections import Instance
 from fanlight.core.timeline import SPAN
@@ -134,7 +134,8 @@ class Fleet:
         self._cursor: int | None = None
         self._followed = 0
         self._followed_at = 0.0
-        self._pacer = Pacer()
+        self._calm, self._hurried = Pacer(), waited_for()
+        self._pacer = self._calm  # of who reads now
         self.error = ""
 
     @property
@@ -202,7 +203,7 @@ class Fleet:
             return
         try:
             if not self._is_fresh():
-                self._follow()
+                self._follow(self._hurried)
         finally:
             self._following.release()
 
@@ -216,11 +217,12 @@ class Fleet:
     def follow(self) -> None:
         """Read what the others wrote since the last time; on a thread that may wait, never on the serving loop."""
         with self._following:
-            self._follow()
+            self._follow(self._calm if self._cursor is not None else self._hurried)  # somebody has just begun to look
 
-    def _follow(self) -> None:
+    def _follow(self, pacer: Pacer) -> None:
+        self._pacer = pacer
         try:
-            self._pacer.start()
+            pacer.start()
             self._read()
             self.error = ""
         except FanlightError as error:

@@ -13,7 +13,7 @@ from fanlight import formats
 from fanlight.clock import Clock
 from fanlight.core.frame import SentFrame, decode_family, decode_rows
 from fanlight.core.history import RANKING, History, Span, chosen, preset
-from fanlight.core.pacer import Pacer, unpaced
+from fanlight.core.pacer import unpaced, waited_for
 from fanlight.core.query import Ranged
 from fanlight.core.timeline import Lines, View
 from fanlight.core.window import SERVICES
@@ -40,12 +40,6 @@ RETRY_SECONDS: Final = 5.0
 
 LATE_SECONDS: Final = 10.0
 """How much older than it should be a range may be before it says so."""
-
-SLICE_NS: Final = 300_000
-PAUSE_SECONDS: Final = 0.0001
-"""How long reading holds the interpreter, and how long it then steps aside: longer and shorter than other work, since
-somebody waits for it. A request waits for a slice at most; each pause costs 0.3 ms, whatever it is asked for."""
-
 
 Key = tuple[str, float | None, float | None, str]
 """What was asked for: a named range or a start and an end, and of which service."""
@@ -200,7 +194,7 @@ class Ranges:
         made, error = None, ""
         try:
             with self._turn:  # one after the other, or they would take turns holding the interpreter
-                pacer = Pacer(slice_ns=SLICE_NS, pause_seconds=PAUSE_SECONDS)
+                pacer = waited_for()
                 pacer.start()
                 now = self._clock.time_ns() / 1e9
                 if service:
