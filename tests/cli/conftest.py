@@ -81,11 +81,11 @@ class Running:
         self._fresh.put(None)
 
     def until(self, text: str) -> str:
-        """The first line from here on that contains the text."""
-        ends = 0
+        """The first line from here on that contains the text; fails when it has not come in time."""
+        ends, last = 0, time.monotonic() + PATIENCE
         while ends < len(self._readers):
             try:
-                line = self._fresh.get(timeout=PATIENCE)
+                line = self._fresh.get(timeout=max(last - time.monotonic(), 0.0))
             except queue.Empty:
                 break
             ends += line is None

@@ -252,7 +252,7 @@ def test_the_launcher(folder: Path, environ: dict[str, str]) -> None:
     running = Running(words, folder, {**environ, "PYTHONPATH": places}, "orchestrator")
     try:
         running.until(f"orchestrator: dashboard at http://127.0.0.1:{port}/dashboard")
-        running.until("Uvicorn running")
+        running.until("Application startup complete")
         place = f"http://127.0.0.1:{port}"
         until(lambda: ask(place, "GET", "/api/data").json["performance"]["total_requests"] > 5)
     finally:
