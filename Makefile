@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 OLD := $(LOWEST)/bin/python -m pytest -p no:cacheprovider -W ignore::DeprecationWarning
 # Half of the time tests wait for real processes, terminals and browsers, hundreds of which share two cores here. What failed is said above and run once more, alone:
 # what is broken fails again, what only lost a race for the machine is seen in both reports.
-ALL := $(BIN)/python -m pytest -n 3 -m "not slow"
+ALL := $(BIN)/python -m pytest -n 3 --dist worksteal -m "not slow"
 AGAIN := $(BIN)/python -m pytest -m "not slow" --last-failed --last-failed-no-failures none
 TESTS := pytest pytest-xdist hypothesis httptools opentelemetry-sdk prometheus-client fastapi aiohttp redis hiredis fpdf2 pypdf flask django gunicorn uvicorn-worker a2wsgi httpx httpx2 requests pymongo sqlalchemy aiosqlite openai anthropic textual cachetools
 
