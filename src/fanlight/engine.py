@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from fanlight import sample
 from fanlight.capture.logs import install_logging
 from fanlight.capture.system import GcMonitor, LoopMonitor, SystemSampler
-from fanlight.clock import Clock, ManualClock
+from fanlight.clock import Clock
 from fanlight.core.analytics import Analytics, analyse
 from fanlight.core.fold import START
 from fanlight.core.frame import Frame
@@ -60,7 +60,7 @@ EXPOSITION_SECONDS: Final = 10.0
 """How long the Prometheus text on a page is shown before it is made anew."""
 
 ANALYTICS_KEY: Final = "analytics_snapshot_cache"
-"""What the shared analytics are called in a Redis, behind the service's prefix unless a setting says otherwise."""
+"""What the shared analytics are called in a Redis: behind the service's prefix, and a copy for others by itself."""
 
 
 class Engine:
@@ -104,9 +104,8 @@ class Engine:
         self.commands.starters[ACTION] = self._execution.begin
         self._writer = StoreWriter(self.store, clock=clock)
         self.local = Local(self.recorder, self.info, self.pulse)
-        kind = Observer if observes else Fleet
         parts = (self.store, self._writer, recorder, self.pulse, self.info, clock, self.local.window)
-        self.fleet = kind(*parts) if self.shared else None
+        self.fleet = (Observer if observes else Fleet)(*parts) if self.shared else None
         self._own = OwnSeconds(self.local.window)
         self._compactor = Compactor(self.store, self.info, self._own, clock, recorder.failed)
         everything: Source = self.fleet or self.local
@@ -189,15 +188,8 @@ class Engine:
         until = self.recorder.started
         self.recorder.started -= SPAN  # rates since this start are over the made-up minutes too
         self.local.window.since -= SPAN
-        own, clock = OwnSeconds(self.local.window), ManualClock(until)
-        compactor = Compactor(self.store, self.info, own, clock, self.recorder.failed)
-        for frame in sample.frames(until):
+        for frame in sample.compacted(until, self.store, self.info, self.local.window, self.recorder.failed):
             self.recorder.commit(frame)
-            self.local.window.add(frame)
-            own.add(frame)
-            clock.set_wall(frame.end)
-            compactor.turn()  # longer ranges hold them too
-        compactor.release()
 
     def _attach_loop(self) -> None:
         try:
@@ -327,8 +319,7 @@ class Engine:
         if self.fleet is not None:
             with suppress(FanlightError):  # those who were there last stand
                 self.fleet.census()
-        source: Source = self.fleet or self.local
-        return [instance.id for instance in source.instances() if instance.live]
+        return [instance.id for instance in (self.fleet or self.local).instances() if instance.live]
 
     def watch_redis(self, address: Address) -> None:
         """Watch this Redis from now on, instead of the one before."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from fanlight.clock import ManualClock
@@ -15,6 +15,10 @@ from fanlight.core.facts import LOG, REQUEST
 from fanlight.core.frame import Frame
 from fanlight.core.recorder import Recorder, Sample
 from fanlight.core.timeline import SPAN
+from fanlight.core.window import Window
+from fanlight.stores.base import InstanceInfo, Store
+from fanlight.stores.compaction import Compactor
+from fanlight.stores.own_seconds import OwnSeconds
 
 ROUTES: Final = (
     ("GET", "/api/chat/groups", 22.0, 60),
@@ -40,6 +44,25 @@ def frames(until: float, seed: int = 7) -> Iterator[Frame]:
             _request(recorder, chance, second)
         clock.advance(1.0)
         yield recorder.take()
+
+
+def compacted(
+    until: float,
+    store: Store,
+    info: Callable[[], InstanceInfo],
+    window: Window,
+    failed: Callable[[str, BaseException], None],
+) -> Iterator[Frame]:
+    """The same frames, each put into the window, and into the longer ranges as real seconds are: by compaction."""
+    own, clock = OwnSeconds(window), ManualClock(until)
+    compactor = Compactor(store, info, own, clock, failed)
+    for frame in frames(until):
+        window.add(frame)
+        own.add(frame)
+        clock.set_wall(frame.end)
+        compactor.turn()
+        yield frame
+    compactor.release()
 
 
 def _arrivals(chance: random.Random, second: int) -> int:
