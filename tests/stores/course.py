@@ -80,6 +80,13 @@ class Service:
             if compacting:
                 self.compact()
 
+    def set_back(self, worker: Worker, to: float) -> None:
+        """The clock is set back far, and a worker goes on under another name, as an engine does."""
+        self.clock.set_wall(to)
+        anew = worker.window.rewind(to)
+        worker.recorder.rename()
+        worker.own.forget(renamed=True, anew=anew)
+
     def compact(self) -> None:
         for worker in self.workers:
             worker.compactor.turn()

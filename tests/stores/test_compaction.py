@@ -129,10 +129,7 @@ def test_a_clock_set_back_merges_what_comes_again(service: Service) -> None:
     one = service.workers[0]
     one.serve(10)
     service.pass_time(1_300)
-    service.clock.set_wall(START + 100.0)
-    one.window.rewind(START + 100.0)
-    one.recorder.rename()
-    one.own.forget(renamed=True, anew=False)
+    service.set_back(one, START + 100.0)
     one.serve(3)
     service.pass_time(1_400)
     for tier in (10, 60, 900, 21600):
@@ -152,10 +149,7 @@ def test_a_day_lived_again_is_added_to_what_is_kept_of_it(service: Service) -> N
     service.clock.advance(86_400)
     one.serve(5)
     service.pass_time(1_000)
-    service.clock.set_wall(START + 95.0)
-    one.window.rewind(START + 95.0)
-    one.recorder.rename()
-    one.own.forget(renamed=True, anew=True)
+    service.set_back(one, START + 95.0)
     for _ in range(5):
         one.serve(3)
         service.pass_time(150)
