@@ -5,8 +5,6 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.core.test_recorder import Bench
 
 from fanlight.core.calls import CLAIMED_LIMIT, OUTCOME_NAMES, TRACE_LIMIT, WAITING_LIMIT
@@ -112,47 +110,6 @@ def test_services_beyond_the_cap_are_visible() -> None:
     assert frame.series["calls"]["other", "other"].count == 2
     assert frame.series["services"]["other", "other"].count == 2
     assert frame.counters == {"fanlight.dropped.series": 2}
-
-
-def test_a_model_call_folds_its_tokens_speed_and_cost() -> None:
-    """X-7, TTY-3: duration, first token, tokens by type, tokens per second after the first, cost in nano-dollars."""
-    bench = Calls()
-    said: dict[str, Any] = {
-        "model": "small",
-        "input_tokens": 100,
-        "output_tokens": 30,
-        "cached_tokens": 60,
-        "reasoning_tokens": 5,
-    }
-    bench.call("openai", "chat", 2.0, kind="llm", **said, time_to_first_token=0.5, cost=0.0000123, stream=True)
-    bench.call("openai", "chat", 1.0, kind="llm", model="small", usage="estimated", output_tokens=0)
-    bench.call("openai", "chat", 1.0, kind="llm", outcome="rate_limit", model="small")
-    frame = bench.take()
-    key = ("openai", "small")
-    assert (frame.series["models"][key].count, frame.series["models"][key].errors) == (3, 1)
-    assert frame.series["model_first_tokens"][key].total == 500_000_000
-    assert frame.series["model_speeds"][key].total == 20_000
-    assert frame.series["model_costs"][key].total == 12_300
-    tokens = {kind: (cell.count, cell.total) for (_, _, kind), cell in frame.series["model_tokens"].items()}
-    assert tokens == {"input": (1, 100), "output": (2, 30), "cached": (1, 60), "reasoning": (1, 5)}
-    assert frame.totals["model_tokens"].unit == 1.0
-    assert frame.counters["gen_ai.tokens.output"] == 30
-    usages = {name: count for name, count in frame.counters.items() if name.startswith("gen_ai.usage.")}
-    assert usages == {"gen_ai.usage.exact": 1, "gen_ai.usage.estimated": 1, "gen_ai.usage.unknown": 1}
-
-
-odd = st.one_of(st.none(), st.booleans(), st.floats(), st.integers(), st.text(max_size=5), st.just([1]))
-
-
-@given(st.fixed_dictionaries(dict.fromkeys(("input_tokens", "output_tokens", "cost", "model", "usage"), odd)), odd)
-def test_no_attribute_hurts_folding(attributes: dict[str, Any], first: Any) -> None:
-    """X-7: whatever the application says of a model's call, the call is counted and nothing fails."""
-    bench = Calls()
-    bench.call("llm", "chat", kind="llm", **attributes, time_to_first_token=first)
-    frame = bench.take()
-    assert frame.totals["models"].count == 1
-    assert "fanlight.failures" not in frame.counters
-    assert Frame.decode(frame.encode()) == frame
 
 
 def test_slow_calls_are_kept_models_by_their_own_threshold() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from fanlight.clock import ManualClock
 from fanlight.core.facts import CALL, COUNT, EVENT, LOG, REQUEST, SOCKET, STREAM
-from fanlight.core.fold import CLOSE_CODE_LIMIT, COUNTER_LIMIT
+from fanlight.core.fold import BATCH_LIMIT, CLOSE_CODE_LIMIT, COUNTER_LIMIT
 from fanlight.core.frame import GAUGE_LIMIT, KEPT_LIMITS, Frame
 from fanlight.core.recorder import FACT_LIMIT, Recorder, Sample
 
@@ -138,6 +138,20 @@ def test_series_are_capped_and_the_rest_is_visible_and_counted() -> None:
         assert frame.counters["fanlight.dropped.series"] == 100
         assert frame.totals["requests"].count == 600
     assert len(bench.recorder.totals.series["requests"]) == 501
+
+
+def test_paths_of_one_template_fold_together() -> None:
+    """HUB-3: where paths decide, each is told by its template, and all of one come to one cell, beyond any limit."""
+    bench = Bench()
+    bench.recorder.resolve_routes(lambda route, root, path: "/" + path.split("/")[1], lambda route: True)
+    for number in range(BATCH_LIMIT + 200):
+        bench.request(None, path=f"/{'ab'[number % 2]}/{number}", status=200 if number % 4 else 500)
+        bench.request(None, path="/a/again")
+    cells = bench.take().series["requests"]
+    assert {key: (cell.count, cell.errors) for key, cell in cells.items()} == {
+        ("GET", "/a"): ((BATCH_LIMIT + 200) * 3 // 2, (BATCH_LIMIT + 200) // 4),
+        ("GET", "/b"): ((BATCH_LIMIT + 200) // 2, 0),
+    }
 
 
 def test_a_stream_beyond_the_cap_counts_once() -> None:

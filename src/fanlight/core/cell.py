@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import compress
 from typing import Any, Final, TypeVar
 
@@ -17,6 +17,8 @@ OUTCOME_LIMIT: Final = 32
 """Distinct outcomes one cell records; the rest count as "other"."""
 
 _LARGEST: Final = 2**63 - 1
+
+_RECORDED: Final = 128  # amounts recorded between two breaths: under 0.05 ms
 
 
 def wire(number: int) -> int | str:
@@ -111,8 +113,9 @@ class Cell:
                 buckets.add({bucket: count})
             else:
                 buckets[bucket] = buckets.get(bucket, 0) + count
-        name = outcome if outcome in outcomes or len(outcomes) < OUTCOME_LIMIT else "other"
-        outcomes[name] = outcomes.get(name, 0) + len(amounts)
+        if outcome:
+            name = outcome if outcome in outcomes or len(outcomes) < OUTCOME_LIMIT else "other"
+            outcomes[name] = outcomes.get(name, 0) + len(amounts)
 
     def add(self, other: Cell) -> None:
         """Merge another cell into this one; an empty one takes the unit of what comes."""
@@ -236,6 +239,18 @@ class Cell:
 
     def __repr__(self) -> str:
         return f"Cell(count={self.count}, errors={self.errors}, mean={self.mean:.6g})"
+
+
+def record_pieces(cell: Cell, amounts: Sequence[int], outcome: str, failed: bool, breathe: Callable[[], None]) -> None:
+    """Record each of these, with breaths between."""
+    for start in range(0, len(amounts), _RECORDED):
+        cell.record_all(amounts[start : start + _RECORDED], outcome, failed)
+        breathe()
+
+
+def increase(counts: dict[K, int], name: K, amount: int) -> None:
+    """Count up by name."""
+    counts[name] = counts.get(name, 0) + amount
 
 
 def add_cell(cells: dict[K, Cell], key: K, cell: Cell) -> None:

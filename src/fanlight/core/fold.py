@@ -14,9 +14,10 @@ from typing import Any, Final
 from fanlight.core import metrics, records
 from fanlight.core.budgets import Budgets
 from fanlight.core.calls import CallFold
-from fanlight.core.cell import Cell
+from fanlight.core.cell import Cell, increase
 from fanlight.core.facts import CALL, COUNT, EVENT, LOG, REQUEST, SOCKET, STREAM, Fact
 from fanlight.core.frame import KEPT_LIMITS, OTHER, Frame, Key
+from fanlight.core.model_calls import ModelAmounts
 
 AUDIT: Final = "audit"
 """The type of the events that say who was refused and who changed something."""
@@ -40,7 +41,7 @@ COUNTED_FAMILIES: Final = ("requests", "streams", "sockets", "calls")
 """Families in which each fact counts once; the others say more of the same facts."""
 
 BATCH_LIMIT: Final = 1_024
-"""Batches one tick holds; requests beyond them fold one by one."""
+"""Kinds of requests one tick remembers the batches of; of others each looks for its own."""
 
 _EVENT_KINDS: Final = {AUDIT: "audit", START: "starts"}
 
@@ -56,10 +57,10 @@ _ERROR: Final = 12
 class Batch:
     """Requests of one tick that fold alike, but for their amounts."""
 
-    __slots__ = ("amounts", "apart_ns", "cell", "failed", "outcome", "remembered", "slow_ns")
+    __slots__ = ("amounts", "apart_ns", "cell", "failed", "gathers", "outcome", "slow_ns")
 
     def __init__(self, cell: Cell, outcome: str, failed: bool, slow_ns: int) -> None:
-        self.remembered = False  # by its tick, which settles its amounts
+        self.gathers = False  # amounts, which its tick records at its end
         self.cell = cell
         self.outcome = outcome
         self.failed = failed
@@ -79,16 +80,18 @@ class Kept(dict[str, deque[Fact]]):
 class Tick:
     """What one take collects."""
 
-    __slots__ = ("batches", "calls", "ended", "frame", "kept", "offset_ns", "remembered")
+    __slots__ = ("batches", "by_series", "calls", "ended", "frame", "kept", "models", "offset_ns", "remembered")
 
     def __init__(self, frame: Frame, offset_ns: int) -> None:
         self.frame = frame
         self.offset_ns = offset_ns  # wall time = monotonic + offset
         self.kept = Kept()
-        self.remembered: list[Batch] = []
+        self.remembered = 0
         self.calls: dict[tuple[str, str, str], list[int]] = {}  # durations of plain successes, see CallFold
+        self.models: dict[tuple[str, str], ModelAmounts] = {}
         self.ended: list[str] = []  # correlation IDs of what ended while calls wait for it
         self.batches: dict[tuple[Any, ...], Any] = {}  # Batch by what is alike; or {path: Batch} where paths decide
+        self.by_series: dict[tuple[Key, int], Batch] = {}  # the same, by series and status
 
     def find(self, fact: Fact) -> Batch | None:
         """The batch of requests like this one."""
@@ -101,14 +104,13 @@ class Tick:
 
     def remember(self, fact: Fact, batch: Batch, by_path: bool) -> None:
         """Let later requests like this one find the batch; raises TypeError for an endpoint without a hash."""
-        if len(self.remembered) >= BATCH_LIMIT:
+        if self.remembered >= BATCH_LIMIT:
             return
         if by_path:
             self.batches.setdefault(fact[_ALIKE], {})[fact[_PATH]] = batch
         else:
             self.batches[fact[_ALIKE]] = batch
-        batch.remembered = True
-        self.remembered.append(batch)
+        self.remembered += 1
 
 
 class Fold:
@@ -187,7 +189,7 @@ class Fold:
                             ended(fact[_CORRELATION])
                 except Exception as error:
                     self._failed("fold", error)
-        for batch in tick.remembered:
+        for batch in tick.by_series.values():
             self._settle(batch, breathe)
         self._calls.settle(tick, breathe)
         if not tick.kept["recent"]:
@@ -239,7 +241,7 @@ class Fold:
         if key in known or len(known) < self._max_series:
             return known.setdefault(key, key)
         if family in COUNTED_FAMILIES:
-            increase(frame, "fanlight.dropped.series", 1)
+            increase(frame.counters, "fanlight.dropped.series", 1)
         return (OTHER,) * len(key)
 
     def _request(self, fact: Fact, tick: Tick) -> None:
@@ -250,7 +252,7 @@ class Fold:
         error, amount = fact[_ERROR], fact[3]
         if error is not None and not batch.failed:  # it broke off behind a status that was fine
             batch.cell.record(amount, "500", True)
-        elif batch.remembered:
+        elif batch.gathers:
             batch.amounts.append(amount)
         else:
             batch.cell.record(amount, batch.outcome, batch.failed)
@@ -268,17 +270,22 @@ class Fold:
         self._keep(fact, tick, failed, first_byte_ns, self._slow_routes_ns.get(template, self._slow_ns))
 
     def _batch(self, fact: Fact, tick: Tick) -> Batch:
-        """What the request folds with; made at the first of its kind in a tick."""
+        """What the request folds with: that of its series and status."""
         template = self.template(fact[6], fact[7], fact[_PATH])
         status = records.code_of(fact[8])
         key = (fact[5], template)
-        cell = self._cell("requests", key, tick.frame)
-        slow_ns = self._slow_routes_ns.get(template, self._slow_ns)
-        made = Batch(cell, str(status), status >= 400, slow_ns)
-        if key in self._keys["requests"]:  # a series beyond the cap is counted each time
-            with suppress(TypeError):  # an endpoint without a hash
-                tick.remember(fact, made, self.by_path(fact[6]))
-        return made
+        batch = tick.by_series.get((key, status))
+        if batch is None:
+            slow_ns = self._slow_routes_ns.get(template, self._slow_ns)
+            cell = self._cell("requests", key, tick.frame)
+            batch = Batch(cell, str(status), status >= 400, slow_ns)
+            if key not in self._keys["requests"]:  # a series beyond the cap is counted each time
+                return batch
+            batch.gathers = True
+            tick.by_series[key, status] = batch
+        with suppress(TypeError):  # an endpoint without a hash
+            tick.remember(fact, batch, self.by_path(fact[6]))
+        return batch
 
     def _keep(self, fact: Fact, tick: Tick, failed: bool, amount: int, slow_ns: int) -> None:
         kept = tick.kept
@@ -288,9 +295,9 @@ class Fold:
             kept["failed"].append(fact)
         if amount >= slow_ns:
             kept["slow"].append(fact)
-            increase(tick.frame, "requests.slow", 1)
+            increase(tick.frame.counters, "requests.slow", 1)
         if amount >= self._very_slow_ns * max(slow_ns / self._slow_ns, 1.0):  # as Settings.slow_from has it
-            increase(tick.frame, "requests.very_slow", 1)
+            increase(tick.frame.counters, "requests.very_slow", 1)
 
     def _log(self, fact: Fact, tick: Tick) -> None:
         tick.kept["logs"].append(fact)
@@ -299,7 +306,7 @@ class Fold:
     def _socket(self, fact: Fact, tick: Tick) -> None:
         event, code = fact[3], records.code_of(fact[9])
         if event == "connected":
-            increase(tick.frame, "websocket.connects", 1)
+            increase(tick.frame.counters, "websocket.connects", 1)
             tick.kept["sockets"].append(fact)
             return
         tick.ended.append(fact[12])
@@ -330,7 +337,7 @@ class Fold:
     def _count(self, frame: Frame, name: str, amount: int) -> None:
         if not isinstance(amount, int) or not 0 <= amount < AMOUNT_LIMIT:
             raise ValueError(f"a counter went up by {amount!r}; expected a whole number from 0 to {AMOUNT_LIMIT - 1}")
-        increase(frame, name if name in self._counters else self._admit_counter(name), amount)
+        increase(frame.counters, name if name in self._counters else self._admit_counter(name), amount)
 
     def _admit_counter(self, name: str) -> str:
         """The name a counter goes by; Fanlight's own are never displaced by the application's."""
@@ -341,12 +348,6 @@ class Fold:
             self._counters.add(name)
             return name
         return next((group for group in COUNTER_GROUPS if name.startswith(group)), "") + OTHER
-
-
-def increase(frame: Frame, name: str, amount: int) -> None:
-    """A counter of the frame goes up."""
-    counters = frame.counters
-    counters[name] = counters.get(name, 0) + amount
 
 
 def _describe_plainly(route: Any, root_path: str, path: str) -> str:

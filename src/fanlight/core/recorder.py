@@ -15,9 +15,9 @@ from typing import Any, Final, NamedTuple
 from fanlight.clock import Clock
 from fanlight.core import records
 from fanlight.core.budgets import Budgets, forget
-from fanlight.core.cell import Cell
+from fanlight.core.cell import Cell, increase
 from fanlight.core.facts import COUNT, EVENT, REQUEST, SOCKET, Fact
-from fanlight.core.fold import Fold, Tick, increase
+from fanlight.core.fold import Fold, Tick
 from fanlight.core.frame import GAUGE_LIMIT, Frame, Record
 from fanlight.core.gauge import Gauge, Reading
 from fanlight.core.pacer import unpaced
@@ -206,7 +206,7 @@ class Recorder:
             dropped = max(highest - self._folded - self._dropped, 0)
             self._dropped += dropped
             if dropped:
-                increase(tick.frame, "fanlight.dropped.facts", dropped)
+                increase(tick.frame.counters, "fanlight.dropped.facts", dropped)
 
     def _seal(self, tick: Tick, breathe: Callable[[], None]) -> None:
         frame = tick.frame
@@ -250,7 +250,7 @@ class Recorder:
                         name_label = (name, records.text(label, records.PATH_LIMIT))
                         frame.gauges[name_label] = Gauge(merge, {sources[source]: Reading(now, float(value))})
                     else:
-                        increase(frame, "fanlight.dropped.gauges", 1)
+                        increase(frame.counters, "fanlight.dropped.gauges", 1)
             except Exception as error:
                 self.failed("sampler", error)
 

@@ -24,6 +24,8 @@ MASKED_REMEMBERED: Final = 512
 """Attributes whose masked text is remembered: most are names and words that come again with every call."""
 
 _ID_LIMIT: Final = 128
+_LEAST, _GREATEST = -(2**63), 2**63 - 1  # the integers every encoder takes
+_NUMBERS: Final = frozenset({int, float})
 
 Maker = Callable[[Fact, str, int, str, str], Record]
 """(fact, tag, offset_ns, instance, route) -> Record."""
@@ -127,19 +129,21 @@ def call(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> Rec
 def attributes(given: Mapping[str, Any]) -> dict[str, Any]:
     """The first few attributes as every encoder takes them, secrets masked by name and by shape."""
     return {
-        _label(name): value if type(value) is int and -(2**63) <= value < 2**63 else _masked(str(name), value)
+        _label(name): value if type(value) in _NUMBERS and _LEAST <= value <= _GREATEST else _attribute(name, value)
         for name, value in islice(given.items(), FIELD_COUNT)
     }
+
+
+def _attribute(name: Any, value: Any) -> Any:
+    if type(value) is str and type(name) is str and len(value) <= FIELD_LIMIT and value.isascii():
+        return _masked_text(name, value)
+    said = _plain(value)
+    return _masked_text(str(name), said) if isinstance(said, str) else said
 
 
 @lru_cache(maxsize=MASKED_REMEMBERED)
 def _label(name: str) -> str:
     return text(name, LABEL_LIMIT)
-
-
-def _masked(name: str, value: Any) -> Any:
-    said = _plain(value)
-    return _masked_text(name, said) if isinstance(said, str) else said
 
 
 @lru_cache(maxsize=MASKED_REMEMBERED)
@@ -178,6 +182,6 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return float(value) if isfinite(value) else str(float(value))  # JSON has no such number
-    if isinstance(value, int) and -(2**63) <= value < 2**63:
+    if isinstance(value, int) and _LEAST <= value <= _GREATEST:
         return int(value)
     return text(value, FIELD_LIMIT)

@@ -13,11 +13,11 @@ from typing import Final
 
 from fanlight.core import budgets
 from fanlight.core.analytics import Analytics
-from fanlight.core.calls import TOKEN_TYPES
 from fanlight.core.dependencies import breakers, services
 from fanlight.core.facts import ERROR_TYPES, error_type
 from fanlight.core.frame import Key, Record
 from fanlight.core.inputs import Inputs, own, with_present
+from fanlight.core.model_calls import TOKEN_TYPES
 from fanlight.core.sections import (
     BreakerFigures,
     BudgetFigures,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fanlight import formats
 from fanlight.core import rules
-from fanlight.core.calls import USAGES
 from fanlight.core.facts import CALLER_ERRORS, CANCELLED
+from fanlight.core.model_calls import USAGES
 from fanlight.core.sections import Model
 from fanlight.core.series import Summary
 from fanlight.core.snapshot import Snapshot
