@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from fanlight.clock import ManualClock, SystemClock
-from fanlight.core.pulse import EAGER_FACTS, EAGER_SECONDS, IDLE_SECONDS, WATCHED_SECONDS, Pulse
+from fanlight.core.pulse import CROWD, EAGER_FACTS, EAGER_SECONDS, IDLE_SECONDS, WATCHED_SECONDS, Pulse
 
 PATIENCE = 10.0
 
@@ -150,31 +150,38 @@ def test_ticking_without_an_owner_closes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("watched", "facts", "since_tick", "into_second", "pause"),
+    ("watchers", "facts", "since_tick", "into_second", "pause"),
     [
-        (False, 0, 0.0, 0.0, IDLE_SECONDS),  # a whole second, the tick of its end comes 2 ms behind it
-        (False, 0, 0.2, 0.3, 0.702),  # to just behind the next whole second
-        (False, 9, 0.2, 0.9, 0.102),  # facts alone do not hurry it while nobody watches
-        (False, 0, IDLE_SECONDS, 0.5, 0.0),
-        (True, 0, 0.0, 0.5, EAGER_SECONDS),
-        (True, 0, 0.05, 0.5, EAGER_SECONDS - 0.05),
-        (True, 1, 0.05, 0.5, EAGER_SECONDS - 0.05),  # the first fact after a tick waits until 100 ms after it
-        (True, 1, EAGER_SECONDS, 0.5, 0.0),  # and then has a tick of its own
-        (True, EAGER_FACTS, EAGER_SECONDS, 0.5, 0.0),
-        (True, EAGER_FACTS + 1, EAGER_SECONDS, 0.5, EAGER_SECONDS / 4),  # busy: the ordinary tick is soon enough
-        (True, 0, EAGER_SECONDS, 0.5, EAGER_SECONDS / 4),
-        (True, 0, EAGER_SECONDS, 0.99, 0.012),
-        (True, 0, WATCHED_SECONDS, 0.5, 0.0),
+        (0, 0, 0.0, 0.0, IDLE_SECONDS),  # a whole second, the tick of its end comes 2 ms behind it
+        (0, 0, 0.2, 0.3, 0.702),  # to just behind the next whole second
+        (0, 9, 0.2, 0.9, 0.102),  # facts alone do not hurry it while nobody watches
+        (0, 0, IDLE_SECONDS, 0.5, 0.0),
+        (1, 0, 0.0, 0.5, EAGER_SECONDS),
+        (1, 0, 0.05, 0.5, EAGER_SECONDS - 0.05),
+        (1, 1, 0.05, 0.5, EAGER_SECONDS - 0.05),  # the first fact after a tick waits until 100 ms after it
+        (1, 1, EAGER_SECONDS, 0.5, 0.0),  # and then has a tick of its own
+        (1, EAGER_FACTS, EAGER_SECONDS, 0.5, 0.0),
+        (1, EAGER_FACTS + 1, EAGER_SECONDS, 0.5, EAGER_SECONDS / 4),  # busy: the ordinary tick is soon enough
+        (1, 0, EAGER_SECONDS, 0.5, EAGER_SECONDS / 4),
+        (1, 0, EAGER_SECONDS, 0.99, 0.012),
+        (1, 0, WATCHED_SECONDS, 0.5, 0.0),
+        (CROWD, 0, WATCHED_SECONDS, 0.5, 0.0),
+        (2 * CROWD, 1, EAGER_SECONDS, 0.5, EAGER_SECONDS),  # of a crowd each is told less often: longer steps do
+        (2 * CROWD, 1, 2 * EAGER_SECONDS, 0.5, 0.0),
+        (2 * CROWD, 0, WATCHED_SECONDS, 0.5, EAGER_SECONDS / 2),
+        (2 * CROWD, 0, 2 * WATCHED_SECONDS, 0.5, 0.0),
+        (99 * CROWD, 0, IDLE_SECONDS, 0.0, 0.0),  # never longer than an idle one's
     ],
 )
-def test_how_long_it_sleeps(watched: bool, facts: int, since_tick: float, into_second: float, pause: float) -> None:
-    """Issue 2, item 5: once a second idle, four times watched, 100 ms after quiet, and at each whole second."""
+def test_how_long_it_sleeps(watchers: int, facts: int, since_tick: float, into_second: float, pause: float) -> None:
+    """Issue 2, item 5: once a second idle, four times watched, less often by a crowd, 100 ms after quiet, and at each
+    whole second."""
     owner, clock = Owner(), ManualClock(1_700_000_000 + into_second)
     owner.facts = facts
     pulse = Pulse(owner, clock)
-    leave = pulse.watch() if watched else lambda: None
+    for _ in range(watchers):
+        pulse.watch()
     assert pulse._pause(since_tick) == pytest.approx(pause, abs=1e-6)
-    leave()
 
 
 def test_a_second_that_ends_makes_a_tick_that_closes_it() -> None:

@@ -72,6 +72,17 @@ def test_a_crowd_shares_a_hundred_pushes_a_second() -> None:
     assert room.wanted_at() == float("-inf")
 
 
+def test_rooms_of_a_crowd_draw_at_the_same_moments() -> None:
+    """X-9: whenever two rooms told of a change, they rest until the same step, so that they share a snapshot."""
+    wanted = set()
+    for now in (10.0, 10.2, 10.49):
+        room = Room(View())
+        room.viewers = {Viewer(last=9.0, fresh=False)}
+        room.take({"fast": Edition(1, "", b"", now)}, {}, now, share=0.5)
+        wanted.add(room.wanted_at())
+    assert wanted == {10.5}
+
+
 def test_a_quiet_room_looks_on_and_tells_the_time_when_its_share_comes() -> None:
     """X-9, HUB-11: without a change a crowd is told seldom, and the change after it at once."""
     room, viewer = Room(View()), Viewer(last=10.0, fresh=False)

@@ -20,6 +20,10 @@ WATCHED_SECONDS: Final = 0.25
 EAGER_SECONDS: Final = 0.1
 """While watched: after a tick this long ago the first new fact makes one of its own."""
 
+CROWD: Final = 25
+"""So many watchers have the pulse's full pace. With more each of its steps is longer in proportion, up to a second:
+they are shown nothing more often."""
+
 EAGER_FACTS: Final = 50
 """With more facts waiting than this the service is busy, and the ordinary tick is soon enough."""
 
@@ -118,7 +122,7 @@ class Pulse:
             return
         with self._ticked:
             version, hurries = self.version, self._hurries
-            if self._heeded >= hurries and (self._watchers or self._just_ticked()):
+            if self._heeded >= hurries and (0 < self._watchers <= CROWD or self._just_ticked()):
                 return
             self._refresh = True
             self._wake.set()
@@ -166,11 +170,13 @@ class Pulse:
             return 0.0
         if not self._watchers:
             return min(IDLE_SECONDS - since_tick, to_second) if since_tick < IDLE_SECONDS else 0.0
-        if since_tick >= WATCHED_SECONDS:
+        stretch = min(max(self._watchers / CROWD, 1.0), IDLE_SECONDS / WATCHED_SECONDS)
+        if since_tick >= WATCHED_SECONDS * stretch:
             return 0.0
-        if since_tick >= EAGER_SECONDS and 0 < self._waiting() <= EAGER_FACTS:
+        eager = EAGER_SECONDS * stretch
+        if since_tick >= eager and 0 < self._waiting() <= EAGER_FACTS:
             return 0.0
-        return min(EAGER_SECONDS / 4 if since_tick >= EAGER_SECONDS else EAGER_SECONDS - since_tick, to_second)
+        return min(eager / 4 if since_tick >= eager else eager - since_tick, to_second)
 
 
 def _run(reference: weakref.ref[Pulse]) -> None:

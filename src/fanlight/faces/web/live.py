@@ -46,7 +46,7 @@ PAUSE_SECONDS: Final = 0.002
 """Between two viewers' turns: each costs the loop some 0.1 ms, and a burst would delay the requests behind it."""
 
 SPREAD_SECONDS: Final = 0.1
-"""How long all turns together are spread over at most."""
+"""How long all turns together are spread over at most; of a crowd over a quarter of its share."""
 
 WATCH_SECONDS: Final = 0.25
 """How often the hub looks whether the server is stopping."""
@@ -216,16 +216,18 @@ class Hub:
             except Exception as error:  # a page of the application may fail; the stream goes on with heartbeats
                 self._rendering.failed("live view", error)
                 continue
-            if room.take(*found, now, self.viewers * SHARE_SECONDS):
-                await self._give_turns(room)
+            share = self.viewers * SHARE_SECONDS
+            if room.take(*found, now, share):
+                await self._give_turns(room, share)
 
-    async def _give_turns(self, room: Room) -> None:
+    async def _give_turns(self, room: Room, share: float) -> None:
         """Let everybody write who may, one after the other with a pause between, so that a request waits for one at
         most."""
         viewers, missed = room.turns(self._now())
         if missed:
             self._context.recorder.count("fanlight.dropped.updates", missed)
-        pause = min(PAUSE_SECONDS, SPREAD_SECONDS / max(len(viewers), 1))
+        number = max(len(viewers), 1)
+        pause = max(min(PAUSE_SECONDS, SPREAD_SECONDS / number), share / 4 / number)
         for viewer in viewers:
             viewer.turn.set()
             await asyncio.sleep(pause)

@@ -103,18 +103,20 @@ class Room:
         return first if first == float("-inf") else max(first, self.resting_until)
 
     def take(self, editions: Mapping[str, Edition], status: Mapping[str, Any], now: float, share: float) -> bool:
-        """The newest state; whether the viewers are told of it now. `share`: seconds until they may be told again.
+        """The newest state; whether the viewers are told of it now. `share`: how often they may be told, in seconds.
 
-        A change is told at once, and then the room rests. While nothing changes it goes on looking, so that the first
-        event after quiet is told at once, and tells of the time alone when its share comes.
+        A change is told at once, and then the room rests until the share's next step. The steps are those of the clock,
+        so that all rooms draw the same snapshot. While nothing changes a room goes on looking, so that the first event
+        after quiet is told at once, and tells of the time alone when its share comes.
         """
         changed = any(edition is not self.editions.get(name) for name, edition in editions.items())
         self.editions, self.status = editions, status
         told = changed or self.joined() or now >= self.told_until - SLACK_SECONDS
+        step = (now // share + 1) * share
         if told:
-            self.told_until = now + share
+            self.told_until = step
         if changed:
-            self.resting_until = now + share
+            self.resting_until = step
         return told
 
     def wake_in(self, seconds: float, hurry: Callable[[], None]) -> None:
