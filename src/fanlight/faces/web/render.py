@@ -39,6 +39,7 @@ from fanlight.faces.plots.charts import sheet
 from fanlight.faces.plots.svg import svg
 from fanlight.faces.web.chrome import Chrome
 from fanlight.faces.web.drawings import Drawing, draw, share
+from fanlight.faces.web.marks import MARKS
 from fanlight.faces.web.rows import Rows
 from fanlight.faces.web.views import chart_file
 from fanlight.faces.web.words import FILTERS
@@ -245,5 +246,5 @@ def environment() -> Environment:
         auto_reload=False,
     )
     templates.filters.update(FILTERS)
-    templates.globals["share"] = share
+    templates.globals.update(MARKS, share=share)
     return templates

@@ -76,7 +76,6 @@ def pieces(text: str) -> list[tuple[str, bool]]:
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
-    "formatted": formats.value,
     "phrase": formats.phrase,
     "moment": formats.moment,
     "clock": formats.date_and_time,
@@ -87,7 +86,6 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "level_state": level_state,
     "dom_id": dom_id,
     "pieces": pieces,
-    "segments": segments,
     "fields": lambda fields: msgspec.json.encode(fields).decode(),
 }
 """The filters by name."""
