@@ -7,8 +7,8 @@ from collections.abc import Callable
 from threading import Lock, local
 from typing import Final
 
-SLICE_NS: Final = 60_000
-"""How long a thread may hold the interpreter before it yields (0.06 ms)."""
+SLICE_NS: Final = 100_000
+"""How long a thread may hold the interpreter before it yields (0.1 ms)."""
 
 PAUSE_SECONDS: Final = 0.0002
 """How long it then steps aside: time for the requests that wait. A longer sleep costs more than it lasts: the core
