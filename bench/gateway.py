@@ -2,7 +2,7 @@
 
 Direct, nginx, a bare uvicorn + aiohttp pass-through, Fanlight with everything on; LiteLLM's proxy and Portkey where
 they are installed: on PATH, or named by an option. Interleaved rounds, medians, ratios.
-`python bench/gateway.py [--rounds 5] [--seconds 2] [--litellm PATH] [--portkey PATH]`.
+`python bench/gateway.py [--rounds 5] [--seconds 2] [--awake] [--litellm PATH] [--portkey PATH]`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -40,6 +40,22 @@ def measured(
         figures["cpu"] = (cpu_seconds(process) - before) / figures["count"] * 1e3
         figures["rss"] = sum(each.memory_info().rss for each in (process, *process.children(recursive=True))) / 1e6
     return figures
+
+
+@contextlib.contextmanager
+def awake() -> Iterator[None]:
+    """Keep every core from sleeping, by work that gives way to any other (Linux).
+
+    At one connection the cores of a virtual machine sleep between requests, and to wake one takes longer than the work.
+    """
+    spin = "import os\nos.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass"
+    spinners = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.wait()
 
 
 def compare(rounds: int, seconds: float, only: str, peers: Peers) -> int:
@@ -140,6 +156,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--awake", action="store_true", help="keep the cores from sleeping between requests (Linux)")
     peers = peers_of(parser)
     parser.add_argument("--only", default="", help="names of targets; no budget is judged")
     parser.add_argument("--serve-upstream", type=int)
@@ -157,7 +174,8 @@ def main() -> int:
         print("uvloop is not installed; run pip install 'fanlight[gateway]'")
         return 1
     else:
-        return compare(given.rounds, given.seconds, given.only, peers(given))
+        with awake() if given.awake else contextlib.nullcontext():
+            return compare(given.rounds, given.seconds, given.only, peers(given))
     return 0
 
 
