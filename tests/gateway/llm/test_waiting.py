@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import weakref
 from typing import Any
 
 import pytest
 
 from fanlight.gateway.llm.departure import Departure
 from fanlight.gateway.llm.patience import Patience
-from fanlight.gateway.llm.rounds import Rounds
+from fanlight.gateway.llm.rounds import TICK_SECONDS, Rounds
 
 
 def patience(seconds: float) -> Patience:
@@ -90,6 +92,29 @@ def test_departure_ends_the_work_of_a_client_that_left(leaves: bool, late: bool)
         return departure.gone, finished, task.cancelling()
 
     assert asyncio.run(work()) == (leaves, not leaves, 0)
+
+
+def test_a_watch_that_is_over_leaves_nothing_to_the_collector() -> None:
+    """Memory: each request that was waited for would keep its server's objects until the next collection."""
+
+    class Client:
+        async def receive(self) -> dict[str, Any]:
+            await asyncio.Event().wait()
+            return {}
+
+    async def work() -> weakref.ref[Client]:
+        client = Client()
+        with Departure(client.receive):
+            await asyncio.sleep(2.5 * TICK_SECONDS)  # it has begun to watch
+        await asyncio.sleep(0)
+        return weakref.ref(client)
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert asyncio.run(work())() is None
+    finally:
+        gc.enable()
 
 
 def test_all_that_waits_has_one_timer() -> None:

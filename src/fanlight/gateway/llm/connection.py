@@ -29,15 +29,21 @@ SAID: Final = {RESET: "closed the connection before its answer was whole", PROTO
 
 
 class Answer:
-    """What comes back for one request. `status` is 0 until its head is there; for one reader, on the event loop."""
+    """What comes back for one request. `status` is 0 until its head is there; for one reader, on the event loop.
 
-    __slots__ = ("_connection", "_end", "_loop", "_name", "_pieces", "_waiter", "headers", "held", "status", "touched")
+    `now` is the loop's clock: to ask for the running loop is a system call each time, before CPython 3.12.
+    """
+
+    __slots__ = (
+        "_connection", "_end", "_loop", "_name", "_pieces", "_waiter", "headers", "held", "now", "status", "touched",
+    )  # fmt: skip
 
     def __init__(self, name: str, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.held = 0
         self.touched = False
+        self.now = loop.time
         self._name = name
         self._loop = loop
         self._connection: Connection | None = connection
@@ -120,8 +126,8 @@ class Connection(asyncio.Protocol):
         self._gone = gone
         self._parser = httptools.HttpResponseParser(self)
         self._answer: Answer | None = None
+        self.loop: Any = None
         self._transport: Any = None
-        self._loop: Any = None
         self._closed = False
         self._paused = False
         self._bodiless = 0
@@ -137,11 +143,11 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
 
     def ask(self, parts: Iterable[bytes]) -> Answer:
         """Send a request, of which one is under way at a time."""
-        answer = self._answer = Answer(self._name, self, self._loop)
+        answer = self._answer = Answer(self._name, self, self.loop)
         self._bodiless = 0
         self._transport.writelines(parts)
         return answer

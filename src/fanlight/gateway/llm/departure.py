@@ -64,6 +64,7 @@ class Departure:
             self._rounds.leave(self)
         if self._watch is not None:
             self._watch.cancel()
+            self._watch = None  # it knows this by its frame: the two would wait for the collector
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

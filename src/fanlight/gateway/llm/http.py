@@ -74,12 +74,11 @@ class HttpUpstream:
 
     async def _again(self, answer: Answer, parts: list[bytes]) -> Answer:
         """What comes back by a kept connection, or by a new one where that had been closed."""
-        now = asyncio.get_running_loop().time
-        began = now()
+        began = answer.now()
         try:
             return await answer.begun()
         except UpstreamError as error:
-            if answer.touched or error.kind != RESET or now() - began > self._stale_seconds:
+            if answer.touched or error.kind != RESET or answer.now() - began > self._stale_seconds:
                 raise
         return await self._anew(parts)
 
@@ -155,10 +154,9 @@ class HttpUpstream:
         if self._closed or len(self._idle) >= KEPT_LIMIT:
             connection.abort()
             return
-        loop = asyncio.get_running_loop()
-        self._idle[connection] = loop.time()
+        self._idle[connection] = connection.loop.time()
         if self._sweep is None:
-            self._sweep = loop.call_later(self._kept_seconds, self._swept)
+            self._sweep = connection.loop.call_later(self._kept_seconds, self._swept)
 
     def _swept(self) -> None:
         """Close what nobody used for too long; the first of the kept ones is the one unused longest."""
