@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from threading import Thread
 
-from fanlight.core.pacer import PAUSE_SECONDS, SLICE_NS, Pacer, unpaced
+import pytest
+
+from fanlight.core.pacer import CONTENDED_SLICE_NS, PAUSE_SECONDS, SLICE_NS, Pacer, unpaced
 
 
 class Stopwatch:
@@ -58,6 +61,57 @@ def test_each_thread_has_a_slice_of_its_own() -> None:
     pacer.breathe()
     assert watch.slept == [PAUSE_SECONDS]
     unpaced()
+
+
+@pytest.mark.parametrize(
+    ("away_ns", "slice_ns"),
+    [
+        (300_000, SLICE_NS),  # what a pause takes by itself
+        (5_000_000, 1_000_000),  # the interpreter's switch interval: nobody let go of it
+        (60_000_000, CONTENDED_SLICE_NS),
+    ],
+)
+def test_who_waits_long_for_the_interpreter_keeps_it_longer(away_ns: int, slice_ns: int) -> None:
+    """OBS-1: a slice is as long as a fifth of the pause before it really took, within bounds, and the next one anew."""
+    watch = Stopwatch()
+
+    def sleep(seconds: float) -> None:
+        watch.slept.append(seconds)
+        watch.now += away_ns if len(watch.slept) == 1 else 0
+
+    pacer = Pacer(lambda: watch.now, sleep)
+    pacer.start()
+    for length, pauses in ((SLICE_NS, 1), (slice_ns - 1, 1), (1, 2), (SLICE_NS, 3)):
+        watch.now += length
+        pacer.breathe()
+        assert len(watch.slept) == pauses
+
+
+def test_work_beside_a_thread_that_never_rests_is_done_in_fewer_slices() -> None:
+    """OBS-1: a service at its limit gives the interpreter away every 5 ms only; its facts are folded all the same."""
+
+    def pauses(beside: bool) -> int:
+        slept: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            time.sleep(seconds)
+
+        def work() -> None:
+            pacer = Pacer(sleep=sleep)
+            pacer.start()
+            for _ in range(3_000):
+                sum(range(500))
+                pacer.breathe()
+
+        worker = Thread(target=work)
+        worker.start()
+        while beside and worker.is_alive():
+            pass
+        worker.join()
+        return len(slept)
+
+    assert pauses(beside=True) * 2 < pauses(beside=False)
 
 
 def test_a_pause_can_be_shorter_where_somebody_waits() -> None:
