@@ -66,6 +66,7 @@ def gateway(
         debug=debug,
         api_at_root=True,
         passes=(signal.SIGHUP,),
+        joins=True,
     )
     with shared_folder() if workers > 1 else nullcontext() as shared:
         if shared is not None:

@@ -195,6 +195,7 @@ def example(name: str, listeners: str, lifeline: int, parent: int) -> int:
         access_log=False,
         log_level="warning",
         api_at_root=name == "hub",
+        joins=name == "hub",
     )
     with _surroundings(name):
         return serve(plan, sockets, lambda ready: None)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import uvicorn
 from starlette.applications import Starlette
 
 from fanlight.capture.exchange import UNOWNED
 from fanlight.capture.install import owns
+from fanlight.cli.joining import Joining
 from fanlight.cli.loading import is_wsgi, load
 from fanlight.cli.plan import Plan, Ready
 from fanlight.cli.signals import STOP_SIGNALS, handled
@@ -166,6 +168,7 @@ class Server(uvicorn.Server):
 def _configured(app: App, plan: Plan, server_header: str) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=_joined() if plan.joins else "auto",
         host=plan.host,
         interface="asgi3",
         log_level=plan.log_level,
@@ -176,6 +179,17 @@ def _configured(app: App, plan: Plan, server_header: str) -> uvicorn.Config:
         server_header=not server_header,
         headers=[("Server", server_header)] if server_header else None,
     )
+
+
+def _joined() -> type[asyncio.Protocol]:
+    """The server's HTTP on a joining transport; it needs httptools."""
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+    class Joined(HttpToolsProtocol):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(cast(asyncio.Transport, Joining(transport, self.loop)))
+
+    return Joined
 
 
 def run(server: Server, sockets: Sequence[socket.socket]) -> int:
