@@ -159,6 +159,8 @@ def test_score_status_and_breaker_follow_a_real_service(dashboard: Fanlight, ups
         upstream.released.set()
         caller.stop()
     assert dashboard.get_active_wrappers() == ["search"]
+    dashboard.pulse.hurry()
+    dashboard.pulse.refresh(PATIENCE)  # the caller has ended: what it did is counted now, and no tick comes between
     points = dashboard.get_wrapper_metrics("search", time.time() - 3_600)
     assert sum(point["calls"] for point in points) == wait_for(dashboard, lambda row: True).figures.count
     assert sum(point["errors"] for point in points) >= 20

@@ -43,7 +43,7 @@ def at(made: Relay) -> str:
 def brings(page: Page, service: Shop, name: str) -> None:
     """Assert that what happens now still arrives, in the same document."""
     service.ask(f"/items/{name}")
-    expect(page.locator("#panel-activity tbody tr").filter(has_text=name)).to_be_visible()
+    expect(page.locator("#panel-activity tbody tr").filter(has_text=name).first).to_be_visible()
     assert page.evaluate("window.sameDocument")
 
 

@@ -214,6 +214,9 @@ def test_every_face_is_true_in_the_moment_after_each_kill(tmp_path: Path) -> Non
             return DOWN in page, word, listed["status"] == "down"
 
         until(lambda: made.servers.tools.status("old").state == "ready")
+        until(
+            lambda: asked("GET", f"{address}/dashboard/api/services")[1]["services"]
+        )  # after a gateway's first second
         for turn in range(20):
             if turn == 10:
                 stack.callback(made.dashboard.pulse.watch())
