@@ -380,6 +380,15 @@ def test_a_lease_has_one_holder(store: Store) -> None:
     assert store.prune("chat", NOW + 100.0) == 2
 
 
+def test_a_lease_as_long_as_can_be_is_not_free_to_a_clock_behind(store: Store) -> None:
+    """X-2: of two who ask at once one waits, its clock read already, and so do hosts whose clocks differ; one gets it.
+    One that ends further off is from before the clock was set back."""
+    assert store.acquire_lease("chat", "budget", "a", NOW, 3_600)
+    for behind in (1e-4, 1.0, 59.0):
+        assert not store.acquire_lease("chat", "budget", "b", NOW - behind, 3_600)
+    assert store.acquire_lease("chat", "budget", "b", NOW - 61.0, 3_600)
+
+
 def test_a_lease_from_before_the_clock_was_set_back_is_free(store: Store) -> None:
     """X-3: a lease that ends further away than any can last does not block for ever."""
     assert store.acquire_lease("chat", "compact", "a", NOW + 10 * 86400.0, 10)

@@ -56,6 +56,10 @@ RETIRE_LIMIT: Final = 10
 LEASE_LIMIT: Final = 3_600.0
 """Seconds a lease can be taken for."""
 
+LEASE_FURTHEST: Final = LEASE_LIMIT + 60.0
+"""A lease that ends further off than this, in seconds, is from before the clock was set back. The clocks of two who ask
+for one differ by less than the minute: they are of other hosts, or were read before waiting for the store."""
+
 
 class RefusedError(StoreError):
     """What was given can never be stored; trying again is no use."""
@@ -328,7 +332,7 @@ def check_lease(name: str, instance: str, now: float, seconds: float) -> None:
 
 def lease_is_free(holder: str, expires: float, instance: str, now: float) -> bool:
     """Whether `instance` may have it; one that ends further off than any can is from before the clock was set back."""
-    return holder == instance or expires <= now or expires > now + LEASE_LIMIT
+    return holder == instance or expires <= now or expires > now + LEASE_FURTHEST
 
 
 def pack(value: InstanceInfo | Command, what: str) -> bytes:

@@ -25,6 +25,7 @@ from fanlight.stores.base import (
     COMMAND_KEPT,
     COMMAND_LIMIT,
     LATEST,
+    LEASE_FURTHEST,
     LEASE_LIMIT,
     READ_LIMIT,
     RETIRED,
@@ -225,7 +226,7 @@ class RedisStore:
 
     def acquire_lease(self, service: str, name: str, instance: str, now: float, seconds: float) -> bool:
         check_lease(name, instance, now, seconds)
-        times = map(repr, (now, now + seconds, now + LEASE_LIMIT))
+        times = map(repr, (now, now + seconds, now + LEASE_FURTHEST))
         keys = _keys(service, "leases", "holders")
         kept = int(LEASE_LIMIT) + SPARE
         return bool(self._client.run(scripts.ACQUIRE, keys, name, instance, *times, kept))
