@@ -1,6 +1,6 @@
 """Model calls: what only calls of language models have, folded by service and model: tokens, first token, speed, cost.
 
-Amounts of one tick are collected and recorded together at its end, which costs a quarter of recording each by itself.
+Amounts of one tick are collected and recorded together at its end, which costs less than recording each by itself.
 """
 
 from __future__ import annotations
