@@ -61,7 +61,7 @@ def test_still_panels_are_not_looked_at_again() -> None:
     assert not slot_due(slot, edition, everything=False, now=1e9)
 
 
-def test_a_crowd_shares_a_hundred_pushes_a_second() -> None:
+def test_a_room_of_a_crowd_rests_for_its_share() -> None:
     """X-9: after a change the room rests for everybody's share; who has just come is served at once."""
     room, viewer = Room(View()), Viewer(last=9.9, fresh=False)
     room.viewers = {viewer}
