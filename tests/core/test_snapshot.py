@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 from tests.faces.service import ScriptedService, busy_service
 
@@ -158,3 +161,18 @@ def test_an_empty_service_has_every_section() -> None:
     assert not any((snapshot.routes, snapshot.caches, snapshot.slow, snapshot.audit))
     assert snapshot.cache_total.hit_ratio is None
     assert snapshot.sockets.groups == ()
+
+
+@pytest.mark.parametrize("view", [View(), View(range="24h")])
+def test_a_snapshot_goes_when_the_next_is_made(view: View) -> None:
+    """X-9: none waits for the collector, with the thousands of objects it holds."""
+    service = busy_service()
+    known = weakref.ref(service.query.snapshot(view))
+    assert known() is not None
+    gc.disable()
+    try:
+        service.tick()
+        service.query.snapshot(view)
+        assert known() is None
+    finally:
+        gc.enable()

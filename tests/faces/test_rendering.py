@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 
 import pytest
@@ -51,6 +52,26 @@ def test_every_page_renders(name: str) -> None:
         html = Rendering(context_of(service)).page(View(page=name), VISIT)
         assert html.startswith("<!doctype html>")
         assert service.recorder.last_failure == ""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_leaves_nothing_to_the_collector(name: str) -> None:
+    """X-9: what was drawn before goes at once, and no collection of it makes a request wait."""
+    service = busy_service()
+    drawn = Rendering(context_of(service))
+    drawn.page(View(page=name), VISIT)
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        for _ in range(2):
+            service.tick()
+            drawn.page(View(page=name), VISIT)
+        gc.collect()
+        left = [type(each).__qualname__ for each in gc.garbage if type(each).__module__.startswith("fanlight")]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+    assert left == []
 
 
 @pytest.mark.parametrize("name", PANELS)

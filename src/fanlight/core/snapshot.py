@@ -45,21 +45,16 @@ ROUTE_FAMILIES: Final = ("requests", "streams", "sockets")
 
 
 class Snapshot:
-    """The service at one moment, for one scope.
-
-    `view` is the window of 15 minutes, which everything that judges the present goes by. `range` is the same moment
-    over the range a viewer chose: its `view`, routes, errors and records are those of that range; the snapshot itself
-    when nothing else was chosen.
-    """
+    """The service at one moment, for one scope. `view` is the window of 15 minutes, by which the present is judged."""
 
     def __init__(
         self, inputs: Inputs, over: tuple[View, Callable[[], Lines], Callable[[str], Course]] | None = None
     ) -> None:
-        self.range = self
+        self._ranged: Snapshot | None = None  # never itself: each would wait for the collector, with all it holds
         if over is not None:
             past, lines, course = over
             view = with_present(past, inputs.view)
-            self.range = Snapshot(replace(inputs, view=view, lines=lines, course=course))
+            self._ranged = Snapshot(replace(inputs, view=view, lines=lines, course=course))
         self._inputs = inputs
         self.breathe = inputs.breathe  # between the rows of long lists, here and on pages
         self.at = inputs.at
@@ -75,6 +70,11 @@ class Snapshot:
         self.redis = inputs.redis
         self.version = inputs.version
         self._courses: dict[str, Course] = {}
+
+    @property
+    def range(self) -> Snapshot:
+        """The same moment over the range a viewer chose, with its view, routes and records; itself without one."""
+        return self._ranged or self
 
     @cached_property
     def live_instances(self) -> tuple[Instance, ...]:
