@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.faces.service import ScriptedService, busy_service
 
+from fanlight.core import query
 from fanlight.core.frame import Frame
 from fanlight.panels import View
 
@@ -19,6 +20,29 @@ def test_a_snapshot_is_made_once_per_tick() -> None:
     assert second is not first
     assert second.requests.total.count == first.requests.total.count + 1
     assert service.query.version > 0
+
+
+def test_a_snapshot_that_is_replaced_goes_in_pieces() -> None:
+    """X-9: what it held is freed a few parts at a time, so that no request waits for all of it."""
+    service = ScriptedService()
+    for _ in range(4 * 50):
+        service.request()
+        service.tick(0.02)
+    breaths = 0
+
+    def breathe() -> None:
+        nonlocal breaths
+        breaths += 1
+
+    service.query._breathe = breathe
+    taken = []
+    for _ in range(2):
+        service.tick()
+        breaths = 0
+        records = len(service.query.snapshot(View()).view.kept["recent"])
+        taken.append(breaths)
+    assert records == 200
+    assert taken[1] - taken[0] >= records // query.FREED_AT_ONCE
 
 
 def test_an_unknown_scope_reads_as_all() -> None:

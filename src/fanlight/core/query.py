@@ -59,6 +59,10 @@ class Source(Protocol):
         """One of its instances for itself; None when it knows none of that id."""
 
 
+FREED_AT_ONCE: Final = 10
+"""Parts of the snapshot before that are let go of between two breaths: all of them together take a millisecond."""
+
+
 class Surroundings(Protocol):
     """What a snapshot says besides numbers."""
 
@@ -139,9 +143,11 @@ class Query:
             known = self._over.get(key)
             if known is None or known[0] is not base or known[1] != ranged:
                 made = base.over(_told(ranged.view, base.scope), ranged.lines, partial(self._course, view, base.scope))
+                held = [part for each in _of_range(known) for part in _held(each)]
                 known = self._over[key] = (base, ranged, made)
                 while len(self._over) > RANGES_MADE:
                     self._over.popitem(last=False)
+                self._let_go(held)
             return known[2]
 
     def _course(self, view: View, scope: str, service: str) -> Course:
@@ -159,7 +165,16 @@ class Query:
                 return known[1]
             made = self._make(scope, source, version)
             self._made[scope] = (version, made)
+            held = _held(known[1]) if known is not None else []
+            del known
+            self._let_go(held)
             return made
+
+    def _let_go(self, held: list[object]) -> None:
+        """Free what a snapshot held that was replaced, while nobody else looks at it."""
+        while held:
+            del held[-FREED_AT_ONCE:]
+            self._breathe()
 
     def _source(self, scope: str) -> tuple[str, Source]:
         """The source of a scope, and the scope as it reads: "all" when it names nobody."""
@@ -224,6 +239,18 @@ class Query:
                     merged = Frame(frame.start, frame.end)
                 merged.add(frame, self._breathe)
         return merged or Frame(0, 0)
+
+
+def _of_range(known: tuple[Snapshot, Ranged, Snapshot] | None) -> tuple[Snapshot, ...]:
+    """The snapshots of a range that was made."""
+    return () if known is None else (known[0], known[2].range, known[2])
+
+
+def _held(snapshot: Snapshot) -> list[object]:
+    """What a snapshot holds, to be let go of from the end: what holds others comes after them."""
+    holding = [*vars(snapshot).values(), *snapshot.view, *snapshot.totals]
+    parts = [part for each in holding if isinstance(each, dict) for part in each.values()]
+    return [record for records in snapshot.view.kept.values() for record in records] + parts + holding
 
 
 def _told(past: Past, scope: str) -> Past:
