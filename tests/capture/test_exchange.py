@@ -24,7 +24,7 @@ from tests.capture.conftest import (
 
 from fanlight.capture.exchange import Application
 from fanlight.clock import ManualClock
-from fanlight.core.facts import DISCONNECTED, EVENT, STREAM
+from fanlight.core.facts import BROKE_AS, DISCONNECTED, EVENT, STREAM
 
 
 def test_a_plain_request(recorder: ListRecorder) -> None:
@@ -179,6 +179,40 @@ def test_response_left_unfinished(messages: list[dict[str, Any]], status: int, r
     [fact] = recorder.requests()
     assert fact["status"] == status
     assert "without completing" in str(fact["error"])
+
+
+class Refused(Exception):
+    """As HTTP exceptions of every library have it."""
+
+    def __init__(self, status_code: int) -> None:
+        self.status_code = status_code
+
+
+def _caused(status: int) -> Exception:
+    error = RuntimeError("wrapped")
+    error.__cause__ = Refused(status)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("messages", "error", "status", "flags"),
+    [
+        ([START, CHUNK], Refused(502), 200, BROKE_AS * 502),
+        ([START | {"headers": [(b"content-type", b"text/event-stream")]}], Refused(504), 200, BROKE_AS * 504 | STREAM),
+        ([START, CHUNK], _caused(503), 200, BROKE_AS * 503),
+        ([START, CHUNK], Refused(404), 200, 0),  # what somebody answered the service, not the service its client
+        ([START | {"status": 201}], Refused(600), 201, 0),
+        ([], Refused(502), 500, 0),  # the server answers 500
+    ],
+)
+def test_who_broke_a_response_off(
+    messages: list[dict[str, Any]], error: Exception, status: int, flags: int, recorder: ListRecorder
+) -> None:
+    """TTY-3, X-7: what breaks off counts as the status from 500 on that its exception carries, which nobody saw."""
+    with pytest.raises(type(error)):
+        run(sending(*messages, then=error), recorder)
+    [fact] = recorder.requests()
+    assert (fact["status"], fact["flags"]) == (status, flags)
 
 
 def test_client_leaves_before_the_response(recorder: ListRecorder) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Body, FastAPI, HTTPException, WebSocket
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from tests.capture.conftest import ListRecorder, capture, drive, get, header, http_scope, serving, talk
 
 from fanlight.capture.install import install, owns
+from fanlight.core.facts import broken_as
 
 
 async def plain(request: Request) -> Response:
@@ -117,6 +119,24 @@ def test_unhandled_error(recorder: ListRecorder) -> None:
     [fact] = recorder.requests()
     assert (fact["status"], fact["error"]) == (500, "RuntimeError: boom")
     assert header(sent[0], b"x-correlation-id") == fact["correlation_id"].encode()
+
+
+def test_a_stream_that_is_another_ones_fault(recorder: ListRecorder) -> None:
+    """TTY-3: an HTTPException in the middle of a stream, which Starlette wraps, says as what the response counts."""
+    app = FastAPI()
+
+    @app.get("/relayed")
+    async def relayed() -> StreamingResponse:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"one"
+            raise HTTPException(502, "the other side broke off")
+
+        return StreamingResponse(pieces())
+
+    with serving(capture(app, recorder)) as port:
+        assert b"one" in talk(port, get("/relayed"))
+        [fact] = recorder.requests(1)
+    assert (fact["status"], broken_as(fact["flags"])) == (200, 502)
 
 
 def test_application_with_its_own_root_path(recorder: ListRecorder) -> None:

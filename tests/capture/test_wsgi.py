@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from tests.capture.conftest import ListRecorder
-from tests.capture.wsgi_specimen import dispatcher, wsgi_capture
+from tests.capture.wsgi_specimen import dispatcher, text, wsgi_capture
 
 from fanlight.clock import ManualClock
 from fanlight.core.context import correlation_id
-from fanlight.core.facts import DISCONNECTED, EVENT, STREAM
+from fanlight.core.facts import DISCONNECTED, EVENT, STREAM, broken_as
 from fanlight.errors import StoreError
 
 Start = Callable[..., Any]
@@ -115,6 +115,23 @@ def test_every_way_out_is_recorded_once(
     assert (fact["status"], fact["flags"]) == (status, 0)
     assert fact["error"] == error or (fact["error"] or "").startswith(f"{error} (")
     assert recorder.failures == []
+
+
+def test_a_response_that_is_another_ones_fault(recorder: ListRecorder) -> None:
+    """TTY-3, X-8: what breaks off counts as the status from 500 on that its exception carries."""
+
+    class Lost(Exception):
+        status_code = 504
+
+    def relaying(environ: Any, start: Any) -> Any:
+        start("200 OK", text())
+        yield b"one"
+        raise Lost
+
+    with suppress(Lost):
+        call(wsgi_capture(relaying, recorder))
+    fact = one(recorder)
+    assert (fact["status"], broken_as(fact["flags"]), fact["error"]) == (200, 504, "Lost: ")
 
 
 def test_an_error_in_close_is_an_event(app: Any, recorder: ListRecorder) -> None:

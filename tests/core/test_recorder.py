@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from fanlight.clock import ManualClock
-from fanlight.core.facts import CALL, COUNT, EVENT, LOG, REQUEST, SOCKET, STREAM
+from fanlight.core.facts import BROKE_AS, CALL, COUNT, EVENT, LOG, REQUEST, SOCKET, STREAM
 from fanlight.core.fold import BATCH_LIMIT, CLOSE_CODE_LIMIT, COUNTER_LIMIT
 from fanlight.core.frame import GAUGE_LIMIT, KEPT_LIMITS, Frame
 from fanlight.core.recorder import FACT_LIMIT, Recorder, Sample
@@ -97,6 +97,33 @@ def test_a_stream_is_judged_by_its_first_byte() -> None:
     assert frame.totals["stream_durations"].total == 60_000_000_000
     assert "requests" not in frame.totals
     assert frame.counters == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "flags", "error", "outcome", "kind"),
+    [
+        (200, 0, "broke off", "500", "internal"),
+        (200, BROKE_AS * 502, "broke off", "502", "upstream"),
+        (200, BROKE_AS * 504, "", "504", "timeout"),
+        (503, 0, "broke off", "503", "upstream"),
+        (200, 0, None, "200", ""),
+    ],
+)
+@pytest.mark.parametrize("stream", [0, STREAM])
+def test_what_breaks_off_counts_as_whose_fault_it_was(
+    status: int, flags: int, error: str | None, outcome: str, kind: str, stream: int
+) -> None:
+    """TTY-3: behind a status that was fine, as the one it was told, else as 500; the record keeps what was seen."""
+    bench = Bench()
+    bench.request(status=status, flags=flags | stream, error=error)
+    bench.request(status=200)
+    frame = bench.take()
+    cell = frame.totals["streams" if stream else "requests"]
+    others = 0 if stream else 1
+    assert (cell.errors, cell.outcomes[outcome]) == (bool(kind), 1 + (outcome == "200") * others)
+    [record, _] = frame.kept["recent"]
+    assert (record.data["status"], record.data["error_type"]) == (status, kind)
+    assert record.data["stream"] == bool(stream)
 
 
 def test_websockets_are_counted_when_they_end() -> None:

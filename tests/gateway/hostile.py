@@ -124,6 +124,11 @@ class Hostile:
         await writer.drain()
         return False
 
+    async def hang_in_an_event(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(HEAD + chunked(EVENT * 3) + chunked(EVENT[:40]))
+        await self._until_left(reader)
+        return False
+
     async def half_a_chunk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """A chunk that is announced longer than what comes of it: two events of three."""
         writer.write(HEAD + chunked(EVENT) + chunked(EVENT * 3)[: -len(EVENT) - 2])

@@ -110,6 +110,14 @@ def watched(tmp_path: Path) -> Iterator[Open]:
         each.close() if isinstance(each, Fanlight) else each.__exit__(None, None, None)
 
 
+def counted(gateway: Watched) -> tuple[dict[str, int], list[str]]:
+    """The gateway's own errors by type, as counted, and those of the requests kept."""
+    gateway.dashboard.pulse.tick()
+    snapshot = gateway.dashboard.query.snapshot(View())
+    kinds = {kind: count for kind, count in snapshot.errors_by_type if count}
+    return kinds, [str(record.data["error_type"]) for record in snapshot.failed]
+
+
 def said(call: Record) -> dict[str, Any]:
     """The attributes of a call."""
     attributes: dict[str, Any] = call.data["attributes"]
@@ -218,6 +226,8 @@ def test_failures_before_the_first_byte(watched: Open, model: str, stream: bool,
     (call,) = gateway.calls(1)
     assert outcome(call) == kind
     gateway.quiet()
+    own = "client" if kind == "rate_limit" else kind
+    assert counted(gateway) == ({own: 1}, [own])
 
 
 def test_a_provider_that_is_down(watched: Open) -> None:
@@ -256,6 +266,7 @@ def test_retries_and_fallbacks_come_before_the_first_byte(watched: Open) -> None
         ("reset_in_the_middle", b'"code":"upstream_reset"}}\n\n', True, "upstream"),
         ("hang_in_the_middle", b'"code":"upstream_timeout"}}\n\n', True, "timeout"),
         ("half_an_event", EVENT[:40], False, "upstream"),
+        ("hang_in_an_event", EVENT[:40], False, "timeout"),
         ("error_in_the_stream", b'"server_error"}}\n\n', True, "upstream"),
     ],
 )
@@ -271,6 +282,20 @@ def test_streams_that_break_off(watched: Open, model: str, ends: bytes, whole: b
     assert outcome(call) == kind
     assert (said(call)["usage"], said(call)["output_tokens"] >= 2) == ("estimated", True)
     gateway.quiet()
+    assert counted(gateway) == (({}, []) if whole else ({kind: 1}, [kind]))
+
+
+def test_half_an_answer_to_the_gateway_itself(watched: Open) -> None:
+    """X-7, HUB-9: a prompt that is rewritten by half is not; the client is told whose fault it was."""
+    gateway = watched()
+    connection = http.client.HTTPConnection(gateway.address, timeout=PATIENCE)
+    connection.request("POST", "/ollama/enhance", json.dumps({"prompt": "hi", "model": "half_a_document"}))
+    answer = connection.getresponse()
+    told = json.loads(answer.read())
+    connection.close()
+    assert (answer.status, "gave half an answer: bad closed" in told["error"]["message"]) == (502, True)
+    gateway.calls(1)
+    assert counted(gateway) == ({"upstream": 1}, ["upstream"])
 
 
 def test_no_json_passes_and_is_unknown(watched: Open) -> None:

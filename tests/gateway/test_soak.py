@@ -21,7 +21,7 @@ from tests.gateway.serving import PATIENCE
 from tests.gateway.test_faults import MODELS
 
 CHAT = "/v1/chat/completions"
-SLOW = frozenset({"hang", "hang_in_the_middle", "long_line", "bytewise"})
+SLOW = frozenset({"hang", "hang_in_the_middle", "hang_in_an_event", "long_line", "bytewise"})
 """Each takes its time; they come along, seldom."""
 
 LEFT = frozenset({"endless"})

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from fanlight.capture import correlation
 from fanlight.capture.correlation import RESPONSE_HEADER
 from fanlight.capture.routes import BY_PATH, Missed, inside
-from fanlight.core.facts import DISCONNECTED, REQUEST, STREAM
+from fanlight.core.facts import BROKE_AS, DISCONNECTED, REQUEST, STREAM, status_of
 from fanlight.core.records import describe_error
 from fanlight.core.redaction import printable, redact
 from fanlight.errors import FanlightError
@@ -227,6 +227,8 @@ class Exchange:
         if self.flags & DISCONNECTED:
             self.status = self.status or 499
             return error
+        if self.status:
+            self.flags |= broken_by(error)
         self.status = self.status or 500
         return error or FanlightError("the application returned without completing its response")
 
@@ -272,6 +274,16 @@ class Exchange:
 def described(error: BaseException | None) -> str | None:
     """An exception as one line without secrets; the exception itself would keep the request's objects alive."""
     return None if error is None else redact(printable(describe_error(error)))
+
+
+def broken_by(error: BaseException | None) -> int:
+    """The flag of the status that a response counts as which this exception broke off.
+
+    It is the one the exception carries, or the one that was raised from (Starlette wraps an HTTPException), from 500
+    on: what broke off was the service's to complete, whatever somebody else answered it.
+    """
+    status = status_of(error) or status_of(getattr(error, "__cause__", None))
+    return BROKE_AS * status if status >= 500 else 0
 
 
 def abandoned(error: BaseException) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from fanlight.capture import correlation
-from fanlight.capture.exchange import METHODS, PATH_LIMIT, STREAM_TYPES, UNOWNED, abandoned, described
+from fanlight.capture.exchange import METHODS, PATH_LIMIT, STREAM_TYPES, UNOWNED, abandoned, broken_by, described
 from fanlight.capture.frameworks import ERROR, django_rule, flask_rule
 from fanlight.capture.routes import BY_PATH
 from fanlight.core.context import correlation_id
@@ -191,6 +191,7 @@ class Exchange:
             self.error = described(error)
             if not self.first_byte_ns:  # the start was noted only: the server can still answer 500, and does
                 self.status = 500
+            self.flags |= broken_by(error)
         elif not self.status:
             self.status = 500
             self.error = "the application returned without calling start_response"

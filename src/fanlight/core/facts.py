@@ -23,7 +23,7 @@ correlation_id, error)
 
 `duration_ns` to the last byte, `first_byte_ns` to the first (0: none was sent). `route` is a template string, an
 object a resolver understands, or None when nothing matched; `root_path` and `path` are the concrete ones. `flags` is
-a sum of STREAM and DISCONNECTED. `error` is one line of text or None: an exception
+a sum of STREAM, DISCONNECTED and BROKE_AS times a status. `error` is one line of text or None: an exception
 would keep the request's objects alive until the fact is folded."""
 
 LOG: Final = 1
@@ -58,6 +58,13 @@ STREAM: Final = 1
 """Flag: an event-stream, NDJSON or declared stream; first byte is its latency, duration is shown apart."""
 DISCONNECTED: Final = 2
 """Flag: the client went away before the last byte."""
+BROKE_AS: Final = 1 << 8
+"""Flag, times the HTTP status a response counts as that broke off behind a better one; without it, 500."""
+
+
+def broken_as(flags: int) -> int:
+    """The HTTP status a response counts as that broke off behind a better one."""
+    return flags // BROKE_AS or 500
 
 
 def error_type(code: int) -> str:
@@ -73,6 +80,19 @@ def error_type(code: int) -> str:
     if code < 400:
         return ""
     return _ERROR_TYPES.get(code) or ("internal" if code >= 500 else "client")
+
+
+def status_of(error: BaseException | None) -> int:
+    """The HTTP status an exception carries, itself or with a response (as clients' do), 0 for none; never fails."""
+    try:
+        for holder in (error, getattr(error, "response", None)):
+            for name in ("status_code", "status"):
+                status = getattr(holder, name, None)
+                if isinstance(status, int) and 100 <= status <= 599:
+                    return int(status)
+    except Exception:
+        return 0
+    return 0
 
 
 _CLOSE_TYPES: Final = {1008: "auth", 1011: "internal"}

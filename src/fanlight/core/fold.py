@@ -15,7 +15,7 @@ from fanlight.core import metrics, records
 from fanlight.core.budgets import Budgets
 from fanlight.core.calls import CallFold
 from fanlight.core.cell import Cell, increase
-from fanlight.core.facts import CALL, COUNT, EVENT, LOG, REQUEST, SOCKET, STREAM, Fact
+from fanlight.core.facts import CALL, COUNT, EVENT, LOG, REQUEST, SOCKET, STREAM, Fact, broken_as
 from fanlight.core.frame import KEPT_LIMITS, OTHER, Frame, Key
 from fanlight.core.model_calls import ModelAmounts
 
@@ -251,7 +251,7 @@ class Fold:
         batch = tick.find(fact) or self._batch(fact, tick)
         error, amount = fact[_ERROR], fact[3]
         if error is not None and not batch.failed:  # it broke off behind a status that was fine
-            batch.cell.record(amount, "500", True)
+            batch.cell.record(amount, str(broken_as(fact[9])), True)
         elif batch.gathers:
             batch.amounts.append(amount)
         else:
@@ -265,7 +265,7 @@ class Fold:
         failed = status >= 400 or fact[_ERROR] is not None
         key = (fact[5], template)
         self._cell("stream_durations", key, tick.frame).record(fact[3])
-        outcome = str(status if status >= 400 or not failed else 500)
+        outcome = str(status if status >= 400 or not failed else broken_as(fact[9]))
         self._cell("streams", key, tick.frame).record(first_byte_ns, outcome, failed)
         self._keep(fact, tick, failed, first_byte_ns, self._slow_routes_ns.get(template, self._slow_ns))
 

@@ -11,7 +11,19 @@ from itertools import islice
 from math import isfinite
 from typing import Any, Final
 
-from fanlight.core.facts import CALL, CANCELLED, DISCONNECTED, EVENT, LOG, REQUEST, SOCKET, STREAM, Fact, error_type
+from fanlight.core.facts import (
+    CALL,
+    CANCELLED,
+    DISCONNECTED,
+    EVENT,
+    LOG,
+    REQUEST,
+    SOCKET,
+    STREAM,
+    Fact,
+    broken_as,
+    error_type,
+)
 from fanlight.core.frame import Record
 from fanlight.core.redaction import printable, redact
 
@@ -49,7 +61,7 @@ def request(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> 
         "first_byte": first_byte / 1e9,
         "stream": bool(flags & STREAM),
         "disconnected": bool(flags & DISCONNECTED),
-        "error_type": error_type(status if status >= 400 or error is None else 500),
+        "error_type": error_type(status if status >= 400 or error is None else broken_as(flags)),
         "error": describe_error(error),
         "correlation_id": text(correlation_id, _ID_LIMIT),
         "instance": instance,

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import logging
-from contextvars import ContextVar
-from typing import Final
+from typing import Final, NoReturn
+
+from fanlight.errors import FanlightError
 
 SERVER: Final = "uvicorn.error"
-COMPLAINT: Final = "ASGI callable returned without completing"
-"""How the server's complaint of such an answer begins."""
 
-_meant: ContextVar[bool] = ContextVar("fanlight_unfinished", default=False)
 _logger = logging.getLogger("fanlight.gateway")
 
 
-def leave(why: str) -> None:
-    """The answer of this task ends here."""
-    _meant.set(True)
+class Unfinished(FanlightError):
+    """An answer that ends here although it is not whole; by its `status` the request counts as the provider's fault."""
+
+    def __init__(self, why: str, status: int) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+def leave(why: str, status: int) -> NoReturn:
+    """End the answer of this task, whose head has been sent: the server closes the connection on any exception."""
     _logger.warning("%s: the client's connection is closed, its answer is not whole", why)
+    raise Unfinished(why, status)
 
 
 def told(record: logging.LogRecord) -> bool:
-    """A filter of the server's log: without its complaint where it was meant, and said in better words."""
-    return not (_meant.get() and record.getMessage().startswith(COMPLAINT))
+    """A filter of the server's log: without the traceback of what was meant, and is said in better words."""
+    return not (record.exc_info and isinstance(record.exc_info[1], Unfinished))
 
 
 def explain() -> None:

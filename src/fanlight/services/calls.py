@@ -10,9 +10,9 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 
 from fanlight.core import context
-from fanlight.core.facts import CALL, Fact
+from fanlight.core.facts import CALL, Fact, status_of
 from fanlight.services.decoration import decorated
-from fanlight.services.outcomes import described, named, outcome_of, status_of
+from fanlight.services.outcomes import described, named, outcome_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 

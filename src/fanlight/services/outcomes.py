@@ -1,4 +1,4 @@
-"""Outcomes: what an exception says of a call: its error type, and the HTTP status it carries."""
+"""Outcomes: what an exception says of a call, and whose fault that is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from fanlight.core.facts import CALLER_ERRORS, CANCELLED, error_type
+from fanlight.core.facts import CALLER_ERRORS, CANCELLED, error_type, status_of
 from fanlight.core.records import LABEL_LIMIT, describe_error, text
 from fanlight.core.redaction import printable, redact
 
@@ -27,19 +27,6 @@ def outcome_of(error: BaseException) -> str:
         return RATE_LIMIT if status == 429 else error_type(status)
     name = type(error).__name__
     return "timeout" if isinstance(error, TimeoutError) or "timeout" in name.lower() else name[:LABEL_LIMIT]
-
-
-def status_of(error: BaseException) -> int:
-    """The HTTP status an exception of an HTTP or LLM client carries, 0 for none; never fails."""
-    try:
-        for holder in (error, getattr(error, "response", None)):
-            for name in ("status_code", "status"):
-                status = getattr(holder, name, None)
-                if isinstance(status, int) and 100 <= status <= 599:
-                    return int(status)
-    except Exception:
-        return 0
-    return 0
 
 
 def retry_after_of(error: BaseException | None) -> float:

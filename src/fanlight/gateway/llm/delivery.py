@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fanlight.gateway import refusals, unfinished
 from fanlight.gateway.asgi import Send
+from fanlight.gateway.llm.attempts import STATUS
 from fanlight.gateway.llm.departure import Departure
 from fanlight.gateway.llm.framing import Events, Lines, UsageFilter
 from fanlight.gateway.llm.headers import to_client
@@ -149,11 +150,8 @@ class Delivery:
         await self._send({"type": "http.response.body", "body": data})
 
     async def break_off(self, kind: str, message: str) -> None:
-        """End an answer that its provider did not: a stream between two events with an error, all else unfinished.
-
-        What is left unfinished makes the server close the connection, so that nobody takes a half for a whole.
-        """
+        """End what its provider did not: a stream between two events with an error; all else raises Unfinished."""
         if self._lines is not None and not self._lines.unfinished:
             await self._end(refusals.in_stream(self._protocol, message, f"upstream_{kind}"))
         else:
-            unfinished.leave(message)
+            unfinished.leave(message, STATUS.get(kind, 502))

@@ -14,6 +14,7 @@ from fanlight.gateway.config import speaks
 from fanlight.gateway.llm.endpoints import ENDPOINTS
 from fanlight.gateway.llm.exchange import Exchange
 from fanlight.gateway.llm.runtime import Runtime
+from fanlight.gateway.unfinished import Unfinished
 
 if TYPE_CHECKING:
     from fanlight import Fanlight
@@ -42,7 +43,10 @@ async def complete(dashboard: Fanlight, runtime: Runtime, caller: Caller, model:
     asked: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": prompt}], "stream": False}
     if protocol == "anthropic":
         asked["max_tokens"] = MAX_TOKENS
-    status, body = await _exchanged(dashboard, runtime, caller, PATHS[protocol], msgspec.json.encode(asked))
+    try:
+        status, body = await _exchanged(dashboard, runtime, caller, PATHS[protocol], msgspec.json.encode(asked))
+    except Unfinished as error:
+        raise Unanswered(error.status, f"{model} gave half an answer: {error}") from error
     try:
         answer = msgspec.json.decode(body)
         if status == 200:
