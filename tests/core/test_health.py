@@ -212,10 +212,10 @@ def test_a_few_slow_calls_by_chance_are_no_slowness() -> None:
 
 
 def test_errors_of_the_caller_and_cancellations_take_nothing_off() -> None:
-    """HUB-3, ORC-2: what the caller got wrong was answered, what was cancelled is no evidence."""
-    made = pace({NOW: ["validation", "auth", "client"] * 10 + ["cancelled"] * 50})
+    """HUB-3, ORC-2: what the caller or a tool got wrong was answered, what was cancelled is no evidence."""
+    made = pace({NOW: ["validation", "auth", "client", "tool_error"] * 10 + ["cancelled"] * 50})
     recent = made.recent(NOW, 0.02, 0, {})
-    assert (recent.answered, recent.faults) == (30, 0)
+    assert (recent.answered, recent.faults) == (40, 0)
     assert status_at(made, NOW) == "healthy"
 
 

@@ -107,8 +107,9 @@ _ERROR_TYPES: Final = {
     504: "timeout",
 }
 
-CALLER_ERRORS: Final = ("auth", "validation", "client")
-"""Error types of calls the caller got wrong: the service answered, so they say nothing against its health."""
+BLAMELESS: Final = ("auth", "validation", "client", "tool_error")
+"""Error types of calls that say nothing against a service's health, since it answered: the caller got them wrong, or a
+tool that it runs failed (the `isError` of MCP, by the name OpenTelemetry gives it)."""
 
 ERROR_TYPES: Final = ("internal", "upstream", "timeout", "auth", "validation", "client")
 """Every error type, the worst for the operator first."""

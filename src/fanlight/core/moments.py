@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from fanlight.core.cell import Cell
-from fanlight.core.facts import CALLER_ERRORS, CANCELLED
+from fanlight.core.facts import BLAMELESS, CANCELLED
 from fanlight.core.frame import Key
 from fanlight.core.health import HOLD_SECONDS, MOST_SECONDS, Moment, Recent, calls_loss, judged
 from fanlight.core.pacer import unpaced
@@ -122,6 +122,6 @@ class Paces:
 
 def _moment(second: int, cell: Cell) -> Moment:
     answered = cell.count - cell.outcomes.get(CANCELLED, 0)
-    faults = cell.errors - sum(cell.outcomes.get(kind, 0) for kind in CALLER_ERRORS)
+    faults = cell.errors - sum(cell.outcomes.get(kind, 0) for kind in BLAMELESS)
     shortest, longest = cell.minimum * cell.unit, cell.maximum * cell.unit
     return Moment(second, answered, max(faults, 0), cell.quantiles((0.5,))[0], shortest, longest)

@@ -13,7 +13,7 @@ from fanlight import formats
 from fanlight.core.budgets import warning
 from fanlight.core.culprits import longest, mostly_failing, mostly_of, mostly_slow, usual, whole_time
 from fanlight.core.dependencies import cause, required_down, service_href, unwell
-from fanlight.core.facts import CALLER_ERRORS, CANCELLED, error_type
+from fanlight.core.facts import BLAMELESS, CANCELLED, error_type
 from fanlight.core.frame import Record
 from fanlight.core.sections import Service
 from fanlight.core.snapshot import HTTP_FAMILIES, Snapshot
@@ -333,7 +333,7 @@ def call_state(record: Record) -> State:
     """How a kept call ended."""
     outcome = record.data["outcome"]
     if outcome == "error":
-        return "warn" if record.data["error_type"] in CALLER_ERRORS else "error"
+        return "warn" if record.data["error_type"] in BLAMELESS else "error"
     return "idle" if outcome == CANCELLED else ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fanlight import formats
 from fanlight.core import rules
-from fanlight.core.facts import CALLER_ERRORS, CANCELLED
+from fanlight.core.facts import BLAMELESS, CANCELLED
 from fanlight.core.model_calls import USAGES
 from fanlight.core.sections import Model
 from fanlight.core.series import Summary
@@ -213,7 +213,7 @@ def model_errors(snapshot: Snapshot, view: View) -> Bars:
         Bar(
             name=kind,
             value=n,
-            tone="muted" if kind == CANCELLED else "warn" if kind in CALLER_ERRORS else "error",
+            tone="muted" if kind == CANCELLED else "warn" if kind in BLAMELESS else "error",
         )
         for kind, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from fanlight.core.dependencies import breaker_state, health_state
-from fanlight.core.facts import CALLER_ERRORS
+from fanlight.core.facts import BLAMELESS
 from fanlight.core.health import Factor, Status
 from fanlight.core.sections import Operation, Service
 from fanlight.core.snapshot import Snapshot
@@ -194,7 +194,7 @@ def errors(snapshot: Snapshot, view: View) -> Bars:
     row = _found(snapshot, view)
     counts = row.errors_by_type if row is not None else {}
     bars = tuple(
-        Bar(name=kind, value=count, tone="warn" if kind in CALLER_ERRORS else "error") for kind, count in counts.items()
+        Bar(name=kind, value=count, tone="warn" if kind in BLAMELESS else "error") for kind, count in counts.items()
     )
     return Bars(title="Errors", note="by type, last 15 min", bars=bars, empty="None of its calls failed.")
 

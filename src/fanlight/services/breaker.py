@@ -23,7 +23,7 @@ from fanlight.core.sections import SEPARATOR
 from fanlight.errors import BreakerOpen, FanlightError
 from fanlight.services.calls import Call
 from fanlight.services.decoration import decorated
-from fanlight.services.outcomes import blames_caller, described, outcome_of, retry_after_of
+from fanlight.services.outcomes import blameless, described, outcome_of, retry_after_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -131,7 +131,7 @@ class Breaker:
             now, machine, before = self._now(), self._machine, self._machine.state
             if outcome == CANCELLED:
                 machine.cancelled(ticket)
-            elif not outcome or blames_caller(outcome):
+            elif not outcome or blameless(outcome):
                 machine.succeeded(ticket, now)
             else:
                 machine.failed(ticket, now, reason[:REASON_LIMIT], retry_after)

@@ -6,7 +6,7 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from fanlight.core.facts import CALLER_ERRORS, CANCELLED, error_type, status_of
+from fanlight.core.facts import BLAMELESS, CANCELLED, error_type, status_of
 from fanlight.core.records import LABEL_LIMIT, describe_error, text
 from fanlight.core.redaction import printable, redact
 
@@ -48,9 +48,9 @@ def _seconds(said: Any) -> float:
         return parsedate_to_datetime(str(said)).timestamp() - time.time()
 
 
-def blames_caller(outcome: str) -> bool:
-    """Whether an error of this type is the caller's own, so that the service did its part."""
-    return outcome in CALLER_ERRORS
+def blameless(outcome: str) -> bool:
+    """Whether an error of this type is none of the service's, which did its part."""
+    return outcome in BLAMELESS
 
 
 def described(error: BaseException | str | None) -> str:

@@ -21,6 +21,9 @@ def say(message: dict[str, Any]) -> None:
 
 def call(number: Any, params: dict[str, Any]) -> None:
     name, given = params["name"], params.get("arguments", {})
+    if name == "none":
+        say({"id": number, "error": {"code": -32602, "message": "no tool of this name"}})
+        return
     text = json.dumps({"given": given, "meta": params.get("_meta")})
     if name == "hang":
         return

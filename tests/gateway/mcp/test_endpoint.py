@@ -13,6 +13,7 @@ import mcp
 import pytest
 from tests.gateway.mcp.servers import ASK, OLD_ERA, TIME, gateway, until
 
+from fanlight.core.sections import Service
 from fanlight.gateway.app import Gateway
 from fanlight.panels import View
 
@@ -183,6 +184,27 @@ def test_calls_are_recorded(tmp_path: Path) -> None:
             asked("POST", f"{address}/mcp/old/tools/call", {"name": name, "arguments": {}})
         until(lambda: len(recorded(made)) == 3)
         assert recorded(made) == {"echo": (1, 0), "fail": (1, 1), "(unlisted)": (1, 0)}
+
+
+def test_what_a_tool_or_its_caller_gets_wrong_says_nothing_against_the_server(tmp_path: Path) -> None:
+    """HUB-2, HUB-3, HUB-5: it counts with the tool, and lowers neither score nor breaker; an end of the server does."""
+    with gateway(tmp_path / "hub.toml", OLD_ERA) as (address, made):
+        for name in ["fail"] * 12 + ["none"] * 12:
+            assert asked("POST", f"{address}/mcp/old/tools/call", {"name": name})[0] == (200 if name == "fail" else 400)
+        until(lambda: recorded(made) == {"fail": (12, 12), "(unlisted)": (12, 12)})
+        server = service(made, "old")
+        assert server.errors_by_type == {"tool_error": 12, "validation": 12}
+        assert (server.health.score, server.health.status, server.recent.faults) == (100.0, "healthy", 0)
+        assert (server.breaker.state if server.breaker else "", server.figures.errors) == ("closed", 24)
+        assert asked("POST", f"{address}/mcp/old/tools/call", {"name": "die"})[0] == 502
+        until(lambda: service(made, "old").recent.faults == 1)
+        after = service(made, "old")
+        assert (after.health.factors[0].lost > 0, after.breaker.failures if after.breaker else 0) == (True, 1)
+
+
+def service(made: Gateway, name: str) -> Service:
+    """A service as every face shows it."""
+    return next(each for each in made.dashboard.query.snapshot(View()).services if each.name == name)
 
 
 def recorded(made: Gateway) -> dict[str, tuple[int, int]]:

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from fanlight import error_type
 from fanlight.errors import FanlightError
 
 Kind = Literal["refused", "unavailable", "crashed", "timeout", "broken", "open"]
@@ -18,6 +19,7 @@ INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601
 INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
+RESOURCE_NOT_FOUND: Final = -32002
 HEADER_MISMATCH: Final = -32020
 UNSUPPORTED_VERSION: Final = -32022
 TEXT_LIMIT: Final = 2_000
@@ -46,7 +48,16 @@ class Failure(FanlightError):
         """The status of the answer where plain HTTP is spoken."""
         if self.kind == "refused" and self.code in (INVALID_PARAMS, INVALID_REQUEST):
             return 400
-        return 404 if self.kind == "refused" and self.code == METHOD_NOT_FOUND else STATUS[self.kind]
+        if self.kind == "refused" and self.code in (METHOD_NOT_FOUND, RESOURCE_NOT_FOUND):
+            return 404
+        return STATUS[self.kind]
+
+    @property
+    def type(self) -> str:
+        """The error type of its call: a refusal for what the caller asked is no fault of the server."""
+        if self.kind != "refused":
+            return self.kind
+        return error_type(self.status) if self.status < 500 else f"rpc_{self.code}"
 
     def document(self) -> dict[str, Any]:
         """As the `error` of a JSON-RPC answer."""

@@ -62,7 +62,7 @@ class Tools:
                 result = await self._guarded(server, method, dict(params), progress)
             except Failure as error:
                 failure = error
-                call.fail(str(error), type=error.kind if error.kind != "refused" else f"rpc_{error.code}")
+                call.fail(str(error), type=error.type)
             else:
                 if result.get("isError") is True:
                     call.fail(_said(result), type="tool_error")
