@@ -366,6 +366,24 @@ def test_data_that_comes_late_is_called_slow(late: float) -> None:
     assert ("slow, data 4.0 s old" in footer(desk(), late)) == (late > 3)
 
 
+GONE = "behind for 9 s, 0 frames dropped: the Redis at redis://127.0.0.1:6379/0 cannot be reached (refused); start it"
+
+
+@pytest.mark.parametrize(("width", "height"), [(60, 15), (80, 24), (120, 40), (40, 10)])
+def test_a_store_that_is_gone_is_told(width: int, height: int) -> None:
+    """TTY-4, X-2: on every page, in the words of the system page, below the verdict; then no more."""
+    made = desk(msgspec.structs.replace(every_kind(), history=GONE))
+    seen = frame(made, width, height, 0.0)
+    shown = " ".join("".join(text for text, _ in row).strip() for row in seen.header)
+    told = "▲ History: behind for 9 s, 0 frames dropped: the Redis at redis://127.0.0.1:6379/0 " in shown
+    assert told == (width >= 60)
+    assert (f"History: {GONE}" in shown) == (width >= 80)
+    assert len(seen.lines()) == height
+    assert ("Degraded." in shown) == (width >= 60)
+    made.take(every_kind(), 1.0)
+    assert "History" not in str(frame(made, width, height, 1.0).header)
+
+
 def test_without_a_connection_the_servers_own_output_is_shown() -> None:
     """TTY-2: what a server wrote before it died is what one needs to read."""
     made = Desk(View(), Look(), DARK)

@@ -93,19 +93,20 @@ def test_lines_that_are_left_go_to_panels_that_can_use_them() -> None:
 
 @pytest.mark.parametrize("log", [True, False])
 @pytest.mark.parametrize("alone", [True, False])
-def test_the_zones_fill_every_screen(log: bool, alone: bool) -> None:
+@pytest.mark.parametrize("told", [0, 2])
+def test_the_zones_fill_every_screen(log: bool, alone: bool, told: int) -> None:
     """TTY-4: from a single cell to 300 x 80; below 60 x 15 there is no page, but always the log. One without a line
-    yet leaves its room to the page."""
+    yet leaves its room to the page. What is wrong has lines of its own."""
     for width in (1, 59, 60, 80, 99, 100, 300):
         for height in range(1, 81):
-            shared = zones(width, height, log=log, alone=alone)
+            shared = zones(width, height, log=log, alone=alone, told=told)
             assert shared.header + shared.page + shared.log + shared.footer == height
             assert min(shared.page, shared.log, shared.footer) >= 0
             if width < 60 or height < 15:
                 assert shared.page == 0
             elif not alone:
-                assert shared.page >= 7
-                empty = zones(width, height, log=log, alone=alone, empty=True)
+                assert shared.page >= 7 - told
+                empty = zones(width, height, log=log, alone=alone, empty=True, told=told)
                 assert empty.log == (1 if log else 0)
                 assert empty.page - shared.page == shared.log - empty.log
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC
 
+import msgspec
 from tests.faces.service import ScriptedService
 from tests.faces.tui.documents import NOW, document
 
@@ -22,6 +23,12 @@ def test_a_page_is_printed_whole(watched: ScriptedService) -> None:
         for said in ("chat-api", "Healthy.", "Throughput", "Recent activity", "Quick actions", "routellm 503"):
             assert said in text
         assert "".join(made).isprintable()
+
+
+def test_it_says_what_is_wrong_with_the_store(watched: ScriptedService) -> None:
+    """TTY-3, X-2: below the verdict."""
+    given = msgspec.structs.replace(document(service=watched), history="behind for 9 s")
+    assert once(given, 80, Look(zone=UTC, at=NOW), View())[2] == " ▲ History: behind for 9 s"
 
 
 def test_it_can_be_ascii_alone(watched: ScriptedService) -> None:

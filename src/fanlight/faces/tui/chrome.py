@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fanlight import formats
-from fanlight.faces.tui.cells import Line, clean, fit_line, line_width, spread
+from fanlight.faces.tui.cells import Line, clean, cut, fit_line, line_width, spread, words
 from fanlight.faces.tui.document import PageDocument, PageLink
 from fanlight.faces.tui.kinds.prose import verdict
 from fanlight.faces.tui.look import Look, age
@@ -23,6 +23,16 @@ def header(document: PageDocument, lines: int, cells: int, look: Look, chosen: s
     return [_who(document, cells, look, chosen), tabs(document.pages, document.page, cells, look), judged]
 
 
+def trouble(document: PageDocument, cells: int, look: Look) -> list[Line]:
+    """What is wrong with the store, in the words of the system page, on at most two lines; none while nothing is."""
+    if not document.history:
+        return []
+    first, *rest = words(f"History: {clean(document.history)}", cells - 4)
+    lines = [first, cut(" ".join(rest), cells - 4)] if rest else [first]
+    marks = (f" {look.mark('warn')} ", "   ")
+    return [fit_line(((mark, "warn"), (said, "warn")), cells) for mark, said in zip(marks, lines, strict=False)]
+
+
 def _about(document: PageDocument) -> list[str]:
     """How many, which release, how long: in few words."""
     many = f"{document.instances} workers" if document.instances != 1 else ""
@@ -35,7 +45,7 @@ def _who(document: PageDocument, cells: int, look: Look, chosen: str) -> Line:
     views = f"{document.viewers} viewing" if document.viewers > 1 else ""
     cost = "" if document.cost is None else f"Fanlight {formats.phrase(document.cost, 'percent')} of a core"
     dropped = f"{document.dropped} dropped" if document.dropped else ""
-    right = " · ".join(each for each in (dropped, cost, views, clean(document.history)) if each)
+    right = " · ".join(each for each in (dropped, cost, views) if each)
     at = look.clock(document.at)
     return spread(
         left, [(right, "muted"), ("  ", "text"), (clean(chosen), "text"), ("  ", "text"), (f"{at} ", "muted")], cells

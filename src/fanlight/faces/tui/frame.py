@@ -37,14 +37,15 @@ class Frame(NamedTuple):
 
 def frame(desk: Desk, width: int, height: int, now: float, output: Sequence[str] = ()) -> Frame:
     """The desk at a moment (monotonic seconds); `output` stands in the log's place while nothing else comes."""
-    shared = _zones(desk, width, height, empty=not (len(desk.backlog) or output))
+    trouble = chrome.trouble(desk.document, width, desk.look) if desk.document else []
+    shared = _zones(desk, width, height, told=len(trouble), empty=not (len(desk.backlog) or output))
     desk.cells, desk.page_room, desk.log_room = width, shared.page, max(shared.log - 1, 0)
     look = _look(desk)
     page, scrolled = _page(desk, width, shared, look)
     over = desk.dialog.lines(width, height, look) if desk.dialog else []
     return Frame(
         shared,
-        _header(desk, width, height, shared, look),
+        [*_header(desk, width, height, shared.header - len(trouble), look), *trouble][: shared.header],
         page,
         _log(desk, width, shared.log, look, output),
         [_footer(desk, width, now, scrolled, look)][: shared.footer],
@@ -62,20 +63,20 @@ def _look(desk: Desk) -> Look:
     )
 
 
-def _zones(desk: Desk, width: int, height: int, *, empty: bool) -> Zones:
+def _zones(desk: Desk, width: int, height: int, *, told: int, empty: bool) -> Zones:
     alone = (desk.log_page or desk.log_alone) and not desk.enlarged
-    return zones(width, height, log=desk.log_beside and not desk.enlarged, alone=alone, empty=empty)
+    return zones(width, height, log=desk.log_beside and not desk.enlarged, alone=alone, empty=empty, told=told)
 
 
-def _header(desk: Desk, width: int, height: int, shared: Zones, look: Look) -> list[Line]:
+def _header(desk: Desk, width: int, height: int, lines: int, look: Look) -> list[Line]:
     if width < LEAST[0] or height < LEAST[1]:
         return [chrome.too_small(width, look)]
     if desk.document is None:
-        return _filled([((" Fanlight", "brand"),)], width, shared.header)
+        return _filled([((" Fanlight", "brand"),)], width, lines)
     chosen = " · ".join(
         (RANGE_TITLES.get(desk.view.range, desk.view.range), *(f"{name} {value}" for name, value in desk.view.filters))
     )
-    return chrome.header(desk.document, shared.header, width, look, chosen)
+    return chrome.header(desk.document, lines, width, look, chosen)
 
 
 def _filled(lines: Sequence[Line], width: int, height: int) -> list[Line]:

@@ -64,13 +64,13 @@ class Zones:
     footer: int = 1
 
 
-def zones(width: int, height: int, *, log: bool, alone: bool, empty: bool = False) -> Zones:
+def zones(width: int, height: int, *, log: bool, alone: bool, empty: bool = False, told: int = 0) -> Zones:
     """How the screen is shared out; `log` wants the log under the page, `alone` instead of it. An empty one under the
-    page has its title only."""
+    page has its title only. `told` more lines of the header say what is wrong."""
     if width < LEAST[0] or height < LEAST[1]:
         return Zones(header=1, page=0, log=max(height - 2, 0), dense=True, footer=min(height - 1, 1))
     dense = width < DENSE_WIDTH or height < DENSE_HEIGHT
-    header = 2 if height < DENSE_HEIGHT else 3
+    header = (2 if height < DENSE_HEIGHT else 3) + told
     room = height - header - 1
     if alone:
         return Zones(header=header, page=0, log=room, dense=dense)

@@ -24,6 +24,7 @@ def _lines(document: PageDocument, width: int, look: Look, view: View, lines: in
     dense = width < DENSE_WIDTH
     chosen = RANGE_TITLES.get(view.range, view.range)
     yield from chrome.header(document, 2 if dense else 3, width, look, chosen)
+    yield from chrome.trouble(document, width, look)
     yield from Sheet().rows(document, width, 0, look, dense=dense)
     if document.lines:
         yield chrome.title_line("Log", f"last {len(document.lines)}", "", width, look)
