@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from tests.core.test_recorder import Bench
 
 from fanlight.core.calls import CLAIMED_LIMIT, OUTCOME_NAMES, TRACE_LIMIT, WAITING_LIMIT
@@ -89,6 +90,30 @@ def test_calls_of_what_is_no_request_are_kept_after_a_minute() -> None:
     assert operations(bench.take(61.0), "calls") == []
     bench.call(operation="next", id="job-2")
     assert operations(bench.take(), "calls") == ["job"]
+
+
+@pytest.mark.parametrize("kind", ["database", "llm"])
+@pytest.mark.parametrize("outcome", ["", "timeout"])
+def test_a_call_that_cannot_be_counted_costs_only_itself(kind: str, outcome: str) -> None:
+    """X-8: what breaks while a tick is settled is counted as a failure; all else of the tick stays."""
+    bench = Calls()
+    for number in range(300):
+        bench.call(kind=kind, model="small", output_tokens=7)
+        if number == 150:
+            made = SimpleNamespace(
+                service="db", operation="get", kind=kind, attributes={"model": "small", "output_tokens": 7}, id=0
+            )
+            bench.recorder.append((CALL, bench.recorder.next_seq(), 0, "soon", made, None, "", outcome, None))
+    bench.request()
+    frame = bench.take()
+    later = bench.take()
+    assert frame.counters.get("fanlight.failures", 0) + later.counters.get("fanlight.failures", 0) >= 1
+    assert frame.totals["calls"].count == frame.totals["services"].count == 300
+    assert frame.totals["requests"].count == 1
+    if kind == "llm":
+        assert frame.totals["models"].count == 300
+        assert frame.counters["gen_ai.tokens.output"] >= 300 * 7
+    assert Frame.decode(frame.encode()) == frame
 
 
 def test_error_types_are_bounded() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.core.test_calls import Calls
 
 from fanlight.core.cell import Cell
-from fanlight.core.frame import Frame
+from fanlight.core.frame import Frame, Key
 
 
 def test_a_model_call_folds_its_tokens_speed_and_cost() -> None:
@@ -69,6 +69,27 @@ def test_many_calls_fold_as_each_alone() -> None:
         assert frame.series[family] == summed.series[family]
     assert frame.counters["gen_ai.tokens.output"] == summed.counters["gen_ai.tokens.output"] == sum(range(300))
     assert frame.series["models"]["openai", "a"].outcomes.keys() == {"ok", "rate_limit", "cancelled"}
+
+
+def test_a_model_that_cannot_be_settled_costs_only_itself() -> None:
+    """X-8: a failure of ours at the end of a tick is counted; the other models, and the rest of the tick, stay."""
+    bench = Calls()
+    fold = bench.recorder.fold._calls._models
+    cell = fold._cell
+
+    def failing(family: str, key: Key, frame: Frame, unit: float) -> Cell:
+        if key[1] == "bad":
+            raise LookupError("no cell")
+        return cell(family, key, frame, unit)
+
+    fold._cell = failing
+    for model in ("bad", "good"):
+        bench.call("llm", "chat", kind="llm", model=model, output_tokens=3)
+    bench.call("db", "get")
+    frame = bench.take()
+    assert bench.recorder.last_failure == "fold: LookupError: no cell"
+    assert (frame.totals["calls"].count, list(frame.series["models"])) == (3, [("llm", "good")])
+    assert bench.take().counters == {"fanlight.failures": 1}
 
 
 def test_a_model_is_told_by_its_text() -> None:

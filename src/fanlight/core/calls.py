@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from fanlight.core import records
 from fanlight.core.budgets import Budgets
-from fanlight.core.cell import Cell, increase, record_pieces
+from fanlight.core.cell import Cell, Report, increase, record_pieces
 from fanlight.core.facts import CANCELLED, REQUEST, Fact
 from fanlight.core.frame import OTHER, Frame
 from fanlight.core.model_calls import CellOf, ModelAmounts, ModelFold
@@ -51,10 +51,11 @@ class Tick(Protocol):
 class CallFold:
     """Folds calls for one recorder. For one thread. `waiting` holds calls by the correlation ID of their request."""
 
-    def __init__(self, cell: CellOf, slow_ns: int, very_slow_ns: int, budgets: Budgets) -> None:
+    def __init__(self, cell: CellOf, failed: Report, slow_ns: int, very_slow_ns: int, budgets: Budgets) -> None:
         self.waiting: dict[str, deque[Fact]] = {}
-        self._models = ModelFold(cell, budgets)
+        self._models = ModelFold(cell, failed, budgets)
         self._cell = cell
+        self._failed = failed
         self._slow_ns = slow_ns
         self._very_slow_ns = very_slow_ns
         self._held = 0
@@ -150,7 +151,7 @@ class CallFold:
         """At the end of a tick: record the plain ones together, keep those whose request is kept, forget the rest."""
         for (service, operation, kind), amounts in tick.calls.items():
             for cell in self._cells(service, operation, kind, tick.frame):
-                record_pieces(cell, amounts, "ok", False, breathe)
+                record_pieces(cell, amounts, "ok", False, breathe, self._failed)
         self._models.settle(tick, breathe)
         self._tire(tick)
         self._claim(tick, breathe)

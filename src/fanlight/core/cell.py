@@ -13,6 +13,9 @@ from fanlight.core.lanes import Stored, columns, stored
 
 K = TypeVar("K")
 
+Report = Callable[[str, BaseException], None]
+"""Who is told of what failed: (where, error); a recorder's `failed`."""
+
 OUTCOME_LIMIT: Final = 32
 """Distinct outcomes one cell records; the rest count as "other"."""
 
@@ -241,10 +244,20 @@ class Cell:
         return f"Cell(count={self.count}, errors={self.errors}, mean={self.mean:.6g})"
 
 
-def record_pieces(cell: Cell, amounts: Sequence[int], outcome: str, failed: bool, breathe: Callable[[], None]) -> None:
-    """Record each of these, with breaths between."""
+def record_pieces(
+    cell: Cell, amounts: Sequence[int], outcome: str, failed: bool, breathe: Callable[[], None], report: Report,
+) -> None:  # fmt: skip
+    """Record each of these, with breaths between; one that cannot be counted is reported and costs only itself."""
     for start in range(0, len(amounts), _RECORDED):
-        cell.record_all(amounts[start : start + _RECORDED], outcome, failed)
+        piece = amounts[start : start + _RECORDED]
+        try:
+            cell.record_all(piece, outcome, failed)
+        except Exception:
+            for amount in piece:
+                try:
+                    cell.record(amount, outcome, failed)
+                except Exception as error:
+                    report("fold", error)
         breathe()
 
 

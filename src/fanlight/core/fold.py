@@ -14,7 +14,7 @@ from typing import Any, Final
 from fanlight.core import metrics, records
 from fanlight.core.budgets import Budgets
 from fanlight.core.calls import CallFold
-from fanlight.core.cell import Cell, increase
+from fanlight.core.cell import Cell, Report, increase, record_pieces
 from fanlight.core.facts import CALL, COUNT, EVENT, LOG, REQUEST, SOCKET, STREAM, Fact, broken_as
 from fanlight.core.frame import KEPT_LIMITS, OTHER, Frame, Key
 from fanlight.core.model_calls import ModelAmounts
@@ -46,7 +46,6 @@ BATCH_LIMIT: Final = 1_024
 _EVENT_KINDS: Final = {AUDIT: "audit", START: "starts"}
 
 _PIECE: Final = 64  # requests put to those alike between two breaths, 0.5 µs each
-_RECORDED: Final = 128  # amounts recorded between two breaths: under 0.05 ms
 
 _ALIKE: Final = slice(5, 10)  # method, route, root_path, status, flags
 _PATH: Final = 10
@@ -122,7 +121,7 @@ class Fold:
 
     def __init__(
         self,
-        failed: Callable[[str, BaseException], None],
+        failed: Report,
         slow_ns: int,
         very_slow_ns: int,
         slow_routes_ns: Mapping[str, int],
@@ -140,7 +139,7 @@ class Fold:
         self._counters: set[str] = set()
         self._close_codes: set[str] = set()
         self.budgets = budgets
-        self._calls = CallFold(self._cell, slow_ns, very_slow_ns, budgets)
+        self._calls = CallFold(self._cell, failed, slow_ns, very_slow_ns, budgets)
         self._kinds: Mapping[int, Callable[[Fact, Tick], None]] = {
             REQUEST: self._request,
             LOG: self._log,
@@ -190,29 +189,12 @@ class Fold:
                 except Exception as error:
                     self._failed("fold", error)
         for batch in tick.by_series.values():
-            self._settle(batch, breathe)
+            record_pieces(batch.cell, batch.amounts, batch.outcome, batch.failed, breathe, self._failed)
+            batch.amounts = []
         self._calls.settle(tick, breathe)
         if not tick.kept["recent"]:
             del tick.kept["recent"]
         return folded, highest
-
-    def _settle(self, batch: Batch, breathe: Callable[[], None]) -> None:
-        for start in range(0, len(batch.amounts), _RECORDED):
-            for amount in self._recorded(batch, batch.amounts[start : start + _RECORDED]):
-                try:
-                    batch.cell.record(amount, batch.outcome, batch.failed)
-                except Exception as error:
-                    self._failed("fold", error)
-            breathe()
-        batch.amounts = []
-
-    def _recorded(self, batch: Batch, amounts: list[int]) -> list[int]:
-        """Record them at once; what is returned must be recorded one by one, because some cannot be counted."""
-        try:
-            batch.cell.record_all(amounts, batch.outcome, batch.failed)
-        except Exception:
-            return amounts
-        return []
 
     def template(self, route: Any, root_path: str, path: str) -> str:
         """The label of a route, as text that every face can carry."""

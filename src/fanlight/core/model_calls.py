@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from fanlight.core import records
 from fanlight.core.budgets import FAMILY, Budgets
-from fanlight.core.cell import Cell, increase, record_pieces
+from fanlight.core.cell import Cell, Report, increase, record_pieces
 from fanlight.core.frame import Frame, Key
 
 TOKEN_TYPES: Final = ("input", "output", "cached", "reasoning")
@@ -58,8 +58,9 @@ class Tick(Protocol):
 class ModelFold:
     """Folds the calls of language models for one recorder. For one thread."""
 
-    def __init__(self, cell: CellOf, budgets: Budgets) -> None:
+    def __init__(self, cell: CellOf, failed: Report, budgets: Budgets) -> None:
         self._cell = cell
+        self._failed = failed
         self._budgets = budgets
 
     def fold(self, call: Any, duration: int, outcome: str, failed: bool, tick: Tick) -> None:
@@ -105,24 +106,30 @@ class ModelFold:
             frame.series.setdefault(FAMILY, {}).setdefault(key, Cell(COST_UNIT)).record(cost)
 
     def settle(self, tick: Tick, breathe: Callable[[], None]) -> None:
-        """At the end of a tick: record what was collected."""
+        """At the end of a tick: record what was collected. A model that fails costs only itself."""
         for (service, model), mine in tick.models.items():
-            key = (service, records.text(model, records.PATH_LIMIT) or "unknown")
-            for (outcome, failed), durations in mine.durations.items():
-                record_pieces(self._cell("models", key, tick.frame, 1e-9), durations, outcome, failed, breathe)
-            for family, amounts, unit in (
-                ("model_first_tokens", mine.first_tokens, 1e-9),
-                ("model_costs", mine.costs, COST_UNIT),
-                ("model_speeds", mine.speeds, RATE_UNIT),
-            ):
-                if amounts:
-                    record_pieces(self._cell(family, key, tick.frame, unit), amounts, "", False, breathe)
-            for kind, tokens in zip(TOKEN_TYPES, mine.tokens, strict=True):
-                if tokens:
-                    record_pieces(self._cell("model_tokens", (*key, kind), tick.frame, 1.0), tokens, "", False, breathe)
-                    increase(tick.frame.counters, f"gen_ai.tokens.{kind}", sum(tokens))
-            for usage, calls in mine.usages.items():
-                increase(tick.frame.counters, f"gen_ai.usage.{usage}", calls)
+            try:
+                self._settle((service, records.text(model, records.PATH_LIMIT) or "unknown"), mine, tick.frame, breathe)
+            except Exception as error:
+                self._failed("fold", error)
+
+    def _settle(self, key: Key, mine: ModelAmounts, frame: Frame, breathe: Callable[[], None]) -> None:
+        for (outcome, failed), durations in mine.durations.items():
+            record_pieces(self._cell("models", key, frame, 1e-9), durations, outcome, failed, breathe, self._failed)
+        for family, amounts, unit in (
+            ("model_first_tokens", mine.first_tokens, 1e-9),
+            ("model_costs", mine.costs, COST_UNIT),
+            ("model_speeds", mine.speeds, RATE_UNIT),
+        ):
+            if amounts:
+                record_pieces(self._cell(family, key, frame, unit), amounts, "", False, breathe, self._failed)
+        for kind, tokens in zip(TOKEN_TYPES, mine.tokens, strict=True):
+            if tokens:
+                cell = self._cell("model_tokens", (*key, kind), frame, 1.0)
+                record_pieces(cell, tokens, "", False, breathe, self._failed)
+                increase(frame.counters, f"gen_ai.tokens.{kind}", sum(tokens))
+        for usage, calls in mine.usages.items():
+            increase(frame.counters, f"gen_ai.usage.{usage}", calls)
 
 
 def _amount(value: Any, unit: float) -> int | None:
