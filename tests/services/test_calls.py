@@ -238,6 +238,15 @@ def test_a_finished_call_can_be_recorded(bench: Bench) -> None:
     assert {fact[5].operation for fact in facts if fact[4].service == "redis"} == {"work"}
 
 
+@pytest.mark.parametrize("duration", [float("nan"), float("inf"), 1e300, 1e12, -1.0, "soon", None])
+def test_a_duration_that_is_none_hurts_nobody(bench: Bench, duration: Any) -> None:
+    """X-8: the call is counted, its caller gets no exception, and the frame can be stored."""
+    bench.dashboard.record_call("search", "query", duration=duration)
+    frame = bench.take()
+    assert frame.totals["calls"].count == 1
+    assert Frame.decode(frame.encode()) == frame
+
+
 def test_what_a_client_raises_is_hurt_by_nothing(bench: Bench) -> None:
     """TTY-6: an exception whose text or status cannot be read is still recorded and raised."""
 

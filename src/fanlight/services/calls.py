@@ -160,6 +160,18 @@ class Call(msgspec.Struct, eq=False, gc=False):
         return decorated(function, self.again)
 
 
+LONGEST_SECONDS: Final = 1e9
+"""A duration is cut to it: more nanoseconds than 64 bits hold, no frame could carry."""
+
+
+def _nanoseconds(seconds: float) -> int:
+    """Whole nanoseconds, 0 for what is no duration; never fails."""
+    try:
+        return int(min(max(seconds, 0.0), LONGEST_SECONDS) * 1e9)
+    except (TypeError, ValueError):
+        return 0
+
+
 def record_call(
     sink: Sink,
     service: str,
@@ -184,7 +196,7 @@ def record_call(
             made.fail(error)
         outcome, text = made._judged(error if isinstance(error, BaseException) else None)
     fact = (
-        CALL, sink.next_seq(), sink.now_ns(), max(int(duration * 1e9), 0), made, _around(), _correlation(),
+        CALL, sink.next_seq(), sink.now_ns(), _nanoseconds(duration), made, _around(), _correlation(),
         outcome, text,
     )  # fmt: skip
     sink.append(fact)
