@@ -39,6 +39,21 @@ def test_page_is_live_and_fits(page: str, service: Shop, visit: Visit) -> None:
         assert visitor.page.evaluate(OVERHANGING) == [], width
 
 
+def test_the_current_tab_is_in_sight_on_a_phone(service: Shop, visit: Visit) -> None:
+    """OBS-6: the tabs scroll sideways; the one of the page shown is among those in sight, also at the far end."""
+    page = visit(service.page, viewport={"width": 390, "height": 844}).go()
+    for name in ("alerts", "system"):
+        page.goto(f"{service.page}/{name}")
+        left, right = page.locator(".tabs [aria-current]").evaluate(ENDS)
+        assert 0 <= left < right <= 390, name
+
+
+ENDS = """(element) => {
+  const box = element.getBoundingClientRect();
+  return [box.left, box.right];
+}"""
+
+
 def test_charts_of_a_row_stand_on_one_line(service: Shop, visit: Visit) -> None:
     """OBS-6: charts side by side have their time axes on one line, also where the legend of one takes a line more."""
     page = visit(service.page).go("/system")

@@ -39,6 +39,7 @@ BUNDLES: Final[Mapping[str, tuple[str, ...]]] = {
         "js/hold.js",
         "js/live.js",
         "js/status.js",
+        "js/tabs.js",
         "js/settings.js",
         "js/keys.js",
         "js/toasts.js",
