@@ -78,3 +78,11 @@ def test_memory_is_bounded() -> None:
     for number in range(LIMIT + 5):
         html(cache, view, Row(key=str(number), values=("/x", 1.0)))
     assert len(cache._known) == LIMIT
+
+
+def test_nothing_stands_under_the_numbers_of_a_bar() -> None:
+    """LOOK: in a column with bars a missing value leaves the room of a bar free, as a number does."""
+    row = Row(key="1", values=(None, None))
+    path, took = html(rows(), view_of(row, Row(key="2", values=("/b", 9.0))), row).split("</td>")[:2]
+    assert path.endswith('<span class="none">–</span>')
+    assert took.endswith('<span class="none">–</span><i class="gap"></i>')
