@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,19 @@ def test_charts_of_a_row_stand_on_one_line(service: Shop, visit: Visit) -> None:
 
 CHART_ENDS = """() => [...document.querySelectorAll(".cell.span-4 fan-chart")]
   .map((chart) => Math.round(chart.getBoundingClientRect().bottom))"""
+
+
+def test_a_detail_takes_the_room_that_is_left(service: Shop, visit: Visit) -> None:
+    """OBS-6: what is said of a failed call is read whole on a wide page, and never makes a table scroll there."""
+    said = "the knowledge base answered 503 after three tries"
+    with contextlib.suppress(OSError), service.dashboard.call("detailed", "GET /facts", kind="http"):
+        raise OSError(said)
+    page = visit(service.page).go("/services")
+    cell = page.locator("#panel-failed-calls td.is-said", has_text=said).first
+    assert cell.evaluate("(cell) => cell.scrollWidth <= cell.clientWidth")
+    assert page.locator("#panel-failed-calls .scroll").evaluate("(part) => part.scrollWidth <= part.clientWidth")
+    page.set_viewport_size({"width": 768, "height": 900})
+    assert cell.evaluate("(cell) => cell.scrollWidth > cell.clientWidth")
 
 
 def test_no_label_of_the_time_axis_is_cut_off(service: Shop, visit: Visit) -> None:
