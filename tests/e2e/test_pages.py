@@ -68,6 +68,21 @@ CHART_ENDS = """() => [...document.querySelectorAll(".cell.span-4 fan-chart")]
   .map((chart) => Math.round(chart.getBoundingClientRect().bottom))"""
 
 
+def test_legends_stand_below_the_titles_on_a_phone(service: Shop, visit: Visit) -> None:
+    """OBS-6: in one column the legend of each chart begins where its title does, whatever the length of either."""
+    service.ask("/items/legend")
+    page = visit(service.page, viewport={"width": 390, "height": 844}).go("/observability")
+    page.wait_for_function("document.querySelectorAll('.legend').length > 5")
+    assert {tuple(each) for each in page.evaluate(LEGENDS)} == {(0, True)}
+
+
+LEGENDS = """() => [...document.querySelectorAll(".legend")].map((legend) => {
+  const parts = [legend.closest("header").querySelector("h2"), legend.firstElementChild];
+  const [title, first] = parts.map((part) => part.getBoundingClientRect());
+  return [Math.round(first.left - title.left), first.top >= title.bottom - 1];
+})"""
+
+
 def test_a_detail_takes_the_room_that_is_left(service: Shop, visit: Visit) -> None:
     """OBS-6: what is said of a failed call is read whole on a wide page, and never makes a table scroll there."""
     said = "the knowledge base answered 503 after three tries"
