@@ -10,9 +10,6 @@ from fanlight.core.snapshot import Snapshot
 from fanlight.pages import charts
 from fanlight.panels import Column, Fact, Feed, FeedItem, Gauge, Meter, Page, Row, Slot, State, Table, Text, View
 
-FULL_LAG_SECONDS = 0.05
-FULL_OWN_PERCENT = 5.0
-
 
 def meters(snapshot: Snapshot, view: View) -> Gauge:
     """The levels that matter at a glance."""
@@ -39,11 +36,11 @@ def meters(snapshot: Snapshot, view: View) -> Gauge:
             Meter(
                 name="Loop lag",
                 value=system.loop_lag_seconds,
-                maximum=FULL_LAG_SECONDS,
+                maximum=rules.LAG_SECONDS,
                 unit="seconds",
                 state=rules.lag_state(system.loop_lag_seconds),
             ),
-            Meter(name="Fanlight", value=system.fanlight_cpu_percent, maximum=FULL_OWN_PERCENT, unit="percent"),
+            Meter(name="Fanlight", value=system.fanlight_cpu_percent, maximum=100.0, unit="percent"),
         ),
     )
 
