@@ -20,7 +20,7 @@ def refused(snapshot: Snapshot, view: View) -> Stat:
         title="Refused or broken",
         value=count,
         unit="integer",
-        detail="handshakes refused, closed 1008, 1011, 4xxx",
+        detail="refused, or closed 1008, 1011, 4xxx",
         state="warn" if count else "ok",
         href="requests?method=WS&status=error",
     )
