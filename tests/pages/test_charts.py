@@ -29,3 +29,14 @@ def test_without_a_call_it_says_how_to_make_one() -> None:
     drawn = charts.services(ScriptedService().snapshot(), View())
     assert drawn.lines == ()
     assert "dashboard.call(" in drawn.empty
+
+
+def test_the_lines_of_a_route_that_streams_at_times_are_told_apart() -> None:
+    """OBS-1: streams are counted apart, and the name of their line says which it is."""
+    service = ScriptedService()
+    for stream in (False, False, True):
+        service.request("POST", "/v1/messages", 200, 0.2, path="/v1/messages", stream=stream)
+    service.tick()
+    service.tick(15)
+    drawn = charts.routes(service.snapshot(), View())
+    assert [line.name for line in drawn.lines] == ["POST /v1/messages", "POST /v1/messages stream"]

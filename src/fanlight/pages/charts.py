@@ -158,6 +158,8 @@ def quality(snapshot: Snapshot, view: View) -> TimeSeries:
 
 
 LINE_TONES: Final[tuple[Tone, ...]] = ("main", "second", "ok", "warn", "error", "muted")
+KINDS: Final = {"streams": ("stream",)}
+"""What a line's name ends in, by family: a route that streams at times has two lines."""
 
 
 def routes(snapshot: Snapshot, view: View) -> TimeSeries:
@@ -174,11 +176,15 @@ def _busiest(snapshot: Snapshot, title: str, note: str, families: Sequence[str],
     """The series of these families that have most in the range, a line each."""
     past = snapshot.range
     found = past.lines
-    shares = [(key, values) for family in families for key, values in found.families.get(family, {}).items()]
+    shares = [
+        (" ".join((*key, *KINDS.get(family, ()))), values)
+        for family in families
+        for key, values in found.families.get(family, {}).items()
+    ]
     busiest = sorted(shares, key=lambda item: -sum(share.count for share in item[1] if share))[:LINES]
     lines = tuple(
-        Line(name=" ".join(key), values=_rate(values, found), tone=LINE_TONES[place % len(LINE_TONES)])
-        for place, (key, values) in enumerate(busiest)
+        Line(name=name, values=_rate(values, found), tone=LINE_TONES[place % len(LINE_TONES)])
+        for place, (name, values) in enumerate(busiest)
     )
     drawn = series(past, title, note, "rate", lines, empty)
     return replace(drawn, start=float(found.start), step=float(found.step))
