@@ -83,6 +83,13 @@ LEGENDS = """() => [...document.querySelectorAll(".legend")].map((legend) => {
 })"""
 
 
+def test_a_whole_second_shows_no_milliseconds(service: Shop, visit: Visit) -> None:
+    """LOOK: a time has as many digits as are known of it."""
+    page = visit(service.page).go()
+    whole, finer = page.evaluate("[1700000000, 1700000000.25].map((at) => fanlight.local(at, true))")
+    assert finer == f"{whole}.250"
+
+
 def test_a_detail_takes_the_room_that_is_left(service: Shop, visit: Visit) -> None:
     """OBS-6: what is said of a failed call is read whole on a wide page, and never makes a table scroll there."""
     said = "the knowledge base answered 503 after three tries"

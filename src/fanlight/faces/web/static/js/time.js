@@ -6,10 +6,11 @@ const fanlight = (window.fanlight = {});
   const clock = (date) => `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
   const day = (date) => date.toLocaleDateString(undefined, { month: "short", day: "numeric" });
 
+  // A whole second is known to the second, as that of a service's last call.
   const local = (seconds, millis) => {
     const date = new Date(seconds * 1000);
     if (Number.isNaN(date.getTime())) return "–";
-    const time = millis ? `${clock(date)}.${String(date.getMilliseconds()).padStart(3, "0")}` : clock(date);
+    const time = millis && seconds % 1 ? `${clock(date)}.${String(date.getMilliseconds()).padStart(3, "0")}` : clock(date);
     return date.toDateString() === new Date().toDateString() ? time : `${day(date)} ${time}`;
   };
 
