@@ -71,7 +71,7 @@ class ServersPage:
             Slot(name="mcp-actions", build=self._restarts),
             Slot(name="mcp-tools", build=lambda snapshot, view: self._tools(snapshot)),
             Slot(name="mcp-failed", build=self._failed),
-            self._dashboard.slot("slowest-operations"),
+            self._dashboard.slot("slowest-operations", span=12),
         ]
 
     def _states(self, memory: Mapping[int, int], snapshot: Snapshot) -> Panel:
