@@ -74,6 +74,13 @@ def test_a_hanging_service_is_seen_by_the_calls_under_way() -> None:
     assert stuck.factors[0].said == "none answered; the oldest of 3 under way waits 11s"
 
 
+@pytest.mark.parametrize(("answered", "said"), [(1, "0 % of the last call, 4 s"), (2, "0 % of the last 2 calls, 4 s")])
+def test_one_call_is_said_to_be_one(answered: int, said: str) -> None:
+    """ORC-2: what a score is judged by reads as people write it."""
+    recent = Recent(answered=answered, faults=answered, pace=0.02, normal=0.02, seconds=4, last=NOW - 1)
+    assert assess(Evidence(now=NOW, recent=recent)).factors[0].said == said
+
+
 def test_old_evidence_loses_its_worth_slowly() -> None:
     """ORC-2: after a minute without a call points go, ten of them after a quarter of an hour."""
     for age, lost in ((30, 0.0), (480, 5.0), (900, 10.0), (5_000, 10.0)):

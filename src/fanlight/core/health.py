@@ -264,7 +264,8 @@ def _success(evidence: Evidence) -> Factor:
     if not recent.answered:
         return Factor(name="success rate", weight=SUCCESS, lost=0.0, said="no call in the last minute")
     share = formats.phrase(1 - recent.faults / recent.answered, "ratio")
-    said = f"{share} of the last {recent.answered} calls, {recent.seconds} s"
+    which = "call" if recent.answered == 1 else f"{recent.answered} calls"
+    said = f"{share} of the last {which}, {recent.seconds} s"
     return Factor(name="success rate", weight=SUCCESS, lost=success_loss(recent.answered, recent.faults), said=said)
 
 
