@@ -112,6 +112,18 @@ def test_a_text_is_close_to_its_value(raw: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (3.0, "seconds", "3 s"), (1.5, "seconds", "1.5 s"), (0.25, "seconds", "250 ms"), (1.05, "seconds", "1.05 s"),
+        (64 * 2**20, "bytes", "64 MB"), (100.0, "integer", "100"), (10.0, "rate", "10/s"), (1.0, "ratio", "100 %"),
+    ],
+)  # fmt: skip
+def test_the_marks_of_an_axis_end_in_no_zeros(value: float, unit: str, text: str) -> None:
+    """OBS-1: an axis reads 1 s, 2 s, 3 s, as it does in the browser."""
+    assert formats.tick(value, unit) == text
+
+
+@pytest.mark.parametrize(
     ("value", "text"), [(0.5, "500 ms"), (1.0, "1 s"), (5.0, "5 s"), (2.5, "2.5 s"), (120.0, "2m")]
 )
 def test_thresholds_as_people_say_them(value: float, text: str) -> None:

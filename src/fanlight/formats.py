@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,6 +16,9 @@ TOO_LARGE: Final = 1e15
 
 SMALLEST: Final = 1e-6
 """What is below this has no place in six decimals."""
+
+ZEROS: Final = re.compile(r"(?<=\.)(\d*[1-9])0+(?!\d)|\.0+(?!\d)")
+"""Zeros that end a number after its point, with what stands between, and the point where nothing else does."""
 
 NARROW_SPACE: Final = "\u202f"
 """Groups thousands; never breaks a line."""
@@ -70,9 +74,7 @@ def seconds(value: float) -> tuple[str, str]:
 
 def limit(value: float) -> str:
     """A threshold as people say it: 500 ms, 1 s, 2.5 s."""
-    text, suffix = seconds(value)
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return f"{text} {suffix}" if suffix else text
+    return tick(value, "seconds")
 
 
 def span(value: float) -> str:
@@ -155,6 +157,11 @@ def phrase(raw: Any, unit: str) -> str:
     if not suffix:
         return text
     return f"{text}{suffix}" if suffix.startswith("/") else f"{text} {suffix}"
+
+
+def tick(raw: float, unit: str) -> str:
+    """As `phrase`, for the mark of an axis: zeros after the point say nothing there."""
+    return ZEROS.sub(r"\1", phrase(raw, unit), count=1)
 
 
 def _number(raw: float) -> tuple[str, str]:

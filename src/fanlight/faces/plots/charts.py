@@ -142,7 +142,7 @@ def _axis_labels(axes: list[_Axis], right: float) -> Iterator[Label]:
     for number, axis in enumerate(axes):
         x, anchor = (SIDE - 6, "end") if number == 0 else (right + 6, "start")
         for mark in axis.marks:
-            text = formats.phrase(mark, axis.unit)
+            text = formats.tick(mark, axis.unit)
             yield Label((x, axis.y(mark) + 3), text, anchor=anchor)  # type: ignore[arg-type]  # one of the two above
 
 
