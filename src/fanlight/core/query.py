@@ -247,9 +247,12 @@ def _of_range(known: tuple[Snapshot, Ranged, Snapshot] | None) -> tuple[Snapshot
 
 
 def _held(snapshot: Snapshot) -> list[object]:
-    """What a snapshot holds, to be let go of from the end: what holds others comes after them."""
+    """What a snapshot holds, to be let go of from the end: what holds others comes after them.
+
+    Another thread may still draw it, and remember what it makes: each mapping is copied in one step.
+    """
     holding = [*vars(snapshot).values(), *snapshot.view, *snapshot.totals]
-    parts = [part for each in holding if isinstance(each, dict) for part in each.values()]
+    parts = [part for each in holding if isinstance(each, dict) for part in tuple(each.values())]
     return [record for records in snapshot.view.kept.values() for record in records] + parts + holding
 
 
