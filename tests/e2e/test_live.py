@@ -85,9 +85,9 @@ def test_countdown_and_last_update_move(service: Shop, visit: Visit) -> None:
     visitor = visit(service.page)
     page = visitor.go()
     expect(page.locator("[data-next]")).to_contain_text("next in")
-    first = page.locator("[data-updated]").get_attribute("data-ts")
+    first = page.locator("[data-updated]").get_attribute("datetime")
     assert first is not None
-    expect(page.locator("[data-updated]")).not_to_have_attribute("data-ts", first)
+    expect(page.locator("[data-updated]")).not_to_have_attribute("datetime", first)
 
 
 def test_table_under_the_pointer_holds_still(service: Shop, visit: Visit) -> None:

@@ -1,88 +1,75 @@
-"""Rows: made once while they look the same, and never a stale one."""
+"""Rows: every unit as it is to look, and escaped whatever comes."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
+
+import pytest
 
 from fanlight.faces.web.drawings import draw
-from fanlight.faces.web.render import PanelView, environment
-from fanlight.faces.web.rows import LIMIT, Rows
-from fanlight.panels import Column, Row, Table, View
+from fanlight.faces.web.render import PanelView
+from fanlight.faces.web.rows import table_row
+from fanlight.panels import Column, Row, Table, Unit, View
 
+HOSTILE: Any = '"><script>alert(1)</script>'
 COLUMNS = (Column(name="path", title="Path"), Column(name="took", title="Took", unit="bar"))
 
 
-def rows() -> Rows:
-    """Fresh, on the real template."""
-    return Rows(environment().get_template("row.html"))
+def html(*rows: Row, columns: tuple[Column, ...] = COLUMNS) -> str:
+    """The first of these rows of a table."""
+    table = Table(columns=columns, rows=rows)
+    return table_row(PanelView("t", "table", "panels/table.html", table, draw(table, View(), "t"), False), rows[0])
 
 
-def view_of(*rows: Row) -> PanelView:
-    """What the template of a table with these rows gets."""
-    table = Table(columns=COLUMNS, rows=rows)
-    return PanelView("t", "table", "panels/table.html", table, draw(table, View(), "t"), False)
+def test_a_bar_is_measured_against_the_longest() -> None:
+    """LOOK: half as long as the longest is half of the track; next to nothing is still seen."""
+    longest = Row(key="2", values=("/b", 8.0))
+    assert '<rect class="fill-ok" width="50%"' in html(Row(key="1", values=("/a", 4.0)), longest)
+    assert '<rect class="fill-ok" width="3%"' in html(Row(key="1", values=("/a", 0.001)), longest)
 
 
-def html(cache: Rows, view: Any, row: Row) -> str:
-    """The row as the table's template asks for it."""
-    return cache.remembered(cache.shape_of(view), view, row)
-
-
-def test_an_equal_row_is_made_once() -> None:
-    """HUB-11: what looks the same is the very same text, also for an equal row of a later refresh."""
-    cache = rows()
-    first = html(cache, view_of(Row(key="1", values=("/a", 1.0))), Row(key="1", values=("/a", 1.0)))
-    again = html(cache, view_of(Row(key="1", values=("/a", 1.0))), Row(key="1", values=("/a", 1.0)))
-    assert first is again
-    assert "/a" in first
-
-
-def test_what_looks_different_is_made_anew() -> None:
-    """A changed value, state or key, or a bar measured against another peak, is another text."""
-    cache = rows()
-    row = Row(key="1", values=("/a", 1.0))
-    view = view_of(row)
-    other_peak = view_of(row, Row(key="2", values=("/b", 9.0)))
-    texts = {
-        html(cache, view, row),
-        html(cache, other_peak, row),
-        html(cache, view, Row(key="1", values=("/b", 1.0))),
-        html(cache, view, Row(key="1", values=("/a", 1.0), state="warn")),
-        html(cache, view, Row(key="9", values=("/a", 1.0))),
-        html(cache, replace(view, name="u"), row),
-    }
-    assert len(texts) == 6
-
-
-def test_hostile_text_is_escaped_when_remembered_too() -> None:
-    """X-6: markup in a row shows as text, the first time and from memory."""
-    cache = rows()
-    row = Row(key="<b>", values=("<script>", 1.0), detail="<i>")
-    view = view_of(row)
-    for _ in range(2):
-        assert "<script>" not in html(cache, view, row)
-
-
-def test_a_value_without_a_hash_is_rendered_all_the_same() -> None:
-    """An application's list as a value costs the memory, not the page."""
-    cache = rows()
-    row = Row(key="1", values=(["a"], 1.0))
-    assert "a" in html(cache, view_of(row), row)
-
-
-def test_memory_is_bounded() -> None:
-    """Rows not used longest go first."""
-    cache = rows()
-    view = view_of(Row(key="0", values=("/0", 1.0)))
-    for number in range(LIMIT + 5):
-        html(cache, view, Row(key=str(number), values=("/x", 1.0)))
-    assert len(cache._known) == LIMIT
+def test_a_bar_has_the_colour_of_its_rows_state() -> None:
+    """LOOK: and the row says the state in words."""
+    row = html(Row(key="1", values=("/a", 1.0), state="warn"))
+    assert '<tr id="t:1" class="warn">' in row
+    assert 'class="fill-warn"' in row
+    assert '<span class="unseen">warning </span>/a' in row
 
 
 def test_nothing_stands_under_the_numbers_of_a_bar() -> None:
     """LOOK: in a column with bars a missing value leaves the room of a bar free, as a number does."""
-    row = Row(key="1", values=(None, None))
-    path, took = html(rows(), view_of(row, Row(key="2", values=("/b", 9.0))), row).split("</td>")[:2]
+    path, took = html(Row(key="1", values=(None, None)), Row(key="2", values=("/b", 9.0))).split("</td>")[:2]
     assert path.endswith('<span class="none">–</span>')
     assert took.endswith('<span class="none">–</span><i class="gap"></i>')
+
+
+def test_the_link_is_the_rows_text() -> None:
+    """HUB-6: a row with an address is opened by its text; one without has none."""
+    assert '<a href="requests/1">/a</a>' in html(Row(key="1", values=("/a", 1.0), href="requests/1"))
+    assert "<a" not in html(Row(key="1", values=("/a", 1.0)))
+
+
+def test_a_good_status_needs_no_mark() -> None:
+    """LOOK: 200 says it itself, but keeps the place where others have theirs."""
+    columns = (Column(name="status", title="Status", unit="status"),)
+    assert '<i class="mark"></i><span class="http ok">200</span>' in html(
+        Row(key="1", values=(200,), state="ok"), columns=columns
+    )
+    assert '<span class="unseen">error </span><span class="http error">500</span>' in html(
+        Row(key="1", values=(500,), state="error"), columns=columns
+    )
+
+
+@pytest.mark.parametrize("unit", get_args(Unit))
+def test_hostile_text_is_escaped_in_every_unit(unit: Unit) -> None:
+    """X-6: markup in a key, value, state, address or detail shows as text."""
+    columns = (Column(name="first", unit="text"), Column(name="second", unit=unit))
+    numeric = unit in ("bar", "score", "time")
+    row = Row(key=HOSTILE, values=(HOSTILE, 1.0 if numeric else HOSTILE), href=HOSTILE, detail=HOSTILE, state=HOSTILE)
+    made = html(row, columns=columns)
+    assert "<script" not in made
+
+
+def test_a_value_of_any_kind_is_shown() -> None:
+    """An application's list as a value is its text."""
+    assert "[&#x27;a&#x27;]" in html(Row(key="1", values=(["a"], 1.0)))

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from html import escape
 from typing import Any, Final
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from fanlight import formats
 from fanlight.faces.web.words import STATE_WORDS, segments
@@ -29,17 +30,18 @@ def mark(state: str) -> Markup:
 
 def moment(at: float) -> Markup:
     """Unix seconds as UTC; a script turns it into the viewer's time."""
-    shown = formats.date_and_time(at)
-    return Markup(f'<time datetime="{formats.moment(at)}" data-ts="{escape(at)}">{shown} UTC</time>')  # noqa: S704
+    exact = formats.moment(at)
+    shown = exact.replace("T", " ").replace("Z", " UTC")
+    return Markup(f'<time datetime="{exact}">{shown}</time>')  # noqa: S704
 
 
 def value(raw: Any, unit: str) -> Markup:
     """A value with its unit apart."""
     text, suffix = formats.value(raw, unit)
-    if not suffix:
-        return escape(text)
-    gap = "" if suffix.startswith("/") else " "
-    return Markup(f"{escape(text)}<small>{gap}{escape(suffix)}</small>")  # noqa: S704
+    shown = escape(text)
+    if suffix:
+        shown += f"<small>{suffix}</small>" if suffix.startswith("/") else f"<small> {suffix}</small>"
+    return Markup(shown)  # noqa: S704
 
 
 def breaking(path: Any) -> Markup:
@@ -49,7 +51,7 @@ def breaking(path: Any) -> Markup:
 
 @lru_cache(REMEMBERED)
 def _breaking(path: str) -> Markup:
-    return Markup("").join(escape(segment) + Markup("<wbr>") for segment in segments(path))
+    return Markup("".join(f"{escape(segment)}<wbr>" for segment in segments(path)))  # noqa: S704
 
 
 MARKS: Final[Mapping[str, Callable[..., Markup]]] = {

@@ -26,21 +26,20 @@ the browser's side is htmx with its SSE extension, and `live.js`, which does all
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from fanlight.core.pacer import unpaced
 from fanlight.errors import FanlightError
 from fanlight.faces.plots.charts import sheet
 from fanlight.faces.plots.svg import svg
 from fanlight.faces.web.chrome import Chrome
 from fanlight.faces.web.drawings import Drawing, draw, share
 from fanlight.faces.web.marks import MARKS
-from fanlight.faces.web.rows import Rows
+from fanlight.faces.web.rows import table_row
 from fanlight.faces.web.views import chart_file
 from fanlight.faces.web.words import FILTERS
 from fanlight.panels import Page, Panel, Slot, Text, TimeSeries, View
@@ -102,10 +101,8 @@ class Cell:
 class Renderer:
     """Renders for the browser; thread-safe, one is enough for a process."""
 
-    def __init__(self, breathe: Callable[[], None] = unpaced) -> None:
+    def __init__(self) -> None:
         self._environment = environment()
-        rows = Rows(self._environment.get_template("row.html"), breathe)
-        self._environment.globals.update(shape_of=rows.shape_of, remembered=rows.remembered)
         self._page = self._environment.get_template("page.html")
         self._report = self._environment.get_template("report.html")
 
@@ -246,5 +243,5 @@ def environment() -> Environment:
         auto_reload=False,
     )
     templates.filters.update(FILTERS)
-    templates.globals.update(MARKS, share=share)
+    templates.globals.update(MARKS, share=share, table_row=table_row)
     return templates

@@ -46,7 +46,7 @@ class Rendering:
 
     def __init__(self, context: FaceContext, renderer: Renderer | None = None) -> None:
         self._context = context
-        self._renderer = renderer or Renderer(context.pulse.pacer.breathe)
+        self._renderer = renderer or Renderer()
         self._lock = Lock()
         self._made: OrderedDict[tuple[View, str], Made] = OrderedDict()
 

@@ -170,8 +170,10 @@ def slot_due(slot: Slot, edition: Edition | None, everything: bool, now: float) 
 
 def data_lines(text: str) -> bytes:
     """Text as the data lines of a server-sent event, without the empty line that ends it."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return "".join(f"data: {line}\n" for line in lines).encode("utf-8", "replace")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.replace("\n", "\ndata: ")
+    return f"data: {lines}\n".encode("utf-8", "replace")
 
 
 def named_event(name: str, document: Mapping[str, Any]) -> bytes:

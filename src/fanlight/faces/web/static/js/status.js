@@ -23,7 +23,6 @@
 
   const updated = (seconds) => {
     const time = at("updated");
-    time.dataset.ts = seconds;
     time.setAttribute("datetime", new Date(seconds * 1000).toISOString());
     put(time, fanlight.local(seconds, false));
   };

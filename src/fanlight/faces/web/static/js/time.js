@@ -21,9 +21,11 @@ const fanlight = (window.fanlight = {});
     return `${Math.floor(past / amount)} ${unit} ago`;
   };
 
+  const seconds = (time) => Date.parse(time.dateTime) / 1000;
+
   const localise = (root) => {
-    for (const time of root.querySelectorAll("time[data-ts]")) {
-      time.textContent = local(Number(time.dataset.ts), !("updated" in time.dataset));
+    for (const time of root.querySelectorAll("time[datetime]")) {
+      time.textContent = local(seconds(time), !("updated" in time.dataset));
     }
   };
 
@@ -32,8 +34,8 @@ const fanlight = (window.fanlight = {});
     for (const task of event.detail.tasks) localise(task.fragment);
   });
   document.addEventListener("pointerover", (event) => {
-    const time = event.target.closest?.("time[data-ts]");
-    if (time) time.title = `${time.getAttribute("datetime")} · ${age(Number(time.dataset.ts))}`;
+    const time = event.target.closest?.("time[datetime]");
+    if (time) time.title = `${time.dateTime} · ${age(seconds(time))}`;
   });
   localise(document);
   Object.assign(fanlight, { local, clock, day });
