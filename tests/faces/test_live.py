@@ -379,9 +379,47 @@ def test_closing_ends_all_streams() -> None:
     play(scene)
 
 
+def test_who_heard_nothing_for_long_hears_a_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TTY-6: a stream that has nothing to tell says that it lives, no sooner than it has to."""
+    monkeypatch.setattr(live, "WATCH_SECONDS", 0.01)
+
+    async def scene(scene: Scene) -> None:
+        hub = scene.hub()
+        tab = Tab(hub, interval=60.0)
+        assert (await tab.push()).panels
+        scene.service.clock.advance(live.HEARTBEAT_SECONDS - 0.1)
+        await hub._make_rounds()
+        assert tab.got.empty()
+        scene.service.clock.advance(0.2)
+        assert (await tab.push()).names == ["heartbeat"]
+        await tab.end()
+
+    play(scene)
+
+
+def test_a_socket_that_takes_nothing_for_long_is_let_go() -> None:
+    """TTY-6, X-9: its viewer makes room for others; not before STALL_SECONDS have passed."""
+
+    async def scene(scene: Scene) -> None:
+        hub = scene.hub()
+        stuck = Tab(hub)
+        stuck.draining.clear()
+        await stuck.push()
+        scene.service.clock.advance(live.STALL_SECONDS)
+        await hub._make_rounds()
+        assert hub.viewers == 1
+        scene.service.clock.advance(1.0)
+        async with asyncio.timeout(SOON):
+            await stuck.task
+        assert hub.viewers == 0
+
+    play(scene)
+
+
 def test_a_failing_page_leaves_the_stream_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """TTY-6: a page that raises is counted; its viewers hear heartbeats, and get everything once it works again."""
-    monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr(live, "WATCH_SECONDS", 0.01)
 
     async def scene(scene: Scene) -> None:
         hub = scene.hub()

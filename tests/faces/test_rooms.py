@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,14 +45,65 @@ def test_turns() -> None:
     assert viewer.due_at() == 15.0 - SLACK_SECONDS
 
 
+def told(room: Room, viewer: Viewer) -> tuple[dict[str, Any], list[bytes]]:
+    """The status a viewer is told now, and the panels."""
+    status, _, panels = room.tell(viewer, 0.0, 0.25).partition(b"\n\n")
+    return json.loads(status.removeprefix(b"event: status\ndata: ")), panels.split()
+
+
+def room_with(**editions: Edition) -> Room:
+    """A room with these panels."""
+    room = Room(View())
+    room.take(editions, {"at": 1.0}, 0.0, 0.25)
+    return room
+
+
 def test_a_room_owes_each_viewer_what_it_has_not_had() -> None:
-    """HUB-11: what a viewer is owed depends on what it was sent, not on when it came."""
-    room, viewer = Room(View()), Viewer()
-    room.editions = {"a": Edition(1, "a", b"A1", 0.0), "b": Edition(1, "b", b"B1", 0.0)}
-    assert room.owed(viewer) == [b"A1", b"B1"]
-    assert room.owed(viewer) == []
-    room.editions = {"a": Edition(3, "a", b"A3", 0.0), "b": Edition(1, "b", b"B1", 0.0)}
-    assert room.owed(viewer) == [b"A3"]
+    """HUB-11: what a viewer is owed depends on what it was told, not on when it came."""
+    b = Edition(1, "b", b"B1 ", 0.0)
+    room, viewer = room_with(a=Edition(1, "a", b"A1 ", 0.0), b=b), Viewer()
+    assert told(room, viewer)[1] == [b"A1", b"B1"]
+    assert told(room, viewer)[1] == []
+    room.take({"a": Edition(2, "a", b"A2 ", 0.0), "b": b}, {}, 0.0, 0.25)
+    assert told(room, viewer)[1] == [b"A2"]
+    assert told(room, Viewer())[1] == [b"A2", b"B1"]
+    assert viewer.moved is True
+    assert told(room, viewer)[1] == []
+    assert viewer.moved is False
+
+
+def test_viewers_that_saw_the_same_share_one_message() -> None:
+    """X-9: it is made once; one who missed an update, or chose another interval, is told so."""
+    room = room_with(a=Edition(1, "a", b"A1 ", 0.0))
+    first, second, third = Viewer(), Viewer(), Viewer(dropped=2)
+    assert room.tell(first, 0.0, 0.25) is room.tell(second, 0.0, 0.25)
+    assert told(room, third)[0] == {"at": 1.0, "next": 0.25, "interval": 0.25, "dropped": 2, "panels": ["a"]}
+    assert b'"interval":5.0' in room.tell(Viewer(), 0.0, 5.0)
+
+
+def test_a_message_is_kept_no_longer_than_its_state() -> None:
+    """X-9: the newest state replaces the messages of the one before."""
+    room = room_with(a=Edition(1, "a", b"A1 ", 0.0))
+    for dropped in range(5):
+        room.tell(Viewer(dropped=dropped), 0.0, 0.25)
+    assert len(room._messages) == 5
+    room.take(room.editions, {"at": 2.0}, 1.0, 0.25)
+    assert room._messages == {}
+    assert told(room, Viewer())[0]["at"] == 2.0
+
+
+def test_the_panels_are_named_where_that_is_news() -> None:
+    """HUB-11: at first, and when the page has others than before; a panel that comes again is sent again."""
+    a, b = Edition(1, "a", b"A1 ", 0.0), Edition(1, "b", b"B1 ", 0.0)
+    room, viewer = room_with(a=a, b=b), Viewer()
+    assert told(room, viewer)[0]["panels"] == ["a", "b"]
+    assert "panels" not in told(room, viewer)[0]
+    room.take({"a": a}, {}, 0.0, 0.25)
+    status, panels = told(room, viewer)
+    assert (status["panels"], panels) == (["a"], [])
+    room.take({"a": a, "b": Edition(room.state + 1, "b", b"B3 ", 0.0)}, {}, 0.0, 0.25)
+    status, panels = told(room, viewer)
+    assert (status["panels"], panels) == (["a", "b"], [b"B3"])
 
 
 def test_still_panels_are_not_looked_at_again() -> None:

@@ -34,7 +34,7 @@ from fanlight.pages.events import notices
 from fanlight.panels import View
 
 HEARTBEAT_SECONDS: Final = 2.0
-"""The longest silence: a browser that hears nothing for longer takes the stream for dead."""
+"""The longest silence, to a WATCH_SECONDS: a browser that hears nothing for much longer takes the stream for dead."""
 
 STALL_SECONDS: Final = 30.0
 """How long a socket may not drain before its viewer is let go."""
@@ -185,13 +185,28 @@ class Hub:
             guest.close()
 
     async def _keep(self) -> None:
-        """End everything when the server stops; once a second count what was pushed."""
+        """End everything when the server stops; look after each viewer; once a second count what was pushed."""
         while True:
             for _ in range(round(SLOW_SECONDS / WATCH_SECONDS)):
                 await asyncio.sleep(WATCH_SECONDS)
                 if self._stopping():
                     self._end_all()
+                await self._make_rounds()
             self._count_pushes()
+
+    async def _make_rounds(self) -> None:
+        """Let those hear something who have heard nothing for long, and those go whose sockets take nothing.
+
+        One look at all of them, because timers for each would be a quarter of what a push costs.
+        """
+        now = self._now()
+        for viewer in [viewer for room in self._rooms.values() for viewer in room.viewers]:
+            if viewer.sending and now - viewer.spoken > STALL_SECONDS:
+                viewer.close()
+            elif not viewer.busy and now - viewer.spoken >= HEARTBEAT_SECONDS:
+                viewer.silent = True
+                viewer.turn.set()
+                await asyncio.sleep(PAUSE_SECONDS)
 
     def _count_pushes(self) -> None:
         """One fact for many pushes: a fact each would wake the pulse, which would push again."""
@@ -242,14 +257,10 @@ class Hub:
                 editions[slot.name] = known
                 continue
             html = self._rendering.fragment(slot, snapshot, room.view)
-            editions[slot.name] = self._edition(slot.name, html, known, now)
+            if known is None or known.html != html:
+                known = Edition(room.state + 1, html, data_lines(self._rendering.partial(slot.name, html)), now)
+            editions[slot.name] = known
         return editions, self._status(snapshot)
-
-    def _edition(self, name: str, html: str, known: Edition | None, now: float) -> Edition:
-        if known is not None and known.html == html:
-            return known
-        number = known.number + 1 if known is not None else 1
-        return Edition(number, html, data_lines(self._rendering.partial(name, html)), now)
 
     def _status(self, snapshot: Snapshot) -> Mapping[str, Any]:
         return {
@@ -278,38 +289,28 @@ class Hub:
                 self._rendering.failed("live stream", outcome)
 
     async def _write(self, room: Room, viewer: Viewer, send: Send) -> None:
-        while not viewer.closed:
-            try:
-                async with asyncio.timeout(HEARTBEAT_SECONDS):
-                    await viewer.turn.wait()
-            except TimeoutError:
-                await self._send(viewer, send, named_event("heartbeat", {"at": self._context.now()}))
-                continue
+        viewer.spoken = self._now()
+        while True:
+            await viewer.turn.wait()
             viewer.turn.clear()
-            if not viewer.closed:
-                await self._push(room, viewer, send)
+            if viewer.closed:
+                break
+            await self._push(room, viewer, send)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _push(self, room: Room, viewer: Viewer, send: Send) -> None:
-        """Send what a viewer is owed: the status first, then the panels that have changed, in one message."""
-        viewer.fresh = False
-        viewer.last = self._now()
-        interval = max(viewer.interval or WATCH_SECONDS, round(self.viewers * SHARE_SECONDS, 2))
-        status = {**room.status, "next": interval, "interval": interval, "dropped": viewer.dropped}
-        status |= room.arrangement(viewer)
-        chunks = room.owed(viewer)
-        body = b"".join((named_event("status", status), *chunks, b"\n" if chunks else b""))
-        viewer.moved = bool(chunks)
-        await self._send(viewer, send, body)
-        self._pushed += 1
-
-    async def _send(self, viewer: Viewer, send: Send, body: bytes) -> None:
-        viewer.sending = True
+        """Send a viewer what it is owed, or that the stream lives."""
+        now = self._now()
+        if viewer.silent:
+            viewer.silent = False
+            body = named_event("heartbeat", {"at": self._context.now()})
+        else:
+            interval = max(viewer.interval or WATCH_SECONDS, round(self.viewers * SHARE_SECONDS, 2))
+            body = room.tell(viewer, now, interval)
+            self._pushed += 1
+        viewer.spoken, viewer.sending = now, True
         try:
-            async with asyncio.timeout(STALL_SECONDS):
-                await send({"type": "http.response.body", "body": body, "more_body": True})
-        except TimeoutError:
-            viewer.close()
+            await send({"type": "http.response.body", "body": body, "more_body": True})
         finally:
             viewer.sending = False
 

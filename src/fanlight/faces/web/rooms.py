@@ -1,9 +1,10 @@
 """Who watches what, what each was sent, and whose turn it is: the decisions of the live stream, pure but for the events
 they set.
 
-Viewers of one view share a Room, which renders each panel once per tick for all of them. A viewer remembers which
-edition of each panel it was sent; when its turn comes it gets those that have changed since. A viewer whose socket does
-not drain gets no turn, and so misses editions (counted, and told to it) instead of gathering them.
+Viewers of one view share a Room, which renders each panel once per tick for all of them, and makes one message for all
+that saw the same before. A viewer remembers which state of the room it was told; when its turn comes it gets what has
+changed since. A viewer whose socket does not drain gets no turn, and so misses editions (counted, and told to it)
+instead of gathering them.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ SLOW_SECONDS: Final = 1.0
 
 
 class Edition(NamedTuple):
-    """A panel's newest state as it is sent; `number` goes up with each change, `changed` is monotonic seconds."""
+    """A panel's newest state as it is sent; `number` is the state of the room in which it came, `changed` monotonic
+    seconds."""
 
     number: int
     html: str
@@ -51,16 +53,18 @@ class Edition(NamedTuple):
 class Viewer:
     """One open stream. `interval` is 0 where the viewer takes the panels' own pace; times are monotonic seconds.
 
-    `last` is when it was last pushed to, `moved` whether any panel had changed then.
+    `seen` is the state of the room it was told last, `last` when it was pushed to, `moved` whether any panel had
+    changed then; `spoken` is when anything was last written to it, `silent` that it is to hear a heartbeat.
     """
 
     interval: float = 0.0
-    sent: dict[str, int] = field(default_factory=dict)
-    arrangement: tuple[str, ...] = ()
+    seen: int = 0
     last: float = float("-inf")
     moved: bool = False
     fresh: bool = True
     sending: bool = False
+    spoken: float = float("-inf")
+    silent: bool = False
     dropped: int = 0
     closed: bool = False
     turn: asyncio.Event = field(default_factory=asyncio.Event)
@@ -89,8 +93,11 @@ class Room:
     def __init__(self, view: View) -> None:
         self.view = view
         self.viewers: set[Viewer] = set()
+        self.state = 0
         self.editions: Mapping[str, Edition] = {}
         self.status: Mapping[str, Any] = {}
+        self.arranged = 0
+        self._messages: dict[tuple[int, float, int], bytes] = {}
         self.wake = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
         self.alarm: asyncio.TimerHandle | None = None
@@ -109,8 +116,14 @@ class Room:
         so that all rooms draw the same snapshot. While nothing changes a room goes on looking, so that the first event
         after quiet is told at once, and tells of the time alone when its share comes.
         """
-        changed = any(edition is not self.editions.get(name) for name, edition in editions.items())
+        rearranged = tuple(editions) != tuple(self.editions)
+        changed = rearranged or any(edition is not self.editions[name] for name, edition in editions.items())
+        if changed:
+            self.state += 1
+        if rearranged:
+            self.arranged = self.state
         self.editions, self.status = editions, status
+        self._messages.clear()
         told = changed or self.joined() or now >= self.told_until - SLACK_SECONDS
         step = (now // share + 1) * share
         if told:
@@ -138,19 +151,26 @@ class Room:
         """Whether somebody has just come and needs every panel."""
         return any(viewer.fresh and not viewer.busy for viewer in self.viewers)
 
-    def owed(self, viewer: Viewer) -> list[bytes]:
-        """What has changed since the viewer's last turn, noted as sent."""
-        changed = [name for name, edition in self.editions.items() if viewer.sent.get(name) != edition.number]
-        viewer.sent.update((name, self.editions[name].number) for name in changed)
-        return [self.editions[name].chunk for name in changed]
+    def tell(self, viewer: Viewer, now: float, interval: float) -> bytes:
+        """What a viewer is owed, noted as told: the status first, then the panels that have changed, in one message.
 
-    def arrangement(self, viewer: Viewer) -> Mapping[str, Any]:
-        """Which panels the page has, where the viewer was told otherwise; one it lacks it cannot be sent."""
-        names = tuple(self.editions)
-        if names == viewer.arrangement:
-            return {}
-        viewer.arrangement = names
-        return {"panels": names}
+        `interval` is the seconds until it is told again. Which panels the page has is said where that is news: a
+        browser cannot be sent one it lacks.
+        """
+        key = (viewer.seen, interval, viewer.dropped)
+        message = self._messages.get(key)
+        if message is None:
+            message = self._messages[key] = self._message(*key)
+        viewer.moved = viewer.seen != self.state
+        viewer.seen, viewer.fresh, viewer.last = self.state, False, now
+        return message
+
+    def _message(self, seen: int, interval: float, dropped: int) -> bytes:
+        status = {**self.status, "next": interval, "interval": interval, "dropped": dropped}
+        if self.arranged > seen:
+            status["panels"] = tuple(self.editions)
+        chunks = [edition.chunk for edition in self.editions.values() if edition.number > seen]
+        return b"".join((named_event("status", status), *chunks, b"\n" if chunks else b""))
 
     def turns(self, now: float) -> tuple[list[Viewer], int]:
         """Whose time has come, and how many missed theirs because their sockets are full."""
