@@ -8,7 +8,7 @@ import pytest
 
 from fanlight.faces.web.drawings import draw
 from fanlight.faces.web.render import PanelView
-from fanlight.faces.web.rows import table_row
+from fanlight.faces.web.rows import table_rows
 from fanlight.panels import Column, Row, Table, Unit, View
 
 HOSTILE: Any = '"><script>alert(1)</script>'
@@ -18,7 +18,8 @@ COLUMNS = (Column(name="path", title="Path"), Column(name="took", title="Took", 
 def html(*rows: Row, columns: tuple[Column, ...] = COLUMNS) -> str:
     """The first of these rows of a table."""
     table = Table(columns=columns, rows=rows)
-    return table_row(PanelView("t", "table", "panels/table.html", table, draw(table, View(), "t"), False), rows[0])
+    view = PanelView("t", "table", "panels/table.html", table, draw(table, View(), "t"), False)
+    return "".join(table_rows(view)).splitlines()[0]
 
 
 def test_a_bar_is_measured_against_the_longest() -> None:

@@ -118,7 +118,13 @@ def _on_our_side(status: int) -> bool:
 
 
 def judge(snapshot: Snapshot) -> Verdict:
-    """The state of the service, its cause as far as known, since when, and where to look."""
+    """The state of the service, its cause as far as known, since when, and where to look; found once per snapshot."""
+    if snapshot.verdict is None:
+        snapshot.verdict = _judged(snapshot)
+    return snapshot.verdict
+
+
+def _judged(snapshot: Snapshot) -> Verdict:
     for rule in (_database, _required, _failing, _down, _errors, _very_slow, _slow, _degraded, _budget, _busy, _idle):
         verdict = rule(snapshot)
         if verdict is not None:

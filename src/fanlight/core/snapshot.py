@@ -36,6 +36,7 @@ from fanlight.core.sections import (
 from fanlight.core.series import EMPTY, Summary
 from fanlight.core.timeline import Course, Lines, Point, View
 from fanlight.core.totals import Tally
+from fanlight.panels import Verdict
 
 HTTP_FAMILIES: Final = ("requests", "streams")
 """The families whose sum is "the service's requests"."""
@@ -69,6 +70,7 @@ class Snapshot:
         self.actions = inputs.actions
         self.redis = inputs.redis
         self.version = inputs.version
+        self.verdict: Verdict | None = None  # what the rules found, once they were asked
         self._courses: dict[str, Course] = {}
 
     @property
@@ -203,13 +205,12 @@ class Snapshot:
     @cached_property
     def sockets(self) -> Sockets:
         """WebSockets in figures."""
-        refused = sum(figures.errors for figures in self.view.rows.get("sockets", {}).values())
         return Sockets(
             connections=int(self.level("websocket.connections") or 0),
             groups=self._labels("websocket.connections"),
             users=self._labels("websocket.users"),
             events=self._kept("sockets"),
-            refused=refused,
+            refused=sum(figures.errors for figures in self.view.rows.get("sockets", {}).values()),
             connects=self.view.counters.get("websocket.connects", 0),
         )
 

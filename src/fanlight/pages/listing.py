@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from fanlight.core.culprits import judged_seconds
@@ -12,6 +13,8 @@ from fanlight.core.frame import Record
 from fanlight.core.rules import record_state
 from fanlight.core.snapshot import Snapshot
 from fanlight.panels import Column, Filter, Row, View
+
+T = TypeVar("T")
 
 REQUEST_COLUMNS: Final = (
     Column(name="time", title="Time", unit="time"),
@@ -167,10 +170,26 @@ def _status_matches(status: int, wanted: str) -> bool:
 
 
 def sort_rows(rows: Sequence[Row], columns: Sequence[Column], wanted: str, default: str) -> tuple[tuple[Row, ...], str]:
-    """Rows by a column ("-name" descending), and what was applied; None sorts last either way."""
+    """Rows by a column ("-name" descending), and what was applied."""
     names = [column.name for column in columns]
-    chosen = wanted if wanted.lstrip("-") in names else default
-    place, descending = names.index(chosen.lstrip("-")), chosen.startswith("-")
-    present = [row for row in rows if row.values[place] is not None]
-    absent = [row for row in rows if row.values[place] is None]
-    return (*sorted(present, key=lambda row: row.values[place], reverse=descending), *absent), chosen
+    chosen = chosen_order(names, wanted, default)
+    place = names.index(chosen.lstrip("-"))
+    return in_order(rows, lambda row: row.values[place], descending=chosen.startswith("-")), chosen
+
+
+def chosen_order(names: Sequence[str], wanted: str, default: str) -> str:
+    """The column to sort by: the one that is wanted where there is one of that name."""
+    return wanted if wanted.lstrip("-") in names else default
+
+
+def in_order(items: Iterable[T], value: Callable[[T], Any], *, descending: bool) -> tuple[T, ...]:
+    """Sorted by a value each has; None comes last either way."""
+    present, absent = [], []
+    for item in items:
+        of_it = value(item)
+        if of_it is None:
+            absent.append(item)
+        else:
+            present.append((of_it, item))
+    present.sort(key=itemgetter(0), reverse=descending)
+    return (*(item for _, item in present), *absent)

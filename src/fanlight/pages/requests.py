@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
 from fanlight import formats
 from fanlight.core import rules
 from fanlight.core.culprits import route_href
@@ -12,13 +15,14 @@ from fanlight.pages import charts
 from fanlight.pages.listing import (
     REQUEST_COLUMNS,
     chose,
+    chosen_order,
     chosen_requests,
     covers,
+    in_order,
     kept_requests,
     range_query,
     request_filters,
     request_rows,
-    sort_rows,
     with_range,
 )
 from fanlight.panels import Column, Page, Row, Slot, State, Table, View
@@ -45,24 +49,31 @@ ROUTE_COLUMNS_SHORT = tuple(
 """The columns that tell most, for where there is less room."""
 
 
+def _timed(route: Route) -> bool:
+    """Whether its durations are latencies: how long a connection was open is none."""
+    return bool(route.figures.count) and route.family != "sockets"
+
+
+_VALUES: Final[Mapping[str, Callable[[Route], Any]]] = {
+    "method": lambda route: route.method,
+    "route": lambda route: route.route,
+    "count": lambda route: route.figures.count,
+    "errors": lambda route: route.figures.errors,
+    "ratio": lambda route: route.error_ratio if route.figures.count else None,
+    "mean": lambda route: route.figures.mean if _timed(route) else None,
+    "p50": lambda route: route.figures.p50 if _timed(route) else None,
+    "p95": lambda route: route.figures.p95 if _timed(route) else None,
+    "p99": lambda route: route.figures.p99 if _timed(route) else None,
+    "total": lambda route: route.total.count,
+}
+"""A route's values by column."""
+
+
 def _route_row(route: Route, columns: tuple[Column, ...], snapshot: Snapshot) -> Row:
-    figures = route.figures
-    timed = bool(figures.count) and route.family != "sockets"  # how long a connection was open is no latency
-    values = {
-        "method": route.method,
-        "route": route.route,
-        "count": figures.count,
-        "errors": figures.errors,
-        "ratio": route.error_ratio if figures.count else None,
-        "mean": figures.mean if timed else None,
-        "p50": figures.p50 if timed else None,
-        "p95": figures.p95 if timed else None,
-        "p99": figures.p99 if timed else None,
-        "total": route.total.count,
-    }
+    snapshot.breathe()
     return Row(
         key=f"{route.family} {route.method} {route.route}",
-        values=tuple(values[column.name] for column in columns),
+        values=tuple(_VALUES[column.name](route) for column in columns),
         state=_route_state(route, snapshot),
         href="" if route.route == OTHER else route_href(route.method, route.route),
         detail={"streams": "to first byte", "sockets": "WebSocket"}.get(route.family, ""),
@@ -78,13 +89,10 @@ def _route_state(route: Route, snapshot: Snapshot) -> State:
 def routes_table(snapshot: Snapshot, view: View, columns: tuple[Column, ...] = ROUTE_COLUMNS, limit: int = 0) -> Table:
     """Routes with their figures over the range, sorted as the view asks; `limit` keeps the first few."""
     wanted = view.filter("q").lower()
-    rows = []
-    for route in snapshot.range.routes:
-        if wanted in route.route.lower():
-            rows.append(_route_row(route, columns, snapshot))
-            snapshot.breathe()
-    ordered, applied = sort_rows(rows, columns, view.sort, "-count")
-    shown = ordered[:limit] if limit else ordered
+    applied = chosen_order([column.name for column in columns], view.sort, "-count")
+    found = [route for route in snapshot.range.routes if wanted in route.route.lower()]
+    ordered = in_order(found, _VALUES[applied.lstrip("-")], descending=applied.startswith("-"))
+    shown = tuple(_route_row(route, columns, snapshot) for route in ordered[: limit or None])
     return Table(
         title="Routes",
         note=covers(view),

@@ -39,7 +39,7 @@ from fanlight.faces.plots.svg import svg
 from fanlight.faces.web.chrome import Chrome
 from fanlight.faces.web.drawings import Drawing, draw, share
 from fanlight.faces.web.marks import MARKS
-from fanlight.faces.web.rows import table_row
+from fanlight.faces.web.rows import table_rows
 from fanlight.faces.web.views import chart_file
 from fanlight.faces.web.words import FILTERS
 from fanlight.panels import Page, Panel, Slot, Text, TimeSeries, View
@@ -243,5 +243,5 @@ def environment() -> Environment:
         auto_reload=False,
     )
     templates.filters.update(FILTERS)
-    templates.globals.update(MARKS, share=share, table_row=table_row)
+    templates.globals.update(MARKS, share=share, table_rows=table_rows)
     return templates

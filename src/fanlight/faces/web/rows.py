@@ -5,10 +5,10 @@ Fifty new rows at each look are most of what an overview costs to draw and to se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from html import escape  # markupsafe's takes four times as long
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from markupsafe import Markup
 
@@ -17,19 +17,25 @@ from fanlight.faces.web.marks import breaking, mark, moment, value
 from fanlight.faces.web.words import dom_id, state_of, status_state
 from fanlight.panels import Row
 
-if TYPE_CHECKING:
-    from fanlight.faces.web.render import PanelView
-
 _NONE: Final = '<span class="none">–</span>'
 _GAP: Final = '<i class="gap"></i>'  # as much room as a bar
 _UNMARKED: Final = '<i class="mark"></i>'
 
 
-def table_row(view: PanelView, row: Row) -> Markup:
-    """One row of a table."""
-    grid: Any = view.drawing
+_TOGETHER: Final = 8  # rows made between two breaths: 0.1 ms
+
+
+def table_rows(view: Any) -> Iterator[Markup]:
+    """A table's rows, some at a time; `view` is a render.PanelView."""
+    rows, name, grid = view.panel.rows, escape(view.name), view.drawing
+    for start in range(0, len(rows), _TOGETHER):
+        made = [_row(name, grid, row) for row in rows[start : start + _TOGETHER]]
+        yield Markup("".join(made))  # noqa: S704  # each piece is escaped
+
+
+def _row(name: str, grid: Grid, row: Row) -> str:
     css = f' class="{escape(row.state)}"' if row.state else ""
-    pieces = [f'<tr id="{escape(view.name)}:{escape(dom_id(row.key))}"{css}>']
+    pieces = [f'<tr id="{name}:{escape(dom_id(row.key))}"{css}>']
     for place, raw in enumerate(row.values):
         pieces.append(_cell(grid, place, raw, row))
     if grid.detailed:
@@ -37,7 +43,7 @@ def table_row(view: PanelView, row: Row) -> Markup:
         title = f' title="{said}"' if said else ""
         pieces.append(f'<td class="is-said"{title}>{said}</td>')
     pieces.append("</tr>\n")
-    return Markup("".join(pieces))  # noqa: S704  # each piece is escaped
+    return "".join(pieces)
 
 
 def _cell(grid: Grid, place: int, raw: Any, row: Row) -> str:
