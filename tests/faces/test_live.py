@@ -405,10 +405,10 @@ def test_a_socket_that_takes_nothing_for_long_is_let_go() -> None:
         stuck = Tab(hub)
         stuck.draining.clear()
         await stuck.push()
-        scene.service.clock.advance(live.STALL_SECONDS)
+        scene.service.clock.advance(live.STALL_SECONDS - 1.0)
         await hub._make_rounds()
         assert hub.viewers == 1
-        scene.service.clock.advance(1.0)
+        scene.service.clock.advance(2.0)
         async with asyncio.timeout(SOON):
             await stuck.task
         assert hub.viewers == 0

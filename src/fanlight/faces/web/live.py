@@ -244,6 +244,7 @@ class Hub:
         number = max(len(viewers), 1)
         pause = max(min(PAUSE_SECONDS, SPREAD_SECONDS / number), share / 4 / number)
         for viewer in viewers:
+            viewer.silent = False
             viewer.turn.set()
             await asyncio.sleep(pause)
 

@@ -77,8 +77,8 @@ class Viewer:
 
     @property
     def busy(self) -> bool:
-        """Whether it is being written to, or is about to be."""
-        return self.sending or self.turn.is_set()
+        """Whether it is being written to, or is about to be told something; a heartbeat gives way."""
+        return self.sending or (self.turn.is_set() and not self.silent)
 
     def close(self) -> None:
         """End the stream at its next step."""
