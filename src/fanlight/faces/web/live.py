@@ -313,7 +313,7 @@ class Hub:
         try:
             await send({"type": "http.response.body", "body": body, "more_body": True})
         finally:
-            viewer.sending = False
+            viewer.spoken, viewer.sending = self._now(), False
 
     def _now(self) -> float:
         return self._context.clock.monotonic_ns() / 1e9

@@ -54,7 +54,7 @@ class Viewer:
     """One open stream. `interval` is 0 where the viewer takes the panels' own pace; times are monotonic seconds.
 
     `seen` is the state of the room it was told last, `last` when it was pushed to, `moved` whether any panel had
-    changed then; `spoken` is when anything was last written to it, `silent` that it is to hear a heartbeat.
+    changed then; `spoken` is when a write to it last began or ended, `silent` that it is to hear a heartbeat.
     """
 
     interval: float = 0.0
