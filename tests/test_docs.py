@@ -394,7 +394,7 @@ NUMBERS = (
     ("services.md", f"`rate` ({Policy().rate:g}) of at least `calls` ({Policy().calls})"),
     ("services.md", f"within `window` ({Policy().window:g} s) failed"),
     ("services.md", f"stays open for `recovery` ({Policy().recovery:g} s)"),
-    ("proxy.md", f"heartbeat every {'two' if live.HEARTBEAT_SECONDS == 2 else live.HEARTBEAT_SECONDS} seconds"),
+    ("proxy.md", f"heartbeat every {live.HEARTBEAT_SECONDS:g} seconds"),
 )
 
 

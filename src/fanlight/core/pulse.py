@@ -20,7 +20,7 @@ WATCHED_SECONDS: Final = 0.25
 EAGER_SECONDS: Final = 0.1
 """While watched: after a tick this long ago the first new fact makes one of its own."""
 
-CROWD: Final = 14
+CROWD: Final = 9
 """So many watchers have the pulse's full pace. With more each of its steps is longer in proportion, up to a second:
 they are shown nothing more often."""
 

@@ -27,7 +27,7 @@ from fanlight.faces.web.views import to_query
 from fanlight.panels import LogLine, View
 
 SILENCE_SECONDS: Final = 8.0
-"""How long a stream may say nothing (it speaks every two seconds) before it is taken for lost."""
+"""How long a stream may say nothing (it speaks every three seconds) before it is taken for lost."""
 
 ACTION_SECONDS: Final = 60.0
 """How long an action may take to be answered."""

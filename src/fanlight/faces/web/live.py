@@ -33,7 +33,7 @@ from fanlight.faces.web.views import INTERVALS
 from fanlight.pages.events import notices
 from fanlight.panels import View
 
-HEARTBEAT_SECONDS: Final = 2.0
+HEARTBEAT_SECONDS: Final = 3.0
 """The longest silence, to a WATCH_SECONDS: a browser that hears nothing for much longer takes the stream for dead."""
 
 STALL_SECONDS: Final = 30.0

@@ -18,7 +18,7 @@ the browser's side is htmx with its SSE extension, and `live.js`, which does all
   the page has, whenever they are others than before (the browser then gets the page anew), `uptime` in seconds,
   `badges` as {nav href: count}, `notices`, the newest
   events to be told of as [{key, at, type, text, state}].
-- `event: heartbeat` (any data, not empty) whenever nothing else was sent for the interval, and every 2 s or so
+- `event: heartbeat` (any data, not empty) whenever nothing else was sent for the interval, and every 3 s or so
   while the interval is shorter: the browser reconnects after 2.5 intervals + 5 s of silence.
 - A stream that cannot be served answers 503 (too many viewers: the browser polls the page and tries again later) or
   401/403.

@@ -25,9 +25,9 @@ PACE_SECONDS: Final = 0.22
 """The least after a push in which something had changed: 4 Hz, with room for ticks that come early. After a push
 without changes COALESCE_SECONDS is enough, so that the first event after quiet is seen at once."""
 
-SHARE_SECONDS: Final = 0.018
-"""The least between two pushes to any viewer while things change: together they get 55 a second, so that beyond 14
-viewers everybody's pace slows down instead of the service; a hundred are told every 1.8 s, just within a heartbeat."""
+SHARE_SECONDS: Final = 0.028
+"""The least between two pushes to any viewer while things change: together they get 36 a second, so that beyond 9
+viewers everybody's pace slows down instead of the service; a hundred are told every 2.8 s, just within a heartbeat."""
 
 SLACK_SECONDS: Final = 0.125
 """How much too early a tick may come and still count: half of the pulse's step."""
