@@ -61,6 +61,7 @@ def request(of: str, number: int) -> bytes:
 def load(of: str, port: int, rate: float, seconds: float) -> None:
     """The open-loop client: prints its latencies as JSON. A request's clock starts when it is sent."""
     idle = deque(socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS))
+    time.sleep(SETTLE_SECONDS)  # the service takes the connections: what is asked meanwhile would wait for that
     waiting: dict[socket.socket, float] = {}
     partial: dict[socket.socket, bytes] = {}
     taken: list[float] = []
@@ -147,7 +148,7 @@ def measured(service: Service, of: str, seconds: float) -> dict[str, float]:
     answer = subprocess.run([*command, *options], stdout=subprocess.PIPE, text=True, check=True)
     after = server.cpu_times()
     used = after.user + after.system - before.user - before.system
-    return {**json.loads(answer.stdout), "cpu": used / seconds}
+    return {**json.loads(answer.stdout), "cpu": used / (seconds + SETTLE_SECONDS)}
 
 
 def compared(service: Service, of: str, seconds: float, rounds: int) -> None:
