@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -262,6 +263,33 @@ def test_a_crowd_slows_its_own_pace() -> None:
             for tab in tabs if number % 14 == 1 else ():
                 assert (await tab.push()).status["interval"] == 1.4
         assert scene.panels.built.count("fast") == 4
+        for tab in tabs:
+            await tab.end()
+
+    play(scene)
+
+
+def test_rooms_are_drawn_one_after_the_other() -> None:
+    """X-9: two threads that draw would fill each other's pauses, and a request would wait for both."""
+
+    async def scene(scene: Scene) -> None:
+        hub = scene.hub()
+        drawing, most = 0, 0
+        make = hub._rendering.layout
+
+        def layout(view: View) -> Any:
+            nonlocal drawing, most
+            drawing += 1
+            most = max(most, drawing)
+            time.sleep(0.02)  # long enough for another thread to begin
+            drawing -= 1
+            return make(view)
+
+        hub._rendering.layout = layout  # type: ignore[method-assign]
+        tabs = [Tab(hub, View(range=name)) for name in ("", "1h", "24h")]
+        for tab in tabs:
+            await tab.push()
+        assert most == 1
         for tab in tabs:
             await tab.end()
 

@@ -80,6 +80,7 @@ class Hub:
         self._stopping: Callable[[], bool] = lambda: False
         self._unlisten: Callable[[], None] = lambda: None
         self._keeper: asyncio.Task[None] | None = None
+        self._drawing = asyncio.Lock()
         self._pushed = 0
 
     @property
@@ -170,6 +171,7 @@ class Hub:
         if self._rooms or self._guests:
             return
         loop = asyncio.get_running_loop()
+        self._drawing = asyncio.Lock()  # of this loop
         self._unlisten = self._context.pulse.listen(lambda version: _from_thread(loop, self._wake_rooms))
         self._keeper = asyncio.create_task(self._keep(), name="fanlight-live")
 
@@ -227,7 +229,8 @@ class Hub:
             room.silence()
             everything = room.joined()
             try:
-                found = await in_thread(self._context.pulse.pacer, self._refresh, room, everything, now)
+                async with self._drawing:  # two at once would fill each other's pauses, in which requests are served
+                    found = await in_thread(self._context.pulse.pacer, self._refresh, room, everything, now)
             except Exception as error:  # a page of the application may fail; the stream goes on with heartbeats
                 self._rendering.failed("live view", error)
                 continue
