@@ -17,6 +17,8 @@ from fanlight.faces.web.addresses import forwarded_prefix, path_below, root_of
         ("/svc/", "", "/svc/dashboard"),
         ("", "/proxy", "/proxy/dashboard"),
         ("", "/proxy/", "/proxy/dashboard"),
+        ("", "/outer, /inner/", "/outer/inner/dashboard"),
+        ("/outer/inner", "/outer,/inner", "/outer/inner/dashboard"),
         ("/m/one", "/proxy", "/proxy/m/one/dashboard"),
         ("/proxy", "/proxy", "/proxy/dashboard"),
         ("/proxy/m", "/proxy", "/proxy/m/dashboard"),
@@ -25,7 +27,8 @@ from fanlight.faces.web.addresses import forwarded_prefix, path_below, root_of
     ],
 )
 def test_the_root_is_the_browsers(root_path: str, forwarded: str, root: str) -> None:
-    """HUB-1: what a proxy cut off comes first, then the mount, then the prefix; told twice it counts once."""
+    """HUB-1: what a proxy cut off comes first, then the mount, then the prefix; told twice it counts once,
+    and proxies behind each other each add theirs."""
     assert root_of({"root_path": root_path}, {"x-forwarded-prefix": forwarded}, "/dashboard") == root
 
 
@@ -37,7 +40,8 @@ def test_the_root_is_the_browsers(root_path: str, forwarded: str, root: str) -> 
         "/a b",
         '/"><script>',
         "/a/../b",
-        "/a, /b",
+        "/a, //b",
+        "/a, b",
         "a",
         "/a?b",
         "/" * 9,

@@ -27,9 +27,13 @@ def root_of(scope: Mapping[str, Any], headers: Mapping[str, str], prefix: str) -
 
 
 def forwarded_prefix(text: str) -> str:
-    """A proxy's prefix, "" for anything that is not a plain path."""
-    path = text.strip().rstrip("/")
-    plain = len(path) <= PREFIX_LIMIT and _FORWARDED_PREFIX.fullmatch(path)
+    """A proxy's prefix, "" for anything that is not a plain path; of proxies behind each other theirs in turn.
+
+    Each adds its own behind a comma, or in a further header: the outermost stands first.
+    """
+    paths = [part.strip().rstrip("/") for part in text.split(",")]
+    path = "".join(paths)
+    plain = len(text) <= PREFIX_LIMIT and all(map(_FORWARDED_PREFIX.fullmatch, paths))
     return path if plain and not {".", ".."} & set(path.split("/")) else ""
 
 
