@@ -10,6 +10,7 @@
 
   const countdown = () => {
     const state = document.getElementById("live").dataset.state;
+    if (["reconnecting", "offline", "signed out", "paused"].includes(state)) return `· as of ${at("updated").textContent}`;
     if (state !== "live" || !due) return "";
     const left = Math.max(due - Date.now(), 0) / 1000;
     return `· next in ${fanlight.live.pace() < 5 ? left.toFixed(1) : Math.ceil(left)} s`;
