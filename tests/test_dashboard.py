@@ -169,6 +169,12 @@ def test_an_unknown_setting_is_refused() -> None:
         Fanlight("x", prefx="/a")
 
 
+def test_a_check_of_access_that_cannot_be_called_is_refused() -> None:
+    """X-6: not at the first request, when it would shut everybody out."""
+    with pytest.raises(SettingsError, match=r"^access= is 'admin'; expected a function"):
+        Fanlight("shop", access="admin")  # type: ignore[arg-type]
+
+
 def test_two_dashboards_in_one_process_do_not_mix() -> None:
     """Two instances in a process are ordinary."""
     one, two = Fanlight("one"), Fanlight("two")

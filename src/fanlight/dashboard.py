@@ -52,6 +52,8 @@ class Fanlight(Declaring, Readings):
     ) -> None:
         self.settings: Settings = load(name, settings)
         sidecar.check(self.settings)
+        if access is not None and not callable(access):
+            raise SettingsError(f"access= is {access!r:.80}; expected a function that is given a caller")
         self._access = access
         self._clock = clock or SystemClock()
         super().__init__(self._clock)

@@ -235,6 +235,16 @@ def _path(raw: Any) -> str:
     return text
 
 
+def _hosts(raw: Any) -> tuple[str, ...]:
+    return tuple(map(_host, _texts(raw)))
+
+
+def _host(text: str) -> str:
+    if set(text) & set(" /*@?#"):  # it would never be met, either
+        raise ValueError(text)
+    return text
+
+
 def _thresholds(raw: Any) -> dict[str, float]:
     if isinstance(raw, str):
         raw = dict(part.rsplit("=", 1) for part in raw.split(",") if part.strip())
@@ -249,6 +259,7 @@ _EXPECTED: Final[Mapping[Callable[[Any], Any], str]] = {
     _port: "the number of a port, 0 to 65535",
     _texts: "a list of texts (in a variable: separated by commas)",
     _paths: "a list of paths, each with its leading slash (in a variable: separated by commas)",
+    _hosts: 'a list of names such as "shop.example": no https://, no * (in a variable: separated by commas)',
     _thresholds: 'routes and seconds, {"/reports/{id}": 3.0} (in a variable: /reports/{id}=3.0,...)',
 }
 
@@ -260,10 +271,8 @@ _CONVERTERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(("enabled", "sample_data"), _boolean),
     **dict.fromkeys(("slow_seconds", "very_slow_seconds"), _seconds),
     **dict.fromkeys(("max_series", "max_viewers"), _whole),
-    **dict.fromkeys(
-        ("allowed_hosts", "cors_origins", "websocket_group_params", "websocket_user_params"),
-        _texts,
-    ),
+    **dict.fromkeys(("cors_origins", "websocket_group_params", "websocket_user_params"), _texts),
+    "allowed_hosts": _hosts,
     **dict.fromkeys(("exclude", "streams"), _paths),
     "slow_routes": _thresholds,
     "port": _port,
