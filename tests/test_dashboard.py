@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 import os
 import threading
 import time
@@ -14,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -224,6 +226,30 @@ def test_the_pulse_does_not_outlive_its_dashboard() -> None:
     gc.collect()
     assert not pulse.alive
     assert reference() is None
+
+
+def test_an_application_nobody_holds_leaves_nothing_behind() -> None:
+    """TTY-6: made, asked and dropped without a lifespan, as tests do with each of theirs, it leaves no thread, no hook
+    in logging and in the collector, and no file open."""
+
+    async def serve() -> None:
+        app = application()
+        Fanlight("short").install(app)
+        assert await ask(app, "/hello/ada") == (200, b'{"hello":"ada"}')
+
+    def held() -> tuple[Any, ...]:
+        descriptors = psutil.Process().num_fds()
+        return set(threading.enumerate()), list(gc.callbacks), logging.Logger.callHandlers, descriptors
+
+    asyncio.run(asyncio.sleep(0))  # what the first loop of a process makes stays
+    before = held()
+    asyncio.run(serve())
+    assert held() != before
+    deadline = time.monotonic() + 20
+    while held() != before and time.monotonic() < deadline:
+        gc.collect()
+        time.sleep(0.02)
+    assert held() == before
 
 
 def test_events_are_counted_and_listed(dashboard: Fanlight) -> None:

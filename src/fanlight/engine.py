@@ -44,6 +44,7 @@ from fanlight.stores.base import TIERS, InstanceInfo
 from fanlight.stores.commands import Commands
 from fanlight.stores.compaction import Compactor
 from fanlight.stores.fleet import Fleet, Local
+from fanlight.stores.following import TURN_SECONDS, follow
 from fanlight.stores.observer import Observer
 from fanlight.stores.opening import MEMORY, locate_redis, open_redis, open_shared, opened
 from fanlight.stores.own_seconds import OwnSeconds
@@ -52,9 +53,6 @@ from fanlight.stores.writer import StoreWriter
 
 if TYPE_CHECKING:
     from fanlight.stores.redis_client import Address
-
-STORE_TURN_SECONDS: Final = 1.0
-"""How often the store's thread looks for commands while nothing wakes it."""
 
 EXPOSITION_SECONDS: Final = 10.0
 """How long the Prometheus text on a page is shown before it is made anew."""
@@ -85,7 +83,7 @@ class Engine:
         self.registry = Registry()
         self._prober = Prober(clock, self._news_of_services)
         self.loop_monitor = LoopMonitor(clock)
-        self._gc_monitor = GcMonitor(self.recorder, clock)
+        self._gc_monitor = GcMonitor(self.recorder.link(), clock)
         self.observes = observes
         self._samplers: list[Sampler] = [
             SystemSampler(recorder, clock, elsewhere=lambda: self.pulse.pacer.spent_seconds),
@@ -174,14 +172,20 @@ class Engine:
                 self._redis.start()
             if self.fleet is not None:
                 self.fleet.announce()
-            self._store_thread = threading.Thread(
-                target=_follow, args=(weakref.ref(self), self._store_turn), name="fanlight-follow", daemon=True
+            left = (
+                self._uninstall_logging,
+                self._gc_monitor.close,
+                self._withdraw,
+                self._writer.close,
+                self.store.close,
             )
             self._store_turn.set()  # what stands from before is obeyed at once
-            self._store_thread.start()
+            self._store_thread = follow(self, self._store_turn, left)
 
     def _feed(self) -> None:
-        self._uninstall_logging = install_logging(self.recorder, self.settings.log_level.upper(), clock=self.clock)
+        self._uninstall_logging = install_logging(
+            self.recorder.link(), self.settings.log_level.upper(), clock=self.clock
+        )
         self._gc_monitor.start()
 
     def _fill(self) -> None:
@@ -216,7 +220,7 @@ class Engine:
         self._withdraw()
         self._store_turn.set()
         if self._store_thread is not None:
-            self._store_thread.join(STORE_TURN_SECONDS)
+            self._store_thread.join(TURN_SECONDS)
         self.pulse.close()
         self.pulse.tick(second_closed=True)
         self._publish()
@@ -386,14 +390,3 @@ class Engine:
     def history(self) -> str:
         """What is wrong with the store, "" when nothing is."""
         return self.fleet.history() if self.fleet is not None else self.warning
-
-
-def _follow(reference: weakref.ref[Engine], due: threading.Event) -> None:
-    """The store's thread; holds the engine only while it works, so that a dropped one ends it."""
-    while True:
-        due.wait(STORE_TURN_SECONDS)
-        due.clear()
-        engine = reference()
-        if engine is None or not engine.store_turn():
-            return
-        del engine

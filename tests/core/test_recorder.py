@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from http import HTTPStatus
 from types import SimpleNamespace
@@ -522,3 +524,24 @@ def test_event_fields_are_copied() -> None:
     assert bench.take().kept["events"][0].data["fields"] == {"a": 1}
     bench.recorder.append((EVENT, bench.recorder.next_seq(), 0, "none", None, ""))
     assert bench.take().kept["events"][0].data["fields"] == {}
+
+
+def test_a_link_records_and_holds_nothing() -> None:
+    """TTY-6: what the whole process holds of a recorder reaches it, keeps it not alive, and is deaf after it."""
+    bench = Bench()
+    link, gone = bench.recorder.link(), weakref.ref(bench.recorder)
+    link.samplers.append(lambda: [Sample("level", "", 1.0, "sum", "instance")])
+    link.count("seen", 2)
+    link.append((COUNT, link.next_seq(), link.clock.monotonic_ns(), "seen", 3))
+    link.failed("logging", ValueError("of the hook"))
+    frame = bench.take()
+    assert frame.counters == {"seen": 5, "fanlight.failures": 1}
+    assert ("level", "") in frame.gauges
+    assert bench.recorder.last_failure == "logging: ValueError: of the hook"
+    del bench
+    gc.collect()
+    assert gone() is None
+    link.count("seen")
+    link.append((COUNT, link.next_seq(), link.clock.monotonic_ns(), "seen", 1))
+    link.failed("logging", ValueError("late"))
+    assert link.samplers == []

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from math import isfinite
 from threading import RLock
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from fanlight.clock import Clock
 from fanlight.core import records
@@ -130,6 +131,10 @@ class Recorder:
     def resolve_routes(self, describe: Callable[[Any, str, str], str], by_path: Callable[[Any], bool]) -> None:
         """How facts' routes become templates, at fold time; see `Fold`."""
         self.fold.describe, self.fold.by_path = describe, by_path
+
+    def link(self) -> Recorder:
+        """This recorder as hooks of the whole process hold it: a `Link`."""
+        return cast(Recorder, Link(self))
 
     @property
     def pending(self) -> int:
@@ -253,6 +258,36 @@ class Recorder:
                         increase(frame.counters, "fanlight.dropped.gauges", 1)
             except Exception as error:
                 self.failed("sampler", error)
+
+
+class Link:
+    """What logging and the garbage collector are given of a recorder: it keeps neither the recorder alive nor, by its
+    samplers, the application, and after them it records nothing."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._held = weakref.ref(recorder)
+        self.clock = recorder.clock
+        self.next_seq = recorder.next_seq
+
+    def append(self, fact: Fact) -> None:
+        recorder = self._held()
+        if recorder is not None:
+            recorder.append(fact)
+
+    def count(self, name: str, amount: int = 1) -> None:
+        recorder = self._held()
+        if recorder is not None:
+            recorder.count(name, amount)
+
+    def failed(self, where: str, error: BaseException) -> None:
+        recorder = self._held()
+        if recorder is not None:
+            recorder.failed(where, error)
+
+    @property
+    def samplers(self) -> list[Sampler]:
+        recorder = self._held()
+        return [] if recorder is None else recorder.samplers
 
 
 def new_instance() -> tuple[str, str, str]:
