@@ -43,6 +43,24 @@ def test_a_socket_event_is_told_whole() -> None:
     assert records.socket(connected, "t", 0, "web", "/ws").data["error_type"] == ""
 
 
+def test_a_path_shows_what_it_is() -> None:
+    """X-6: what turns the text around it, or does not show, is escaped as in a URL; letters of all tongues are not."""
+    assert records.path_text("/größe/日本 x?") == "/größe/日本 x?"
+    assert records.path_text("/\u202egpj.exe\x00\n\x1b[31m") == "/%E2%80%AEgpj.exe%00%0A%1B[31m"
+    assert len(records.path_text("\u202e" * 10_000)) == records.PATH_LIMIT
+    asked = (REQUEST, 1, 0, 1, 1, "GET", None, "", 404, 0, "/\u202ea", "c-1", None)
+    assert records.request(asked, "tag", 0, "web-1", "unmatched").data["path"] == "/%E2%80%AEa"
+    refused = (SOCKET, 1, 0, "refused", None, "", "/\u202ea", None, None, 403, 1, 0, "c-1")
+    assert records.socket(refused, "tag", 0, "web-1", "/ws").data["path"] == "/%E2%80%AEa"
+
+
+def test_an_event_has_no_controls() -> None:
+    """X-6: a file's name that turns the line around, or moves a cursor, does so nowhere."""
+    fact = (EVENT, 1, 0, "up\x00", {"na\x1b[2Jme": "photo\u202egpj.exe"}, "")
+    data = records.event(fact, "tag", 0, "web-1", "").data
+    assert (data["type"], data["fields"]) == ("up\ufffd", {"name": "photo\ufffdgpj.exe"})
+
+
 def test_a_log_line_has_its_own_time_and_a_limit() -> None:
     """TTY-3: a line's time is when it was logged; texts are cut."""
     fact = (LOG, 1, 0, 7_500_000_000, 40, "ERROR", "app", "m" * 9_000, "a.py", 12, "c")

@@ -10,6 +10,7 @@ from functools import lru_cache
 from itertools import islice
 from math import isfinite
 from typing import Any, Final
+from urllib.parse import quote
 
 from fanlight.core.facts import (
     CALL,
@@ -55,7 +56,7 @@ def request(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> 
     data = {
         "method": text(method, LABEL_LIMIT),
         "route": route,
-        "path": text(path, PATH_LIMIT),
+        "path": path_text(path),
         "status": status,
         "duration": duration / 1e9,
         "first_byte": first_byte / 1e9,
@@ -76,7 +77,7 @@ def socket(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> R
         "event": event,
         "method": "WS",
         "route": route,
-        "path": text(path, PATH_LIMIT),
+        "path": path_text(path),
         "group": text(group, LABEL_LIMIT),
         "user": text(user, LABEL_LIMIT),
         "status": code_of(code),
@@ -110,8 +111,8 @@ def event(fact: Fact, tag: str, offset_ns: int, instance: str, route: str) -> Re
     _, seq, at, type_, fields, correlation_id = fact
     few = islice((fields or {}).items(), FIELD_COUNT)
     data = {
-        "type": text(type_, LABEL_LIMIT),
-        "fields": {text(name, LABEL_LIMIT): _plain(value) for name, value in few},
+        "type": printable(text(type_, LABEL_LIMIT)),
+        "fields": {printable(text(name, LABEL_LIMIT)): _plain(value) for name, value in few},
         "correlation_id": text(correlation_id, _ID_LIMIT),
         "instance": instance,
     }
@@ -183,6 +184,14 @@ def text(value: Any, limit: int) -> str:
     return said if said.isascii() else said.encode("utf-8", "replace").decode("utf-8")
 
 
+def path_text(path: Any) -> str:
+    """A path as text; what does not show, or turns the text around it, is escaped as in a URL."""
+    said = text(path, PATH_LIMIT)
+    if said.isprintable():
+        return said
+    return "".join(part if part.isprintable() else quote(part) for part in said)[:PATH_LIMIT]
+
+
 def code_of(status: Any) -> int:
     """A status or close code as a number of at most four digits; 0 for what is none."""
     return int(status) if isinstance(status, int) and 0 <= status <= 9999 else 0
@@ -196,4 +205,4 @@ def _plain(value: Any) -> Any:
         return float(value) if isfinite(value) else str(float(value))  # JSON has no such number
     if isinstance(value, int) and _LEAST <= value <= _GREATEST:
         return int(value)
-    return text(value, FIELD_LIMIT)
+    return printable(text(value, FIELD_LIMIT))
