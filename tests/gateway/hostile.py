@@ -105,6 +105,14 @@ class Hostile:
             self.left.set()
         return False
 
+    async def endless_at_once(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """A stream without an end, as fast as it is taken."""
+        writer.write(HEAD)
+        while not reader.at_eof():
+            writer.write(chunked(EVENT * 500))
+            await writer.drain()
+        return False
+
     async def reset(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         return self._abort(writer)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import socket
@@ -10,7 +11,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.gateway.hostile import DONE, EVENT, LAST, USAGE, WHOLE, Hostile, hostile
@@ -19,6 +20,9 @@ from tests.gateway.serving import PATIENCE, served
 from fanlight import Fanlight
 from fanlight.core.frame import Record
 from fanlight.gateway.app import Gateway
+from fanlight.gateway.llm.delivery import Delivery
+from fanlight.gateway.llm.departure import Departure
+from fanlight.gateway.llm.endpoints import ENDPOINTS
 from fanlight.panels import View
 
 MODELS = [name for name in vars(Hostile) if not name.startswith("_") and name != "serve"]
@@ -263,15 +267,16 @@ def test_retries_and_fallbacks_come_before_the_first_byte(watched: Open) -> None
 @pytest.mark.parametrize(
     ("model", "ends", "whole", "kind"),
     [
-        ("reset_in_the_middle", b'"code":"upstream_reset"}}\n\n', True, "upstream"),
-        ("hang_in_the_middle", b'"code":"upstream_timeout"}}\n\n', True, "timeout"),
+        ("reset_in_the_middle", b'"code":"upstream_reset"}}\n\n', False, "upstream"),
+        ("hang_in_the_middle", b'"code":"upstream_timeout"}}\n\n', False, "timeout"),
         ("half_an_event", EVENT[:40], False, "upstream"),
         ("hang_in_an_event", EVENT[:40], False, "timeout"),
         ("error_in_the_stream", b'"server_error"}}\n\n', True, "upstream"),
     ],
 )
 def test_streams_that_break_off(watched: Open, model: str, ends: bytes, whole: bool, kind: str) -> None:
-    """X-7, TTY-5: nothing is tried again; between events an error follows, inside one the connection just ends."""
+    """X-7, TTY-5: nothing is tried again; between events an error follows; then the connection ends, and the request
+    is an error of the provider's. What the provider itself ends with an error is whole, an error of its call alone."""
     gateway = watched(settings="retries = 3\nidle_seconds = 0.3")
     status, _, body, ended = gateway.post(model, stream=True, stream_options={"include_usage": True})
     assert (status, ended) == (200, whole)
@@ -319,6 +324,46 @@ def test_a_line_of_ten_megabytes_passes_in_little_memory(watched: Open) -> None:
     assert body.endswith(LAST + DONE)
     assert peak < 64_000_000, "the provider and the client of this test hold the line themselves, about four times"
     assert said(gateway.calls(2)[1])["usage"] == "exact"
+
+
+def test_a_client_that_reads_nothing_is_no_fault_of_the_provider(
+    watched: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    """TTY-5, TTY-6, X-7: with an answer too long for its socket it counts as one that left, and the log says so."""
+    gateway = watched(settings="retries = 0\nidle_seconds = 0.5")
+    with socket.create_connection(gateway.place, timeout=PATIENCE) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        wish = json.dumps({"model": "endless_at_once", "stream": True, "messages": []}).encode()
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(wish)
+        client.sendall(head + wish)
+        (call,) = gateway.calls(1)
+        gateway.quiet()
+    assert (outcome(call), counted(gateway)) == ("cancelled", ({}, []))
+    assert "a client took nothing of an answer of bad" in caplog.text
+
+
+def test_the_last_bytes_wait_for_their_client_alone() -> None:
+    """TTY-5, X-7: while the end of an answer is sent it is the client that is waited for, not the provider."""
+    states = []
+
+    async def send(message: Any) -> None:
+        states.append((message["type"].rpartition(".")[2], delivery.sending))
+
+    async def receive() -> Any:
+        raise AssertionError
+
+    class Whole:
+        status, headers, ended = 200, [(b"content-type", b"application/json")], True
+
+        async def chunk(self) -> bytes:
+            return WHOLE
+
+    delivery = Delivery(
+        ENDPOINTS["/v1/chat/completions"], send, Departure(receive, late=True), None, 1.0, strips_usage=False
+    )
+    asyncio.run(delivery.run(cast(Any, Whole()), cast(Any, None)))
+    assert states == [("start", True), ("body", True)]
+    assert not delivery.sending
 
 
 def test_a_client_that_leaves_lets_the_provider_go(watched: Open) -> None:

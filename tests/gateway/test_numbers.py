@@ -50,8 +50,8 @@ def tokens(gateway: Watched) -> tuple[int, int, int]:
 @pytest.mark.parametrize(
     ("model", "begins", "whole", "kind", "usage"),
     [
-        ("half_a_chunk", EVENT * 3, True, "upstream", "estimated"),
-        ("no_chunk", EVENT * 2, True, "upstream", "estimated"),
+        ("half_a_chunk", EVENT * 3, False, "upstream", "estimated"),
+        ("no_chunk", EVENT * 2, False, "upstream", "estimated"),
         ("no_events", b"\x00\xff data: [[[", True, "ok", "unknown"),
     ],
 )
@@ -96,24 +96,28 @@ def service(gateway: Watched) -> dict[str, Any]:
     return next(each for each in listed if each["name"] == "bad")
 
 
-BROKEN = {"long_line": ("", 7), "error_in_the_stream": ("upstream", 3), "reset_in_the_middle": ("upstream", 4)}
-"""Streams that go wrong: the type of the error they are, and the tokens they tell, or by their characters made."""
+BROKEN = {
+    "long_line": ("", 7, False), "error_in_the_stream": ("upstream", 3, False),
+    "reset_in_the_middle": ("upstream", 4, True), "half_an_event": ("upstream", 4, True),
+}  # fmt: skip
+"""Streams that go wrong: the type of the error they are, the tokens they tell, or by their characters made, and whether
+the request broke off."""
 
 
 @pytest.mark.parametrize("model", BROKEN)
 def test_every_face_tells_the_same_of_a_stream_that_went_wrong(watched: Open, model: str) -> None:
     """X-7, TTY-7, HUB-5: between two sound streams, one with a line of 10 MB, an error inside, or a reset in the
-    middle: JSON and Prometheus have three requests of status 200, its error by its type, the tokens that were told,
-    and nothing in flight."""
+    middle, between two events or in one: JSON and Prometheus have three requests of status 200, one of them an error
+    if it broke off, the error of the call by its type, the tokens that were told, and nothing in flight."""
     gateway = watched(settings="retries = 0\nidle_seconds = 5")
-    kind, made = BROKEN[model]
+    kind, made, broke = BROKEN[model]
     for each in ("fine", model, "fine"):
         assert gateway.post(each, stream=True)[0] == 200
     _, broken, _ = gateway.calls(3)
     gateway.quiet()
     assert said(broken)["output_tokens"] == made
     (endpoint,) = (each for each in shown(gateway, "data")["endpoints"] if each["route"] == CHAT)
-    assert (endpoint["request_count"], endpoint["error_count"]) == (3, 0)
+    assert (endpoint["request_count"], endpoint["error_count"]) == (3, broke)
     assert statuses(gateway) == {200: 3}
     assert tokens(gateway) == (3, bool(kind), 14 + made)
     until(lambda: service(gateway)["in_flight"] == 0)  # levels are read by the second
@@ -122,7 +126,8 @@ def test_every_face_tells_the_same_of_a_stream_that_went_wrong(watched: Open, mo
     assert (provider["calls"], provider["errors"], provider["in_flight"]) == (3, bool(kind), 0)
     assert provider["errors_by_type"] == ({kind: 1} if kind else {})
     metrics = scraped(gateway)
-    assert metrics["http_server_responses_total", "200"] == 3
+    assert metrics["http_server_responses_total", "200"] == 3 - broke
+    assert metrics.get(("http_server_responses_total", "502"), 0) == broke
     outcomes = {outcome: count for (name, outcome), count in metrics.items() if name == "service_calls_total"}
     assert outcomes == ({"ok": 2, kind: 1} if kind else {"ok": 3})
     assert metrics["gen_ai_client_token_usage_sum", "output"] == 14 + made

@@ -182,6 +182,34 @@ def test_errors_are_those_of_the_sdk(gpt: openai.OpenAI, claude: anthropic.Anthr
         list(claude.messages.create(model="claude-sim-fail-error", max_tokens=900, messages=[ASK], stream=True))
 
 
+def test_a_stream_that_breaks_off_is_an_error_of_the_sdk(gateway: str) -> None:
+    """X-7: what the gateway writes before it closes the connection is what each SDK raises, also asynchronously."""
+    cut: dict[str, str] = {"x-simulate": "cut"}
+    whole = "closed the connection before its answer was whole"
+    with (
+        openai.OpenAI(base_url=f"{gateway}/v1", api_key="none", max_retries=0) as gpt,
+        pytest.raises(openai.APIError, match=whole),
+    ):
+        list(gpt.chat.completions.create(model="gpt-sim", messages=[ASK], stream=True, extra_headers=cut))
+    with (
+        anthropic.Anthropic(base_url=gateway, api_key="none", max_retries=0) as claude,
+        pytest.raises(anthropic.APIStatusError, match=whole),
+        claude.messages.stream(**MESSAGE, extra_headers=cut) as stream,
+    ):
+        list(stream.text_stream)
+
+    async def chat() -> None:
+        llama = ollama.AsyncClient(host=gateway, headers=cut)
+        try:
+            async for _ in await llama.chat(model="llama-sim", messages=[ASK], stream=True):
+                continue
+        finally:
+            await llama._client.aclose()
+
+    with pytest.raises(ollama.ResponseError, match=whole):
+        asyncio.run(chat())
+
+
 def test_async_clients(address: str) -> None:
     """X-7: the asynchronous clients, streaming, side by side, one of them cancelled in the middle."""
 

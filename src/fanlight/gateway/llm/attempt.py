@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from fanlight import error_type
+from fanlight.gateway import unfinished
 from fanlight.gateway.asgi import Pair
 from fanlight.gateway.llm.attempts import RETRIED, Failure
 from fanlight.gateway.llm.delivery import Delivery
@@ -61,21 +61,20 @@ class Attempt:
             self._fail(delivery.reader.error, "upstream")
         return failure
 
-    async def _broken(self, error: UpstreamError | TimeoutError) -> Failure | None:
+    async def _broken(self, error: UpstreamError | TimeoutError) -> Failure:
         """The provider broke off or fell silent: a failure before the first byte, the end of the answer after it."""
         delivery = self._delivery
         if delivery.sending:
-            raise asyncio.CancelledError from error  # it was the client that took nothing for so long
+            unfinished.unread(self._lane.name)
         if isinstance(error, UpstreamError):
             kind, message = error.kind, str(error)
         else:
             after = "in the middle of its answer" if delivery.begun else "and sent no byte of an answer"
             kind, message = "timeout", f"{self._lane.name} fell silent {after}"
         self._fail(message, "timeout" if kind == "timeout" else "upstream")
-        if not delivery.begun:
-            return Failure(kind, message)
-        await delivery.break_off(kind, message)
-        return None
+        if delivery.begun:
+            await delivery.break_off(kind, message)
+        return Failure(kind, message)
 
     def _fail(self, said: str, kind: str, wait: float | None = None) -> None:
         self._call.fail(said, type=kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from fanlight.gateway import refusals, unfinished
@@ -144,14 +145,17 @@ class Delivery:
 
     async def _end(self, data: bytes) -> None:
         self.departure.over()
+        self.sending = True
         if not self.begun:
             self.begun = True
             await self._send(self._head)
         await self._send({"type": "http.response.body", "body": data})
+        self.sending = False
 
     async def break_off(self, kind: str, message: str) -> None:
-        """End what its provider did not: a stream between two events with an error; all else raises Unfinished."""
+        """Leave an answer as its provider did, a stream between two events after an error; raises Unfinished."""
         if self._lines is not None and not self._lines.unfinished:
-            await self._end(refusals.in_stream(self._protocol, message, f"upstream_{kind}"))
-        else:
-            unfinished.leave(message, STATUS.get(kind, 502))
+            data = refusals.in_stream(self._protocol, message, f"upstream_{kind}")
+            with suppress(TimeoutError), self.departure.patience(self._idle_seconds):
+                await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        unfinished.leave(message, STATUS.get(kind, 502))
