@@ -89,13 +89,53 @@ def test_a_cancelled_try_is_no_evidence() -> None:
 
 
 def test_a_try_that_never_ends_opens_it_again() -> None:
-    """HUB-3: a hanging service does not hold the breaker half-open for ever, and its late answer changes nothing."""
+    """HUB-3: a hanging service does not hold the breaker half-open for ever."""
     breaker = opened()
     hanging = breaker.admit(5.0)
     assert breaker.admit(10.0) == REFUSED
     assert (breaker.state, breaker.retry_at) == ("open", 15.0)
-    breaker.succeeded(hanging, 12.0)
+    breaker.failed(hanging, 12.0)
+    assert (breaker.state, breaker.retry_at) == ("open", 15.0)
+
+
+def test_a_service_whose_answers_take_longer_than_it_waits_closes_it() -> None:
+    """HUB-3: a try that succeeds after the next has begun is a success all the same; not after that has failed, nor
+    when the breaker has closed since."""
+    breaker = opened()
+    slow = breaker.admit(5.0)
+    assert breaker.admit(10.0) == REFUSED
+    second = breaker.admit(15.0)
+    breaker.succeeded(slow, 16.0)
+    assert breaker.state == "closed"
+    breaker = opened()
+    slow = breaker.admit(5.0)
+    assert breaker.admit(10.0) == REFUSED
+    breaker.failed(breaker.admit(15.0), 15.5, "busy", 60.0)
+    breaker.succeeded(slow, 16.0)
+    assert (breaker.state, breaker.retry_at) == ("open", 75.5)
+    breaker = opened()
+    second = breaker.admit(5.0)
+    breaker.succeeded(second, 6.0)
+    for now in (20.0, 20.1, 20.2):
+        breaker.failed(breaker.admit(now), now)
+    breaker.succeeded(second, 21.0)
     assert breaker.state == "open"
+
+
+def test_a_call_that_is_being_answered_closes_it_before_its_end() -> None:
+    """HUB-3: and counts once more when it ends; one from before it opened, or while it is held open, does not."""
+    breaker = opened()
+    old, ticket = 1, breaker.admit(5.0)
+    assert (breaker.answered(old), breaker.state) == (old, "half_open")
+    going = breaker.answered(ticket)
+    assert (breaker.state, breaker.answered(going)) == ("closed", going)
+    for _ in range(2):
+        breaker.failed(breaker.admit(6.0), 6.0)
+    breaker.failed(going, 7.0, "broke off")
+    assert (breaker.state, breaker.last_failure) == ("open", "broke off")
+    held = breaker.admit(12.0)
+    breaker.trip(12.5, "by hand")
+    assert (breaker.answered(held), breaker.by_hand) == (held, True)
 
 
 @pytest.mark.parametrize(
@@ -146,8 +186,7 @@ class Machine(RuleBasedStateMachine):
         self.breaker = Breaker(POLICY)
         self.now = 0.0
         self.out: list[int] = []
-        self.trying: int | None = None
-        self.latest_deadline = 0.0
+        self.trying: set[int] = set()
 
     @rule(seconds=st.floats(0, 12))
     def time_passes(self, seconds: float) -> None:
@@ -165,18 +204,20 @@ class Machine(RuleBasedStateMachine):
             self.out.append(ticket)
             if self.breaker.state == "half_open":
                 assert self.out.count(ticket) == 1
-                self.trying = ticket
+                self.trying.add(ticket)
 
     @precondition(lambda self: self.out)
     @rule(data=st.data(), outcome=st.sampled_from(["ok", "failed", "cancelled"]), asked=st.floats(0, 100))
     def end(self, data: st.DataObject, outcome: str, asked: float) -> None:
         ticket = self.out.pop(data.draw(st.integers(0, len(self.out) - 1)))
-        before = self.breaker.state
+        before, held = self.breaker.state, self.breaker.by_hand
         if outcome == "ok":
             self.breaker.succeeded(ticket, self.now)
-            assert self.breaker.state == ("closed" if before != "open" and ticket == self.trying else before)
+            assert self.breaker.state == ("closed" if ticket in self.trying and not held else before)
         elif outcome == "failed":
             self.breaker.failed(ticket, self.now, "bad", asked)
+            if (before, self.breaker.state) == ("half_open", "open"):
+                self.trying.clear()
         else:
             self.breaker.cancelled(ticket)
             assert self.breaker.state == before
@@ -188,11 +229,12 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def reset(self) -> None:
         self.breaker.reset()
-        self.trying = None
 
     @invariant()
     def what_it_says_fits_its_state(self) -> None:
         breaker = self.breaker
+        if breaker.state == "closed":
+            self.trying.clear()
         assert (breaker.opened_at is None) == (breaker.state == "closed")
         assert (breaker.reason == "") == (breaker.state == "closed")
         assert breaker.failed_in_row < POLICY.failures or breaker.state != "closed"

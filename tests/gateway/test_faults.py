@@ -17,7 +17,7 @@ import pytest
 from tests.gateway.hostile import DONE, EVENT, LAST, USAGE, WHOLE, Hostile, hostile
 from tests.gateway.serving import PATIENCE, served
 
-from fanlight import Fanlight
+from fanlight import Fanlight, Policy
 from fanlight.core.frame import Record
 from fanlight.gateway.app import Gateway
 from fanlight.gateway.llm.delivery import Delivery
@@ -247,6 +247,22 @@ def test_a_provider_that_is_down(watched: Open) -> None:
     assert str(port).encode() not in body
     (call,) = gateway.calls(1)
     assert (call.data["service"], outcome(call)) == ("down", "upstream")
+
+
+def test_a_provider_that_is_back_is_asked_by_all_while_its_first_answer_streams(watched: Open) -> None:
+    """HUB-3, X-7: its breaker closes with the beginning of the stream that tries it again, however long that lasts."""
+    gateway = watched()
+    breaker = gateway.dashboard.breaker("bad", policy=Policy(failures=2, recovery=1e-6))
+    for _ in range(2):
+        assert gateway.post("broken")[0] == 500
+    assert str(breaker.state) == "open"
+    with socket.create_connection(gateway.place, timeout=PATIENCE) as client:
+        wish = json.dumps({"model": "endless", "stream": True, "messages": []}).encode()
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(wish)
+        client.sendall(head + wish)
+        assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        assert str(breaker.state) == "closed"
+        assert gateway.post("fine")[0] == 200
 
 
 def test_retries_and_fallbacks_come_before_the_first_byte(watched: Open) -> None:

@@ -2,7 +2,8 @@
 
 Closed, every call is let through. It opens after several failures in a row, or when too large a share of the calls of a
 window failed. Open, every call is refused until its deadline, or the longer one the service asked for (Retry-After).
-Then exactly one call is let through, half-open: it succeeds and the breaker closes, or fails and it opens again.
+Then exactly one call is let through, half-open: it succeeds and the breaker closes, or fails and it opens again. One
+that takes longer than that deadline lets the next try, and still closes it when it succeeds: a service may be slow.
 Source of the pattern: M. Nygard, "Release It!", 2nd edition, chapter 5.
 """
 
@@ -69,6 +70,7 @@ class Breaker:
         self.last_failure = ""
         self.last_failure_at: float | None = None
         self._generation = 1
+        self._tried_since = 1
         self._probe_until: float | None = None
         self._not_before = 0.0
         self._window: deque[list[float]] = deque(maxlen=BUCKETS + 1)  # bucket, calls, failures
@@ -99,13 +101,18 @@ class Breaker:
         return self._generation
 
     def succeeded(self, ticket: int, now: float) -> None:
-        """The call was answered. Old tickets, from before the last change of state, say nothing any more."""
-        if ticket != self._generation or self.state == "open":
-            return
-        if self.state == "half_open":
-            self._close()
+        """The call was answered. Tickets from before it opened, or closed, say nothing any more."""
+        if self.answered(ticket) == self._generation and self.state == "closed":
+            self.failed_in_row = 0
+            self._count(now, failed=False)
+
+    def answered(self, ticket: int) -> int:
+        """The call is being answered, which closes a breaker that it tries; the ticket by which it goes on."""
+        if self.state == "closed" or self.by_hand or ticket <= self._tried_since:
+            return ticket
+        self._close()
         self.failed_in_row = 0
-        self._count(now, failed=False)
+        return self._generation
 
     def failed(self, ticket: int, now: float, reason: str = "", retry_after: float = 0.0) -> None:
         """The call failed by the service's fault; `retry_after`: seconds it asked to be left alone."""
@@ -116,7 +123,11 @@ class Breaker:
         if isfinite(retry_after) and retry_after > 0:
             self._not_before = max(self._not_before, now + min(retry_after, LONGEST_WAIT))
         self._count(now, failed=True)
-        why = "the call that tried it again failed" if self.state == "half_open" else self._why(now)
+        if self.state == "half_open":
+            self._tried_since = ticket  # what earlier tries may yet find is older than this
+            why = "the call that tried it again failed"
+        else:
+            why = self._why(now)
         if why:
             self._open(now, f"{why}: {reason}" if reason else why)
 
@@ -149,6 +160,7 @@ class Breaker:
     def _open(self, now: float, reason: str) -> None:
         if self.state == "closed":
             self.opened_at = now
+            self._tried_since = self._generation
         self.state, self.reason = "open", reason
         self.retry_at = max(now + self.policy.recovery, self._not_before)
         self._probe_until = None

@@ -125,6 +125,17 @@ class Breaker:
             raise BreakerOpen(self.name, reason if after == "open" else busy, wait)
         return ticket
 
+    def answered(self, ticket: int) -> int:
+        """The call of this ticket is being answered; the ticket by which it goes on."""
+        if self._machine.state == "closed":  # as nearly always
+            return ticket
+        with self._lock:
+            before = self._machine.state
+            ticket = self._machine.answered(ticket)
+            after = self._machine.state
+        self._tell(before, after, "")
+        return ticket
+
     def settle(self, ticket: int, outcome: str, reason: str = "", retry_after: float = 0.0) -> None:
         """What became of a call: "", CANCELLED, or the type of its error."""
         with self._lock:
@@ -188,6 +199,10 @@ class Attempt(msgspec.Struct, eq=False):
     def fail(self, reason: str, type: str = "failed", retry_after: float = 0.0) -> None:
         """It failed although nothing was raised; `retry_after`: seconds the service asked to be left alone."""
         self.failure = (type, described(reason), retry_after)
+
+    def answered(self) -> None:
+        """The service answers, though the answer may take its time: a half-open breaker closes, and does not wait."""
+        self.ticket = self.breaker.answered(self.ticket)
 
     def __enter__(self) -> Attempt:
         self.ticket = self.breaker.admit()

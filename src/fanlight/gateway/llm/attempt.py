@@ -48,6 +48,8 @@ class Attempt:
         """Pass an answer on, or hold it where another attempt may bring a better one."""
         delivery = self._delivery
         status = delivery.status = reply.status
+        if status < 400:
+            self._guard.answered()
         failure = await _held(reply) if status in RETRIED else None
         if failure is not None:
             delivery.reader.take(failure.body)
