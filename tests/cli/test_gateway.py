@@ -8,11 +8,13 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.cli.terminal import DRAWN, Start
+from tests.gateway.hostile import hostile
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command, Running
@@ -91,6 +93,36 @@ def test_a_missing_mcp_server_hinders_nothing(command: Command, eventually: Even
     status, said = running.get(address, "/mcp/time/tools")
     assert (status, "time cannot be started" in said) == (503, True)
     assert running.stop() == 0
+
+
+def test_processes_ask_once_for_equal_prompts(command: Command, eventually: Eventually, folder: Path) -> None:
+    """HUB-4, HUB-9, X-2: equal prompts at once ask the model once, whichever of the processes that share a store they
+    reach; all get its answer."""
+    with hostile() as (address, provider), ThreadPoolExecutor(8) as pool:
+        model = f'[providers.bad]\nkind = "openai"\nbase_url = "{address}/v1"\n[models.held]\nprovider = "bad"\n'
+        (folder / "hub.toml").write_text(f'{model}[enhancement]\nmodel = "held"\n')
+        store = f"sqlite:///{folder}/f.db"
+        both = [command("gateway", "--port", "0", "--store", store) for _ in range(2)]
+        places = [each.served().removesuffix("/dashboard") for each in both]
+        asked = [pool.submit(enhanced, place, "tell me") for place in places * 4]
+        try:
+            eventually(lambda: "\ncache_misses_total 8\n" in both[0].get(places[0], "/metrics")[1])
+        finally:
+            provider.let_go.set()
+        assert {each.result() for each in asked} == {(200, "better")}
+        assert len(provider.asked) == 1
+        assert [each.stop() for each in both] == [0, 0]
+
+
+def enhanced(address: str, prompt: str) -> tuple[int, str]:
+    """Status and prompt of an enhancement."""
+    connection = http.client.HTTPConnection(address.removeprefix("http://").partition("/")[0], timeout=30)
+    connection.request("POST", "/ollama/enhance", json.dumps({"prompt": prompt}), {"Connection": "close"})
+    answer = connection.getresponse()
+    try:
+        return answer.status, json.loads(answer.read())["prompt"]
+    finally:
+        connection.close()
 
 
 def test_elsewhere_only_with_keys(folder: Path, refused: Callable[..., str]) -> None:

@@ -37,6 +37,7 @@ class Hostile:
         self.heads: list[str] = []
         self.open = 0
         self.left = threading.Event()
+        self.let_go = threading.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open += 1
@@ -177,6 +178,13 @@ class Hostile:
             writer.write(chunked(big[at : at + 65_536]))
             await writer.drain()
         writer.write(chunked(EVENT + LAST + USAGE + DONE) + chunked(b""))
+        return True
+
+    async def held(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """An answer that comes when it is let go."""
+        while not self.let_go.is_set() and not reader.at_eof():  # noqa: ASYNC110 - it is let go from another thread
+            await asyncio.sleep(0.01)
+        writer.write(plain("200 OK", b'{"choices":[{"message":{"content":"better"}}]}'))
         return True
 
     async def limited(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

@@ -21,10 +21,10 @@ from tests.gateway.serving import PATIENCE
 from tests.gateway.test_faults import MODELS
 
 CHAT = "/v1/chat/completions"
-SLOW = frozenset({"hang", "hang_in_the_middle", "hang_in_an_event", "long_line", "bytewise"})
+SLOW = frozenset({"hang", "held", "hang_in_the_middle", "hang_in_an_event", "long_line", "bytewise"})
 """Each takes its time; they come along, seldom."""
 
-LEFT = frozenset({"endless"})
+LEFT = frozenset({"endless", "endless_at_once"})
 ORDINARY = tuple(sorted(set(MODELS) - SLOW - LEFT - {"once_limited"}))
 ROUNDS = 60
 LAPS = 3

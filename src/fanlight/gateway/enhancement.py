@@ -15,6 +15,7 @@ from fanlight.gateway.access import Caller
 from fanlight.gateway.llm.inside import Unanswered, complete
 from fanlight.gateway.llm.runtime import Runtime
 from fanlight.gateway.shelf import Shelf
+from fanlight.gateway.turns import Turns
 
 if TYPE_CHECKING:
     from fanlight import Fanlight
@@ -29,6 +30,9 @@ TEMPLATE: Final = (
 )
 PROMPT_LIMIT: Final = 100_000
 """Characters of a prompt."""
+
+TURN_SECONDS: Final = 0.05
+"""How often is looked whether another worker has the answer to an equal question."""
 
 COUNT_SECONDS: Final = 2.0
 """How often the entries are counted."""
@@ -55,12 +59,14 @@ class Enhancement:
     """Rewrites prompts. Belongs to one event loop.
 
     What was answered is kept by the whole of the question: prompt, model, style, template and the name of the key that
-    asked, so that no client sees what was made for another. Equal questions at once ask the model once.
+    asked, so that no client sees what was made for another. Equal questions at once ask the model once, whichever
+    workers they reach.
     """
 
     def __init__(self, dashboard: Fanlight) -> None:
         self._dashboard = dashboard
         self._shelf: Shelf | None = None
+        self._turns = Turns(None)
         self._asking: dict[bytes, asyncio.Task[str]] = {}
         self._counting: asyncio.Task[None] | None = None
         self._cache = dashboard.cache("enhancement", clear=self._clear)
@@ -72,6 +78,7 @@ class Enhancement:
         clock = SystemClock()
         path = await asyncio.to_thread(self._dashboard.file, "prompts")
         self._shelf = await asyncio.to_thread(Shelf, path, lambda: clock.time_ns() / 1e9)
+        self._turns = Turns(await asyncio.to_thread(self._dashboard.file, "prompts-turns"))
         alone = path is None
         self._counting = asyncio.get_running_loop().create_task(self._count(lambda: alone or owns()))
 
@@ -82,6 +89,7 @@ class Enhancement:
             await asyncio.gather(self._counting, return_exceptions=True)
         if self._shelf is not None:
             await asyncio.to_thread(self._shelf.close)
+        self._turns.close()
 
     async def enhance(self, runtime: Runtime, caller: Caller, wish: Wish) -> Enhanced:
         """The prompt rewritten; raises Unanswered."""
@@ -113,15 +121,34 @@ class Enhancement:
         config = runtime.config
         try:
             async with asyncio.timeout(config.enhancement.timeout_seconds):
-                made = (await complete(self._dashboard, runtime, caller, model, text)).strip()
+                if not config.cache.enabled:
+                    return await self._asked(runtime, caller, model, text)
+                return await self._asked_once(key, runtime, caller, model, text)
         except TimeoutError:
             raise Unanswered(504, f"{model} took longer than {config.enhancement.timeout_seconds:g} s") from None
-        if config.cache.enabled and self._shelf is not None:
-            limit = config.cache.max_megabytes << 20
+
+    async def _asked_once(self, key: bytes, runtime: Runtime, caller: Caller, model: str, text: str) -> str:
+        """What the model answers this worker or, if that is asking already, another one."""
+        cache = runtime.config.cache
+        while not self._turns.take(key):  # noqa: ASYNC110 - another process has no event to wait for
+            await asyncio.sleep(TURN_SECONDS)
+        try:
+            kept = await self._kept(key, cache.max_age_seconds)
+            if kept is not None:
+                return kept
+            made = await self._asked(runtime, caller, model, text)
+            await self._keep(key, made, cache.max_megabytes << 20, cache.max_age_seconds)
+            return made
+        finally:
+            self._turns.give_back(key)
+
+    async def _asked(self, runtime: Runtime, caller: Caller, model: str, text: str) -> str:
+        return (await complete(self._dashboard, runtime, caller, model, text)).strip()
+
+    async def _keep(self, key: bytes, made: str, max_bytes: int, max_age: float) -> None:
+        if self._shelf is not None:
             with contextlib.suppress(sqlite3.Error):  # what is not kept is made again
-                gone = await asyncio.to_thread(self._shelf.put, key, made, limit, config.cache.max_age_seconds)
-                self._cache.evict(gone)
-        return made
+                self._cache.evict(await asyncio.to_thread(self._shelf.put, key, made, max_bytes, max_age))
 
     async def _kept(self, key: bytes, max_age: float) -> str | None:
         if self._shelf is None:
