@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.gateway.mcp.servers import ASK, OLD_ERA, TIME, gateway, until
 
 from fanlight.core.sections import Service
 from fanlight.gateway.app import Gateway
+from fanlight.gateway.mcp import joined
 from fanlight.panels import View
 
 MODES = ("auto", "2026-07-28", "legacy")
@@ -232,3 +234,15 @@ def test_servers_at_an_address(address: str, tmp_path: Path, mode: Any) -> None:
         asyncio.run(use(near))
         assert made.servers.tools.status("far").remote
     assert told == [0, 1, 2]
+
+
+def test_a_server_that_does_not_answer_is_left_out_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HUB-9: one that hangs while it starts does not keep the tools of the others from their clients; it is named."""
+    monkeypatch.setattr(joined, "LIST_SECONDS", 0.5)
+    hangs = f'[mcp.hangs]\ncommand = "{sys.executable}"\nargs = ["-c", "import time; time.sleep(900)"]\n'
+    with gateway(tmp_path / "hub.toml", hangs + OLD_ERA) as (address, made):
+        until(lambda: made.servers.tools.status("old").state == "ready")
+        _, said = asked("POST", f"{address}/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+        assert "old__echo" in {tool["name"] for tool in said["result"]["tools"]}
+        left_out = said["result"]["_meta"]["fanlight/unavailable"]
+        assert left_out == {"hangs": "hangs did not list its tools within 0.5 s"}

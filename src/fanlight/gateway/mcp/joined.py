@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from fanlight.gateway.mcp.eras import result_for
 from fanlight.gateway.mcp.failure import INVALID_PARAMS, METHOD_NOT_FOUND, Failure
 from fanlight.gateway.mcp.peer import Progress
 from fanlight.gateway.mcp.tools import JOINT, Tools
 
+LIST_SECONDS: Final = 10.0
+"""How long a server may take to list its tools until the others' are told without them; one that starts takes some."""
+
 
 class Joined:
-    """Every server's tools; a server that is down is left out and named."""
+    """Every server's tools; a server that is down, or does not answer, is left out and named."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
@@ -31,7 +34,7 @@ class Joined:
 
     async def _list(self) -> dict[str, Any]:
         names = self._tools.names
-        found = await asyncio.gather(*(self._tools.all_tools(name) for name in names), return_exceptions=True)
+        found = await asyncio.gather(*map(self._tools_of, names), return_exceptions=True)
         tools: list[dict[str, Any]] = []
         down: dict[str, str] = {}
         for name, each in zip(names, found, strict=True):
@@ -42,6 +45,13 @@ class Joined:
             else:
                 tools += [{**tool, "name": f"{name}{JOINT}{tool.get('name')}"} for tool in each]
         return {"tools": tools, **({"_meta": {"fanlight/unavailable": down}} if down else {})}
+
+    async def _tools_of(self, name: str) -> list[dict[str, Any]]:
+        try:
+            async with asyncio.timeout(LIST_SECONDS):
+                return await self._tools.all_tools(name)
+        except TimeoutError:
+            raise Failure("timeout", f"{name} did not list its tools within {LIST_SECONDS:g} s") from None
 
     def _split(self, name: Any) -> tuple[str, str]:
         """The server and its own name of a tool; where names of servers begin alike, the longest counts."""
