@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+from email.utils import formatdate
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from fanlight.clock import SystemClock
 from fanlight.gateway import config, refusals
 from fanlight.gateway.llm import wish
 from fanlight.gateway.llm.attempts import LONGEST_PAUSE, Failure, pause
@@ -122,13 +124,25 @@ def test_headers_of_one_hop_do_not_pass() -> None:
     ("headers", "seconds"),
     [
         ([(b"retry-after", b"7")], 7.0), ([(b"retry-after-ms", b"250"), (b"retry-after", b"1")], 0.25), ([], None),
-        ([(b"retry-after", b"Sat, 21 Nov 2026 12:00:00 GMT")], None), ([(b"retry-after", b"-1")], None),
-        ([(b"retry-after", b"nan")], None),
+        ([(b"retry-after", b"Thu, 01 Jan 1970 00:00:00 GMT")], 0.0), ([(b"retry-after", b"-1")], None),
+        ([(b"retry-after", b"nan")], None), ([(b"retry-after", b"Thu, 99 Jan 99999999 00:00:00 GMT")], None),
     ],
 )  # fmt: skip
 def test_retry_after(headers: list[tuple[bytes, bytes]], seconds: float | None) -> None:
-    """X-7: seconds or milliseconds; what is no such number is none."""
+    """X-7: seconds, milliseconds or a date; what is none of them is none."""
     assert retry_after(headers) == seconds
+
+
+def test_retry_after_a_date() -> None:
+    """X-7: it is as many seconds away as it is."""
+    later = formatdate(SystemClock().time_ns() / 1e9 + 100, usegmt=True)
+    assert retry_after([(b"retry-after", later.encode())]) == pytest.approx(100, abs=10)
+
+
+@given(some.binary(max_size=40))
+def test_retry_after_whatever_it_is(said: bytes) -> None:
+    """X-7: no header of a provider's breaks anything."""
+    assert (retry_after([(b"retry-after", said)]) or 0) >= 0
 
 
 @given(some.dictionaries(some.text(max_size=8), some.integers() | some.text(max_size=20) | some.none(), max_size=6))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from email.utils import parsedate_to_datetime
 from typing import Final
+
+from fanlight.clock import SystemClock
 
 Pair = tuple[bytes, bytes]
 
@@ -62,13 +65,21 @@ def _named_by_connection(headers: Iterable[Pair]) -> frozenset[bytes]:
 
 
 def retry_after(headers: Iterable[Pair]) -> float | None:
-    """The seconds of a Retry-After (or of `retry-after-ms`), None where there is none or it is a date."""
+    """The seconds of a Retry-After (or of `retry-after-ms`), 0 for a date that is past, None where there is none."""
     found = {name: value for name, value in headers if name in (b"retry-after", b"retry-after-ms")}
     for name, unit in ((b"retry-after-ms", 1e-3), (b"retry-after", 1.0)):
         try:
-            seconds = float(found[name]) * unit
-        except (KeyError, ValueError):
+            seconds = _seconds(found[name].decode("latin-1")) * unit
+        except (KeyError, ValueError, OverflowError):
             continue
         if 0 <= seconds < 1e6:
             return seconds
     return None
+
+
+def _seconds(said: str) -> float:
+    """Seconds, or how far away an HTTP date is."""
+    try:
+        return float(said)
+    except ValueError:
+        return max(parsedate_to_datetime(said).timestamp() - SystemClock().time_ns() / 1e9, 0.0)
