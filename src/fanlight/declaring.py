@@ -158,17 +158,15 @@ class Declaring(ABC):
             guard.declare(breaker, ())
         self._registry.declare(
             DeclaredService(
-                name=name,
-                kind=kind,
-                probe=probe,
-                required=required,
-                restart=restart,
-                breaker=guard,
-                interval=interval,
-                timeout=timeout,
-                threshold=threshold,
+                name=name, kind=kind, probe=probe, required=required, restart=restart, breaker=guard,
+                interval=interval, timeout=timeout, threshold=threshold,
             )
-        )
+        )  # fmt: skip
+
+    def withdraw_service(self, name: str) -> None:
+        """Depend on it no more: its probe, restart and breaker go; it is shown as long as its calls are remembered."""
+        self._registry.withdraw(name)
+        self._breakers.withdraw(name)
 
     def breaker(
         self, name: str, /, *, policy: Policy | None = None, ignore: tuple[type[BaseException], ...] = ()

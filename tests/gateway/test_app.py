@@ -14,8 +14,10 @@ from tests.gateway.mcp.servers import until
 from tests.gateway.serving import PATIENCE, served
 
 from fanlight import Fanlight
+from fanlight.clock import ManualClock
 from fanlight.gateway.app import SLOW_ROUTES, Gateway, loaded
 from fanlight.gateway.config import ConfigError
+from fanlight.panels import View
 
 SIM = '[providers.sim]\nkind = "simulated"\nspeed = 1000\n[models.a]\nprovider = "sim"\n[models.b]\nprovider = "sim"\n'
 ONLY = '[providers.far]\nkind = "anthropic"\nbase_url = "http://127.0.0.1:9"\n[models.c]\nprovider = "far"\n'
@@ -168,6 +170,42 @@ def test_a_changed_file_counts_when_it_is_right(tmp_path: Path) -> None:
         return said, after, list(gateway.runtime.config.models)
 
     assert asyncio.run(change()) == ("2 providers, 3 models, 0 MCP servers", ["a", "b", "c"], ["a", "b", "c"])
+    dashboard.close()
+
+
+def test_what_the_configuration_has_no_longer_is_no_longer_depended_on(tmp_path: Path) -> None:
+    """HUB-2, HUB-3, HUB-7: a provider that a reload removes is probed no more, nor are it and its breaker shown; one
+    that becomes an MCP server, or was one, is what it became."""
+    path, clock = tmp_path / "hub.toml", ManualClock()
+    dashboard = Fanlight("gateway", clock=clock)
+    server = '[mcp.turn]\nurl = "http://127.0.0.1:9/mcp"\n'
+    provider = '[providers.turn]\nkind = "openai"\nbase_url = "http://127.0.0.1:9/v1"\n'
+
+    async def become() -> list[dict[str, str]]:
+        path.write_text(SIM + ONLY)
+        gateway = Gateway(dashboard, path, environ={})
+        found = []
+        try:
+            for text in (SIM + ONLY, SIM + server, SIM + provider, SIM + server, SIM):
+                path.write_text(text)
+                await gateway.reload()
+                found.append(depended_on())
+        finally:
+            await gateway.servers.close()
+        return found
+
+    def depended_on() -> dict[str, str]:
+        for _ in range(20):
+            clock.advance(1.0)
+            dashboard.pulse.tick()
+        snapshot = dashboard.query.snapshot(View())
+        breakers = {breaker.name for breaker in dashboard._breakers.all()}
+        found = {each.name: each.kind for each in snapshot.services if each.declared}
+        assert breakers == found.keys()
+        return found
+
+    turns = [{"sim": "llm", "far": "llm"}, *({"sim": "llm", "turn": kind} for kind in ("mcp", "llm", "mcp"))]
+    assert asyncio.run(become()) == [*turns, {"sim": "llm"}]
     dashboard.close()
 
 

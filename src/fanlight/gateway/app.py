@@ -134,6 +134,8 @@ class Gateway:
             raise
         old, self.runtime = self.runtime, fresh
         self.purse.apply(fresh.config.budgets)
+        for name in old.lanes.keys() - fresh.lanes.keys():
+            self.dashboard.withdraw_service(name)
         await old.retire()
         await self.servers.apply()
         self.pipelines.declare()

@@ -52,9 +52,11 @@ class Servers:
 
     async def apply(self) -> None:
         """Have the servers of the configuration as it is now; the first time they are started."""
-        wanted = self._config().mcp
+        config = self._config()
+        wanted = config.mcp
         for name in (name for name in self._declared if name not in wanted):
-            self._dashboard.service(name, kind="mcp")  # it has a past, and nothing else
+            if name not in config.providers:  # which it may have become
+                self._dashboard.withdraw_service(name)
             del self._words[name]
         for name in wanted:
             restart = functools.partial(self._restart, name)

@@ -273,6 +273,10 @@ class Breakers:
             return made
         return self._known.setdefault(name, made)
 
+    def withdraw(self, name: str) -> None:
+        """Show it no more; who holds it goes on with it."""
+        self._known.pop(name, None)
+
     def all(self) -> tuple[Breaker, ...]:
         """Every breaker, in the order they were made."""
         return tuple(self._known.values())

@@ -59,6 +59,10 @@ class Registry:
             raise FanlightError(f"{SERVICE_LIMIT} services are declared already; expected fewer, each one depended on")
         self.declared[service.name] = service
 
+    def withdraw(self, name: str) -> None:
+        """Know it no more, if it was declared."""
+        self.declared.pop(name, None)
+
     def samples(self) -> Iterator[Sample]:
         """Who is declared as what."""
         for service in tuple(self.declared.values()):
