@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
 import re
 import signal
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 from tests.cli.terminal import DRAWN, Start
 from tests.gateway.hostile import hostile
@@ -123,6 +126,45 @@ def enhanced(address: str, prompt: str) -> tuple[int, str]:
         return answer.status, json.loads(answer.read())["prompt"]
     finally:
         connection.close()
+
+
+def sent(address: str, *parts: bytes) -> bytes:
+    """What comes back for these bytes, sent as far as they are taken."""
+    host, _, port = address.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        got = b""
+        with contextlib.suppress(ConnectionError):
+            for part in parts:
+                connection.sendall(part)
+        with contextlib.suppress(ConnectionError):
+            while piece := connection.recv(65_536):
+                got += piece
+        return got
+
+
+def test_heads_without_an_end_are_refused(command: Command, folder: Path) -> None:
+    """X-6, TTY-6: a head, trailers or a chunk's extension of many megabytes end their connection soon, in little
+    memory; a body may be longer than they may, and a connection may carry more than that in all."""
+    (folder / "hub.toml").write_text(HUB + '[models.a]\nprovider = "sim"\n')
+    running = command("gateway", "--port", "0")
+    address = running.served().removesuffix("/dashboard")
+    before = psutil.Process(running.popen.pid).memory_info().rss
+    start = b"POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\n"
+    chunked = start + b"transfer-encoding: chunked\r\n\r\n"
+    much = [b"a" * 100_000] * 100
+    assert sent(address, start, b"x: ", *much)[:12] in (b"HTTP/1.1 431", b"")
+    assert sent(address, start, *[b"x: y\r\n" * 20_000] * 100)[:12] in (b"HTTP/1.1 431", b"")
+    assert sent(address, chunked + b"0\r\nx: ", *much)[:12] in (b"HTTP/1.1 431", b"")
+    assert b" 200 " not in sent(address, chunked + b"1;", *much)
+    assert psutil.Process(running.popen.pid).memory_info().rss - before < 8_000_000
+    wish = json.dumps({"model": "a", "input": "word " * 100_000}).encode()
+    whole = start + b"content-length: %d\r\n\r\n" % len(wish) + wish
+    last = start + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(wish) + wish
+    assert sent(address, whole, whole, last).count(b"HTTP/1.1 200 OK") == 3
+    head = b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx: " + b"a" * 20_000
+    answers = sent(address, *[head + b"\r\n\r\n"] * 9, head + b"\r\nconnection: close\r\n\r\n")
+    assert answers.count(b"HTTP/1.1 200 OK") == 10
+    assert running.stop() == 0
 
 
 def test_elsewhere_only_with_keys(folder: Path, refused: Callable[..., str]) -> None:

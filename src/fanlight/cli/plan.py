@@ -11,7 +11,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     Without a target it is the dashboard alone.
     `api_at_root`: the dashboard's JSON is answered at `/api/...` of the root too, where the application has nothing.
     `passes`: signals that a supervisor hands on to its workers instead of stopping. `reload`: it starts them again when
-    a file below `app_dir` has changed. `joins`: an answer's head leaves with its first bytes (see `joining`).
+    a file below `app_dir` has changed. `joins`: an answer's head leaves with its first bytes (see `joining`), and a
+    request's is limited.
     """
 
     target: str

@@ -32,6 +32,13 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 GRACEFUL_SECONDS: Final = 2
 FAILED_STATUS: Final = 3
+HEAD_LIMIT: Final = 64 << 10
+"""Bytes of a request that may come without one of a body: its head, its trailers, the extensions of its chunks."""
+
+TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: 39\r\nconnection: close\r\n\r\nThe head of a request is over 64 KiB.\r\n"
+)
 ROOT_ROUTES: Final = {"/health": "/health", "/metrics": "/metrics"}
 """The application's path that is answered by the dashboard's where the application has none."""
 
@@ -182,12 +189,30 @@ def _configured(app: App, plan: Plan, server_header: str) -> uvicorn.Config:
 
 
 def _joined() -> type[asyncio.Protocol]:
-    """The server's HTTP on a joining transport; it needs httptools."""
+    """The server's HTTP on a joining transport, with a limit for heads, which it has none for; it needs httptools."""
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
     class Joined(HttpToolsProtocol):
+        bodiless = 0
+
         def connection_made(self, transport: Any) -> None:
             super().connection_made(cast(asyncio.Transport, Joining(transport, self.loop)))
+
+        def data_received(self, data: bytes) -> None:
+            self.bodiless += len(data)
+            super().data_received(data)
+            if self.bodiless > HEAD_LIMIT and not self.transport.is_closing():
+                if self.cycle is None or self.cycle.response_complete:
+                    self.transport.write(TOO_LARGE)
+                self.transport.close()
+
+        def on_body(self, body: bytes) -> None:
+            self.bodiless = 0
+            super().on_body(body)
+
+        def on_message_complete(self) -> None:
+            self.bodiless = 0
+            super().on_message_complete()
 
     return Joined
 
