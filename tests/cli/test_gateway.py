@@ -128,6 +128,31 @@ def enhanced(address: str, prompt: str) -> tuple[int, str]:
         connection.close()
 
 
+def test_a_worker_that_starts_while_the_file_is_wrong_works_by_what_was_right_last(
+    command: Command, eventually: Eventually, folder: Path
+) -> None:
+    """HUB-9, X-2: a worker that is killed then is replaced as ever, and knows what the last reload brought."""
+    hub = folder / "hub.toml"
+    hub.write_text(HUB)
+    running = command("gateway", "--port", "0", "--workers", "2")
+    address = running.served().removesuffix("/dashboard")
+    eventually(lambda: len(running.family()) >= 2)
+    hub.write_text(HUB + '[models.new]\nprovider = "sim"\n')
+    running.popen.send_signal(signal.SIGHUP)
+    eventually(lambda: all(models(running, address) == ["new"] for _ in range(8)))
+    hub.write_text("[models.new")
+    first = {process.pid for process in running.family()}
+    for process in running.family():
+        process.kill()
+    eventually(lambda: len({process.pid for process in running.family()} - first) >= 2)
+    eventually(lambda: all(models(running, address) == ["new"] for _ in range(8)))
+    running.popen.send_signal(signal.SIGHUP)
+    assert running.stop() == 0
+    assert any("the configuration stays as it was: " in line and "hub.toml:1: " in line for line in running.lines)
+    assert not any("status 2" in line for line in running.lines)
+    assert not [*(folder / "tmp").glob("fanlight-*/hub.toml")]
+
+
 def sent(address: str, *parts: bytes) -> bytes:
     """What comes back for these bytes, sent as far as they are taken."""
     host, _, port = address.removeprefix("http://").partition(":")

@@ -15,8 +15,9 @@ from tests.gateway.serving import PATIENCE, served
 
 from fanlight import Fanlight
 from fanlight.clock import ManualClock
-from fanlight.gateway.app import SLOW_ROUTES, Gateway, loaded
+from fanlight.gateway.app import SLOW_ROUTES, Gateway
 from fanlight.gateway.config import ConfigError
+from fanlight.gateway.loading import loaded
 from fanlight.panels import View
 
 SIM = '[providers.sim]\nkind = "simulated"\nspeed = 1000\n[models.a]\nprovider = "sim"\n[models.b]\nprovider = "sim"\n'
@@ -169,7 +170,7 @@ def test_a_changed_file_counts_when_it_is_right(tmp_path: Path) -> None:
             await gateway.reload()
         return said, after, list(gateway.runtime.config.models)
 
-    assert asyncio.run(change()) == ("2 providers, 3 models, 0 MCP servers", ["a", "b", "c"], ["a", "b", "c"])
+    assert asyncio.run(change()) == ("2 providers, 3 models", ["a", "b", "c"], ["a", "b", "c"])
     dashboard.close()
 
 

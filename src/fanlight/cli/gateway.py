@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,8 +16,9 @@ from fanlight.cli.options import listening_options, setting_options
 from fanlight.cli.plan import Plan
 from fanlight.cli.run import configure, screen_wanted, serve_all
 from fanlight.errors import FanlightError
-from fanlight.gateway.app import CONFIG_VARIABLE, PLACE_VARIABLE, PUBLIC_VARIABLE, loaded
-from fanlight.gateway.schema import Config
+from fanlight.gateway.app import CONFIG_VARIABLE, KEPT_VARIABLE, PLACE_VARIABLE, PUBLIC_VARIABLE
+from fanlight.gateway.loading import keep, loaded
+from fanlight.gateway.schema import Config, summary
 
 TARGET: Final = "fanlight.gateway.app:create"
 DEFAULT: Final = "hub.toml"
@@ -68,8 +68,10 @@ def gateway(
         passes=(signal.SIGHUP,),
         joins=True,
     )
-    with shared_folder() if workers > 1 else nullcontext() as shared:
-        if shared is not None:
+    with shared_folder() as shared:
+        os.environ[KEPT_VARIABLE] = str(shared / DEFAULT)
+        keep(place, shared / DEFAULT, os.environ)
+        if workers > 1:
             os.environ[PLACE_VARIABLE] = str(shared)
         return serve_all(plan, sockets, workers, screen, lambda address: _invited(address, place, found))
 
@@ -86,16 +88,6 @@ def configuration(path: str | None, *, example: bool) -> Path:
             "--example`, which needs none"
         )
     return Path(path or DEFAULT).absolute()
-
-
-def summary(found: Config) -> str:
-    """What a configuration has, in a line."""
-    counts = {
-        "provider": found.providers, "model": found.models, "MCP server": found.mcp, "pipeline": found.pipelines,
-        "key": found.keys,
-    }  # fmt: skip
-    said = [f"{len(each)} {name}{'' if len(each) == 1 else 's'}" for name, each in counts.items() if each]
-    return ", ".join(said) or "empty"
 
 
 def _invited(address: str, place: Path, found: Config) -> str:

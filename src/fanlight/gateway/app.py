@@ -14,7 +14,7 @@ import msgspec
 
 from fanlight import Fanlight
 from fanlight.errors import FanlightError
-from fanlight.gateway import collector, config, enhancement, pipeline_routes, refusals, servers, unfinished
+from fanlight.gateway import collector, enhancement, pipeline_routes, refusals, servers, unfinished
 from fanlight.gateway.access import Caller
 from fanlight.gateway.asgi import Pair, Receive, Scope, Send, TooLong, answer, body_of
 from fanlight.gateway.budgets import Purse
@@ -27,6 +27,7 @@ from fanlight.gateway.llm.listing import listed, one, served
 from fanlight.gateway.llm.relay import relay
 from fanlight.gateway.llm.routing import Refused
 from fanlight.gateway.llm.runtime import Runtime
+from fanlight.gateway.loading import keep, loaded
 from fanlight.gateway.mcp import plain
 from fanlight.gateway.mcp.states import USUAL, Policy
 from fanlight.gateway.pages import overview
@@ -34,7 +35,7 @@ from fanlight.gateway.pages import pipelines as pipelines_page
 from fanlight.gateway.pages import servers as servers_page
 from fanlight.gateway.pipelines import Pipelines
 from fanlight.gateway.refusals import OLLAMA
-from fanlight.gateway.schema import Config
+from fanlight.gateway.schema import summary
 from fanlight.gateway.servers import Servers
 
 CONFIG_VARIABLE: Final = "FANLIGHT_GATEWAY_CONFIG"
@@ -45,6 +46,9 @@ PUBLIC_VARIABLE: Final = "FANLIGHT_GATEWAY_PUBLIC"
 
 PLACE_VARIABLE: Final = "FANLIGHT_GATEWAY_PLACE"
 """The folder that the workers of one command share, where there are several."""
+
+KEPT_VARIABLE: Final = "FANLIGHT_GATEWAY_KEPT"
+"""Where the configuration is kept as it was right last: what a worker works by that starts while it is wrong."""
 
 MODEL: Final = "/v1/models/"
 PROVIDER: Final = "/{provider}"
@@ -65,26 +69,16 @@ def create() -> Any:
     """The gateway of the `fanlight gateway` command, with its dashboard."""
     unfinished.explain()
     path = Path(os.environ[CONFIG_VARIABLE])
-    place = os.environ.get(PLACE_VARIABLE)
+    place, kept = os.environ.get(PLACE_VARIABLE), os.environ.get(KEPT_VARIABLE)
     gateway = Gateway(
         Fanlight("gateway", slow_routes=SLOW_ROUTES),
         path,
         public=bool(os.environ.get(PUBLIC_VARIABLE)),
         owns_process=True,
         place=Path(place) if place else None,
+        kept=Path(kept) if kept else None,
     )
     return gateway.dashboard.asgi(gateway)
-
-
-def loaded(path: Path, environ: Mapping[str, str], *, public: bool) -> Config:
-    """A configuration fit for where the gateway listens; raises ConfigError."""
-    found = config.load(path, environ)
-    if public and not found.keys:
-        raise ConfigError(
-            f"{path}: listening elsewhere than on loopback needs keys, and there are none; "
-            "add [keys.NAME] with key_env, or leave --host away"
-        )
-    return found
 
 
 class Gateway:
@@ -95,15 +89,17 @@ class Gateway:
 
     def __init__(
         self, dashboard: Fanlight, path: Path, *, public: bool = False, owns_process: bool = False,
-        environ: Mapping[str, str] = os.environ, place: Path | None = None, policy: Policy = USUAL,
+        environ: Mapping[str, str] = os.environ, place: Path | None = None, kept: Path | None = None,
+        policy: Policy = USUAL,
     ) -> None:  # fmt: skip
         self.dashboard = dashboard
+        self._kept = kept
         self._path = path
         self._public = public
         self._owns_process = owns_process
         self._environ = environ
         self.purse = Purse(dashboard)
-        self.runtime = self._made()
+        self.runtime = self._begun()
         self.purse.apply(self.runtime.config.budgets)
         self.servers = Servers(dashboard, lambda: self.runtime.config, environ, place, policy)
         self.enhancement = Enhancement(dashboard)
@@ -117,9 +113,22 @@ class Gateway:
         )
         again(self.reload)
 
-    def _made(self) -> Runtime:
-        found = loaded(self._path, self._environ, public=self._public)
-        return Runtime(found, self._environ, self.dashboard, self.purse)
+    def _begun(self) -> Runtime:
+        """What a worker begins with: the file or, where that became wrong since the command began, as it was last."""
+        try:
+            return self._made(self._path)
+        except ConfigError as error:
+            if self._kept is None or not self._kept.exists():
+                raise
+            logger.error("the configuration stays as it was: %s", error)
+            return self._made(self._kept)
+
+    def _made(self, path: Path) -> Runtime:
+        found = loaded(path, self._environ, public=self._public)
+        made = Runtime(found, self._environ, self.dashboard, self.purse)
+        if self._kept is not None and path != self._kept:
+            keep(path, self._kept, self._environ)
+        return made
 
     async def reload(self) -> str:
         """Work by the file as it is now; what is wrong with it changes nothing and raises ConfigError.
@@ -127,7 +136,7 @@ class Gateway:
         Requests that have begun end by the configuration they began with.
         """
         try:
-            fresh = await asyncio.to_thread(self._made)
+            fresh = await asyncio.to_thread(self._made, self._path)
         except FanlightError as error:
             logger.error("the configuration stays as it was: %s", error)
             self.dashboard.event("gateway_reload", result="refused", reason=str(error))
@@ -139,8 +148,7 @@ class Gateway:
         await old.retire()
         await self.servers.apply()
         self.pipelines.declare()
-        found = fresh.config
-        said = f"{len(found.providers)} providers, {len(found.models)} models, {len(found.mcp)} MCP servers"
+        said = summary(fresh.config)
         logger.info("the configuration was read again: %s", said)
         self.dashboard.event("gateway_reload", result="done", reason=said)
         return said

@@ -259,3 +259,13 @@ def sections() -> dict[str, type[Section]]:
 def action_name(pipeline: str) -> str:
     """The path name of a pipeline's action."""
     return "pipelines/" + re.sub(r"[^a-z0-9]+", "-", pipeline.lower()).strip("-")
+
+
+def summary(found: Config) -> str:
+    """What a configuration has, in a line."""
+    counts = {
+        "provider": found.providers, "model": found.models, "MCP server": found.mcp, "pipeline": found.pipelines,
+        "key": found.keys,
+    }  # fmt: skip
+    said = [f"{len(each)} {name}{'' if len(each) == 1 else 's'}" for name, each in counts.items() if each]
+    return ", ".join(said) or "empty"
