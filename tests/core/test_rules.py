@@ -8,6 +8,7 @@ import pytest
 from tests.faces.service import ScriptedService
 
 from fanlight.core import rules
+from fanlight.core.frame import Record
 from fanlight.core.recorder import Sample
 from fanlight.core.sections import Supplied
 from fanlight.core.timeline import SPAN
@@ -265,3 +266,14 @@ def test_a_database_that_is_not_set_up_is_never_red() -> None:
     service.supplied = Supplied(configured=True)
     service.tick()
     assert rules.database_state(service.query.snapshot(View())) == "ok"
+
+
+@pytest.mark.parametrize(
+    ("status", "error_type", "state"),
+    [(200, "", "ok"), (200, "upstream", "error"), (200, "timeout", "error"), (404, "client", "warn"),
+     (500, "internal", "error")],
+)  # fmt: skip
+def test_a_response_that_broke_off_stands_out(status: int, error_type: str, state: str) -> None:
+    """HUB-6: in a list of requests it is marked as an error, although 200 had been sent."""
+    record = Record(at=1.0, id="a", kind="request", data={"status": status, "error_type": error_type})
+    assert rules.record_state(record) == state

@@ -344,10 +344,11 @@ def call_state(record: Record) -> State:
 
 
 def record_state(record: Record) -> State:
-    """How a kept request or WebSocket event ended."""
-    if record.kind == "socket" and not record.data["error_type"]:
+    """How a kept request or WebSocket event ended; one that broke off is an error, whatever status was sent before."""
+    kind = record.data["error_type"]
+    if record.kind == "socket" and not kind:
         return ""
-    return status_state(int(record.data["status"]))
+    return "error" if kind in SERVER_ERRORS else status_state(int(record.data["status"]))
 
 
 def _count(number: int) -> str:
