@@ -73,7 +73,8 @@ def _content(raw: Any, row: Row, head: Head, *, linked: bool) -> str:
 
 
 def _status(raw: Any, row: Row, head: Head) -> str:
-    return f'<span class="http {status_state(raw)}">{escape(str(raw))}</span>'
+    state = "error" if row.state == "error" else status_state(raw)  # one that broke off may have begun with 200
+    return f'<span class="http {state}">{escape(str(raw))}</span>'
 
 
 def _pill(raw: Any, row: Row, head: Head) -> str:
