@@ -73,7 +73,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     "websocket_group_params": "Path parameters that name a WebSocket's group, the first found wins.",
     "websocket_user_params": "Path parameters that name a WebSocket's user, the first found wins.",
     "log_level": "The least level of log lines that are kept.",
-    "max_series": "Series kept per family; what comes after them counts as `other`.",
+    "max_series": "Series kept per family by each worker; what comes after them counts as `other`.",
     "max_viewers": "Live views at once; further viewers poll.",
     "theme": "The theme before a viewer chooses: auto, dark, light or terminal.",
     "sample_data": "Fill the charts with fifteen made-up minutes at start (memory store only).",

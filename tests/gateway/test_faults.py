@@ -19,6 +19,7 @@ from tests.gateway.serving import PATIENCE, served
 
 from fanlight import Fanlight, Policy
 from fanlight.core.frame import Record
+from fanlight.gateway import asgi
 from fanlight.gateway.app import Gateway
 from fanlight.gateway.llm.delivery import Delivery
 from fanlight.gateway.llm.departure import Departure
@@ -460,6 +461,19 @@ def test_a_body_of_a_hundred_megabytes_is_refused_unread(watched: Open) -> None:
     assert gateway.raw(head + b"transfer-encoding: chunked\r\n\r\n" + piece * 20 + b"0\r\n\r\n").startswith(
         b"HTTP/1.1 413 "
     )
+    gateway.quiet()
+    assert gateway.provider.asked == []
+
+
+@pytest.mark.parametrize("sent", [b"", b'{"model":'])
+def test_a_body_that_does_not_come_is_refused(watched: Open, sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """X-6, TTY-6: 408, so that those who send nothing cannot keep every place of `max_in_flight`."""
+    monkeypatch.setattr(asgi, "BODY_SECONDS", 0.1)
+    gateway = watched()
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 100\r\n\r\n"
+    told = gateway.raw(head + sent)
+    assert told.startswith(b"HTTP/1.1 408 ")
+    assert b"nothing of the request's body came for 0.1 s" in told
     gateway.quiet()
     assert gateway.provider.asked == []
 

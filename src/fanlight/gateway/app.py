@@ -16,7 +16,7 @@ from fanlight import Fanlight
 from fanlight.errors import FanlightError
 from fanlight.gateway import collector, enhancement, pipeline_routes, refusals, servers, unfinished
 from fanlight.gateway.access import Caller
-from fanlight.gateway.asgi import Pair, Receive, Scope, Send, TooLong, answer, body_of
+from fanlight.gateway.asgi import BodyRefused, Pair, Receive, Scope, Send, answer, body_of
 from fanlight.gateway.budgets import Purse
 from fanlight.gateway.config import ConfigError
 from fanlight.gateway.enhancement import Enhancement
@@ -240,8 +240,8 @@ class Gateway:
                 return
             wish = msgspec.json.decode(body, type=enhancement.Wish)
             made = await self.enhancement.enhance(runtime, caller, wish)
-        except TooLong as error:
-            await plain.refuse(send, 413, "request_too_large", str(error))
+        except BodyRefused as error:
+            await plain.refuse(send, error.status, error.code, str(error))
         except msgspec.DecodeError as error:
             await plain.refuse(send, 400, "invalid_request", f'{error}; expected {{"prompt", "model"?, "style"?}}')
         except Unanswered as error:

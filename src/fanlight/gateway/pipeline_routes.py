@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from fanlight.gateway.access import Caller
-from fanlight.gateway.asgi import Receive, Scope, Send, TooLong, answer, body_of
+from fanlight.gateway.asgi import BodyRefused, Receive, Scope, Send, answer, body_of
 from fanlight.gateway.mcp.plain import refuse
 from fanlight.gateway.pipelines import Busy, PipelineError, Pipelines, WrongInput, does
 from fanlight.gateway.runbook import Run
@@ -86,8 +86,8 @@ class Routes:
                 return
             given = msgspec.json.decode(body, type=dict[str, str]) if body else {}
             task = await self._pipelines.start(name, given, "api")
-        except TooLong as error:
-            await refuse(send, 413, "request_too_large", str(error))
+        except BodyRefused as error:
+            await refuse(send, error.status, error.code, str(error))
         except msgspec.DecodeError as error:
             await refuse(send, 400, "invalid_request", f"{error}; expected an object of the texts it takes")
         except WrongInput as error:

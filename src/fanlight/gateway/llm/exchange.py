@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from fanlight.errors import BreakerOpen
 from fanlight.gateway import refusals
 from fanlight.gateway.access import Caller
-from fanlight.gateway.asgi import Message, Receive, Scope, Send, TooLong, answer, body_of
+from fanlight.gateway.asgi import BodyRefused, Message, Receive, Scope, Send, answer, body_of
 from fanlight.gateway.llm import attempts, wish
 from fanlight.gateway.llm.attempt import Attempt
 from fanlight.gateway.llm.attempts import Failure
@@ -59,9 +59,10 @@ class Exchange:
             asked = wish.read(body, self._endpoint)
             path = self._path()
             targets = self._targets(asked.model)
-        except TooLong as error:
-            self._send = partial(self._send_and_linger, self._send)
-            await self._refuse(413, "request_too_large", str(error))
+        except BodyRefused as error:
+            if error.status == 413:
+                self._send = partial(self._send_and_linger, self._send)
+            await self._refuse(error.status, error.code, str(error))
             return
         except Refused as refusal:
             await self._refuse(refusal.status, refusal.code, str(refusal))

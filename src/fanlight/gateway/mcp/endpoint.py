@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from fanlight.gateway.asgi import Pair, Receive, Scope, Send, TooLong, answer, body_of
+from fanlight.gateway.asgi import BodyRefused, Pair, Receive, Scope, Send, answer, body_of
 from fanlight.gateway.llm.departure import Departure
 from fanlight.gateway.mcp.eras import HANDSHAKE, MODERN, OURS, VERSION_KEY, result_for
 from fanlight.gateway.mcp.failure import (
@@ -59,8 +59,8 @@ class Endpoint:
             return
         try:
             body = await body_of(scope, receive, self._limit)
-        except TooLong as error:
-            await _fail(send, None, Rejected(INVALID_REQUEST, str(error), http_status=413))
+        except BodyRefused as error:
+            await _fail(send, None, Rejected(INVALID_REQUEST, str(error), http_status=error.status))
             return
         if body is not None:
             await self._answer(_headers(scope), body, receive, send)

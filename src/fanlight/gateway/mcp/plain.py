@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from fanlight.gateway.asgi import Pair, Receive, Scope, Send, TooLong, answer, body_of
+from fanlight.gateway.asgi import BodyRefused, Pair, Receive, Scope, Send, answer, body_of
 from fanlight.gateway.llm.departure import Departure
 from fanlight.gateway.mcp.failure import Failure
 from fanlight.gateway.mcp.tools import Tools
@@ -31,8 +31,8 @@ async def serve(tools: Tools, server: str, rest: str, limit: int, scope: Scope, 
         if body is None:
             return
         wish = msgspec.json.decode(body, type=_Wish) if body or rest == CALL else None
-    except TooLong as error:
-        await refuse(send, 413, "request_too_large", str(error))
+    except BodyRefused as error:
+        await refuse(send, error.status, error.code, str(error))
         return
     except msgspec.DecodeError as error:
         said = f'{error}; expected {{"name": "a tool", "arguments": {{}}}}'
