@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -79,6 +80,12 @@ def service(page: Page, *said: str) -> None:
         expect(page.locator('[id="service-list:routellm"]')).to_contain_text(each, timeout=40_000)
 
 
+def used(page: Page) -> None:
+    """Wait until a hundred calls say what is usual: of twenty, a slow minute would soon be the usual itself."""
+    calls = page.locator('[id="service-list:routellm"] td.is-integer').first
+    expect(calls).to_have_text(re.compile(r"^\d{3,}$"), timeout=40_000)
+
+
 def breaker(page: Page, said: str) -> None:
     expect(page.locator('[id="breakers:routellm"]')).to_contain_text(said, timeout=40_000)
 
@@ -90,6 +97,7 @@ def test_a_wrapper_is_followed_through_trouble_and_back(crowd: tuple[str, Crowd]
     page = visit(f"{url}/dashboard").go("/services")
     page.evaluate("window.unloaded = false")
     service(page, "healthy")
+    used(page)
     clients.turn("slow")
     service(page, "degraded", "latency")
     clients.turn("fine")
