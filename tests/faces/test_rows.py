@@ -75,3 +75,10 @@ def test_hostile_text_is_escaped_in_every_unit(unit: Unit) -> None:
 def test_a_value_of_any_kind_is_shown() -> None:
     """An application's list as a value is its text."""
     assert "[&#x27;a&#x27;]" in html(Row(key="1", values=(["a"], 1.0)))
+
+
+def test_a_row_without_a_detail_beside_one_that_has_one() -> None:
+    """X-9: an application's None where a text belongs costs neither the row nor the table."""
+    nothing: Any = None
+    row = html(Row(key="1", values=("/a", 1.0), detail=nothing), Row(key="2", values=("/b", 1.0), detail="stream"))
+    assert '<td class="is-said"></td>' in row

@@ -39,7 +39,7 @@ def _row(name: str, grid: Grid, row: Row) -> str:
     for place, raw in enumerate(row.values):
         pieces.append(_cell(grid, place, raw, row))
     if grid.detailed:
-        said = escape(row.detail)
+        said = escape(row.detail or "")  # an application may have put None there
         title = f' title="{said}"' if said else ""
         pieces.append(f'<td class="is-said"{title}>{said}</td>')
     pieces.append("</tr>\n")
