@@ -148,9 +148,7 @@ class Exchange:
             self.phase = _ENDED
             now_ns = capture.now_ns
             capture.active -= 1
-            ended_ns = self.ended_ns = now_ns()
-            if not self.first_byte_ns:
-                self.first_byte_ns = ended_ns - self.began_ns
+            self.ended_ns = now_ns()
             if self.status < 500:
                 try:
                     self._record(None)
@@ -238,8 +236,10 @@ class Exchange:
         self.capture.recorder.event("failed_after_response", fields, self.correlation_id)
 
     def _record(self, error: str | None) -> None:
+        capture, scope, status, ended_ns = self.capture, self.scope, self.status, self.ended_ns
+        duration = ended_ns - self.began_ns
+        first_byte_ns = self.first_byte_ns or (duration if self.phase == _ENDED else 0)  # it came with the last
         self.phase = RECORDED
-        capture, scope, status = self.capture, self.scope, self.status
         if capture.is_declared_stream is not None and capture.is_declared_stream(inside(self.path, self.root_path)):
             self.flags |= STREAM
         if status == 404 and UNOWNED in scope:
@@ -250,15 +250,15 @@ class Exchange:
             route = scope.get("path_template") or (None if status == 404 else BY_PATH)
         elif status == 404:
             route = Missed(route)
-        method, path, ended_ns = scope["method"], self.path, self.ended_ns
+        method, path = scope["method"], self.path
         append, next_seq = capture.append, capture.next_seq
         append(
             (
                 REQUEST,
                 next_seq(),
                 ended_ns,
-                ended_ns - self.began_ns,
-                self.first_byte_ns,
+                duration,
+                first_byte_ns,
                 method if method in METHODS else "OTHER",
                 route,
                 self.root_path,

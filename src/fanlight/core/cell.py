@@ -21,7 +21,7 @@ OUTCOME_LIMIT: Final = 32
 
 _LARGEST: Final = 2**63 - 1
 
-_RECORDED: Final = 128  # amounts recorded between two breaths: under 0.05 ms
+_RECORDED: Final = 256  # amounts recorded between two breaths: under 0.05 ms
 
 
 def wire(number: int) -> int | str:
@@ -100,8 +100,9 @@ class Cell:
 
     def record_all(self, amounts: Sequence[int], outcome: str, failed: bool) -> None:
         """Record each of these; all of them or, when one cannot be counted, nothing."""
-        low, high, total = min(amounts), max(amounts), sum(amounts)
-        found = counted(amounts if low else list(filter(None, amounts)), self.unit)
+        ordered = sorted(amounts)
+        low, high, total = ordered[0], ordered[-1], sum(ordered)
+        found = counted(ordered if low else [amount for amount in ordered if amount], self.unit)
         if low < self.minimum or not self.count:
             self.minimum = low
         if high > self.maximum:
@@ -110,11 +111,10 @@ class Cell:
         self.total += total
         self.errors += len(amounts) if failed else 0
         buckets, outcomes = self.buckets, self.outcomes
-        for number, count in found.items():
-            bucket = shared(number)
-            if isinstance(buckets, Dense):
-                buckets.add({bucket: count})
-            else:
+        if isinstance(buckets, Dense):
+            buckets.add(found)
+        else:
+            for bucket, count in found.items():
                 buckets[bucket] = buckets.get(bucket, 0) + count
         if outcome:
             name = outcome if outcome in outcomes or len(outcomes) < OUTCOME_LIMIT else "other"

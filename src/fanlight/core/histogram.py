@@ -8,10 +8,9 @@ Source: OpenTelemetry metrics data model, "ExponentialHistogram".
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate, compress
 from math import ceil, frexp, log
 from typing import Final
@@ -29,24 +28,6 @@ def index(value: float) -> int:
     if mantissa == 0.5:  # an exact power of two closes the bucket below it
         return ((exponent - 1) << SCALE) - 1
     return ceil(log(value) * _FACTOR) - 1
-
-
-def counted(amounts: Sequence[int], unit: float) -> Mapping[int, int]:
-    """How many of `amounts * unit` fall into each bucket; each must be above zero.
-
-    As `index` of each, in half the time.
-    """
-    if _powers(unit).isdisjoint(amounts):
-        above = Counter([ceil(log(amount * unit) * _FACTOR) for amount in amounts])
-        return {bucket - 1: count for bucket, count in above.items()}
-    return Counter([index(amount * unit) for amount in amounts])
-
-
-@cache
-def _powers(unit: float) -> frozenset[int]:
-    """The amounts that are exact powers of two in the unit; `index` treats them apart."""
-    nearest = (round(2.0**exponent / unit) for exponent in range(-64, 64))
-    return frozenset(amount for amount in nearest if amount and frexp(amount * unit)[0] == 0.5)
 
 
 LOWEST, HIGHEST = -2_048, 2_047
@@ -68,6 +49,49 @@ shared: Final[Callable[[int], int]] = _Numbers((bucket, bucket) for bucket in ra
 
 What lies beyond the lowest and the highest is in those.
 """
+
+
+def counted(amounts: Iterable[int], unit: float) -> dict[int, int]:
+    """How many of `amounts * unit` fall into each bucket (see `shared`); each must be above zero.
+
+    As `index` of each, but looked up once for a bucket: in order, its amounts are neighbours.
+    """
+    ordered, found = sorted(amounts), dict[int, int]()
+    start = first = most = 0
+    ends: list[int] = []
+    while start < len(ordered):
+        amount = ordered[start]
+        if amount > most or amount <= 0:
+            first, ends = _octave(unit, amount.bit_length() if amount > 0 else 0)
+            most = ends[-1] if ends else 0
+        if most:
+            place = bisect_left(ends, amount)
+            bucket, after = shared(first + place), bisect_right(ordered, ends[place], start)
+        else:
+            bucket, after = shared(index(amount * unit)), start + 1
+        found[bucket] = found.get(bucket, 0) + after - start
+        start = after
+    return found
+
+
+@lru_cache(maxsize=512)
+def _octave(unit: float, bits: int) -> tuple[int, list[int]]:
+    """The first bucket that amounts of so many bits fall into, and from it on the greatest amount of each bucket.
+
+    Without ends from 53 bits on: a float does not tell such amounts apart.
+    """
+    if not 0 < bits <= 52:
+        return 0, []
+    least, most = 1 << bits - 1, (1 << bits) - 1
+    first, ends = index(least * unit), []
+    for bucket in range(first, index(most * unit)):
+        last = int(2.0 ** ((bucket + 1) / _BUCKETS_PER_OCTAVE) / unit)
+        while index((last + 1) * unit) <= bucket:
+            last += 1
+        while index(last * unit) > bucket:
+            last -= 1
+        ends.append(last)
+    return first, [*ends, most]
 
 
 class Dense:
