@@ -227,6 +227,26 @@ def test_client_leaves_before_the_response(recorder: ListRecorder) -> None:
     assert [(fact["status"], fact["flags"]) for fact in recorder.requests()] == [(499, DISCONNECTED)]
 
 
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_request_lasts_until_its_client_leaves(answers: bool, recorder: ListRecorder) -> None:
+    """TTY-5, X-2: what the handler goes on doing for a client that has gone is nobody's latency; it is in flight."""
+    clock = recorder.clock
+    assert isinstance(clock, ManualClock)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        clock.advance(1)
+        assert await receive() == await receive() == GONE
+        clock.advance(60)
+        assert recorder.samples()["http.server.active_requests", ""] == 1
+        for message in (START, BODY) if answers else ():
+            await send(message)
+        clock.advance(60)
+
+    asyncio.run(drive(capture(app, recorder), http_scope(), [GONE, GONE]))
+    [fact] = recorder.requests()
+    assert (fact["status"], fact["flags"], fact["duration_ns"]) == (499, DISCONNECTED, 1_000_000_000)
+
+
 def test_client_leaves_after_the_response(recorder: ListRecorder) -> None:
     """TTY-5: a disconnect after the last byte is how every connection ends."""
 

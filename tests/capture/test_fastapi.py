@@ -150,6 +150,25 @@ def test_application_with_its_own_root_path(recorder: ListRecorder) -> None:
     assert [fact["template"] for fact in recorder.requests()] == ["/x/{y}", "/x/{y}"]
 
 
+@pytest.mark.parametrize("path", ["/dash", "/proxied/dash"])
+def test_a_dashboard_around_an_application_with_its_own_root_path(path: str, recorder: ListRecorder) -> None:
+    """ORC-3: a dashboard that stands around FastAPI(root_path=...) is where it would be inside, and knows that path."""
+    told: list[str] = []
+
+    async def face(scope: Any, receive: Any, send: Any) -> None:
+        told.append(scope["root_path"])
+        await PlainTextResponse("face")(scope, receive, send)
+
+    app = FastAPI()
+    app.root_path = "/proxied"
+    app.get("/x/{y}")(lambda y: y)
+    around = capture(app, recorder, face, prefix="/dash")
+    sent = asyncio.run(drive(around, http_scope(path)))
+    asyncio.run(drive(around, http_scope(path.replace("dash", "x/1"))))
+    assert (sent[1]["body"], told) == (b"face", ["/proxied"])
+    assert [fact["template"] for fact in recorder.requests()] == ["/x/{y}"]
+
+
 def test_owns() -> None:
     """X-6: routes of sub-routers and FastAPI's own pages are owned too."""
     app = application()

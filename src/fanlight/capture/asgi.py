@@ -73,6 +73,7 @@ class Capture:
         self._names = Names(options.websocket_group_params, options.websocket_user_params)
         self._face = face
         self._prefix = options.prefix
+        self._root_path = _own_root_path(app)
         self._exact = frozenset(path for path in options.exclude if not path.endswith("*"))
         self._beginnings = tuple(path[:-1] for path in options.exclude if path.endswith("*"))
         self._special = (*((options.prefix,) if face else ()), *self._exact, *self._beginnings)
@@ -86,9 +87,9 @@ class Capture:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         if scope["type"] != "http":
             return await self._other(scope, receive, send)
-        path, root_path = scope["path"], scope.get("root_path") or ""
+        path, root_path = scope["path"], self._root_path or scope.get("root_path") or ""
         if root_path or path.startswith(self._special) or not self._started:
-            other = self._aside(inside(path, root_path))
+            other = self._aside(scope, path, root_path)
             if other is not None:
                 return await _unmeasured(other, scope, receive, send)
         app, now_ns = self.app, self.now_ns  # taken out before they are called: see Exchange
@@ -144,11 +145,13 @@ class Capture:
         yield Sample("http.server.active_requests", "", self.active, "sum", "instance")
         yield Sample("http.server.active_requests.peak", "", peak, "sum", "instance")
 
-    def _aside(self, path: str) -> Application | None:
-        """Who answers a path that is not measured; None when it is measured, and then recording has started."""
-        other = self._elsewhere(path)
+    def _aside(self, scope: Scope, path: str, root_path: str) -> Application | None:
+        """Who answers what is not measured; None when it is measured, and then recording has started."""
+        other = self._elsewhere(inside(path, root_path))
         if other is None and not self._started:
             self._start_late()
+        if other is not None and other is self._face:
+            scope["root_path"] = root_path  # the application would set its own further in
         return other
 
     def _elsewhere(self, path: str) -> Application | None:
@@ -163,12 +166,13 @@ class Capture:
         return None
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> Any:
-        other = self._aside(inside(scope["path"], scope.get("root_path", "")))
+        root_path = self._root_path or scope.get("root_path") or ""
+        other = self._aside(scope, scope["path"], root_path)
         if other is not None:
             return await _unmeasured(other, scope, receive, send)
         try:
             identity = correlation.given(scope["headers"]) or correlation.make()
-            connection = Connection(self.recorder, self.sockets, scope, receive, send, self._names, identity)
+            connection = Connection(self.recorder, self.sockets, scope, root_path, receive, send, self._names, identity)
         except Exception as error:
             self.recorder.failed("capture", error)
             return await self.app(scope, receive, send)
@@ -223,6 +227,12 @@ class Capture:
                 self._on_shutdown()
         except Exception as error:
             self.recorder.failed("shutdown", error)
+
+
+def _own_root_path(app: Application) -> str:
+    """The `root_path` a FastAPI application was made with: it goes by that one, whatever the server says."""
+    given = getattr(app, "root_path", "")
+    return given if isinstance(given, str) else ""
 
 
 async def _unmeasured(app: Application, scope: Scope, receive: Receive, send: Send) -> Any:

@@ -77,8 +77,9 @@ class Exchange:
     is out, the request no longer in flight; a 5xx waits here for the exception the application may yet raise) to
     RECORDED.
 
-    Whoever makes one sets every field but `ended_ns`: an `__init__` would cost 0.1 µs more on CPython 3.11. What a
-    field holds is taken out before it is called: `self.send(message)` would look for a method at full length first.
+    Whoever makes one sets every field but `ended_ns` (when the last byte was out, or the client left before it): an
+    `__init__` would cost 0.1 µs more on CPython 3.11. What a field holds is taken out before it is called:
+    `self.send(message)` would look for a method at full length first.
     """
 
     __slots__ = (
@@ -112,10 +113,13 @@ class Exchange:
     status: int
 
     async def listen(self) -> Message:
-        """`receive` for the application: notes that the client has gone."""
+        """`receive` for the application: notes that the client has gone, which ends what it waited for."""
         message = await self.receive()
         if message["type"] == "http.disconnect" and self.phase < _LAST:
-            self.flags |= DISCONNECTED
+            if not self.flags & DISCONNECTED:
+                self.flags |= DISCONNECTED
+                now_ns = self.capture.now_ns
+                self.ended_ns = now_ns()
             if not self.status:
                 self.status = 499
         return message
@@ -148,7 +152,8 @@ class Exchange:
             self.phase = _ENDED
             now_ns = capture.now_ns
             capture.active -= 1
-            self.ended_ns = now_ns()
+            if not self.flags & DISCONNECTED:  # else it is noted when the client left
+                self.ended_ns = now_ns()
             if self.status < 500:
                 try:
                     self._record(None)
@@ -159,7 +164,8 @@ class Exchange:
         """The application is done, or raised; record what has not been recorded."""
         try:
             if self.phase < _ENDED:
-                self.ended_ns = self.capture.now_ns()
+                if not self.flags & DISCONNECTED:
+                    self.ended_ns = self.capture.now_ns()
                 self.capture.active -= 1
                 error = self._judge(error)
             if self.phase < RECORDED:

@@ -126,6 +126,7 @@ class Connection:
         recorder: Recorder,
         sockets: Sockets,
         scope: Scope,
+        root_path: str,
         receive: Receive,
         send: Send,
         names: Names,
@@ -136,7 +137,7 @@ class Connection:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._root_path: str = scope.get("root_path", "")
+        self._root_path = root_path
         self._names = names
         self._correlation_id = correlation_id
         self._began_ns = recorder.clock.monotonic_ns()
