@@ -70,6 +70,7 @@ def test_the_keyword_wins_over_the_variable_and_the_variable_over_the_file(tmp_p
 
 WRONG: list[tuple[str, Any, str]] = [
     ("name", "", "1 to 100 characters"), ("name", "x" * 101, "1 to 100 characters"), ("name", 7, "text"),
+    ("name", "a\nb", "that can be printed"),
     ("prefix", "dashboard", "a leading slash"), ("prefix", "/a/", "no trailing one"), ("prefix", "/", "a path such as"),
     ("prefix", "/a/../b", "a path such as"), ("prefix", "/./a", "a path such as"), ("prefix", "/a b", "a path such as"),
     ("enabled", "perhaps", "true or false"), ("store", 7, "text"), ("token", "short", "16 to 256 characters"),
@@ -84,9 +85,10 @@ WRONG: list[tuple[str, Any, str]] = [
     ("slow_seconds", float("nan"), "above 0"), ("slow_seconds", True, "above 0"),
     ("very_slow_seconds", 0.5, "at least slow_seconds (1.0)"), ("slow_routes", "/a", "routes and seconds"),
     ("slow_routes", {"/a": -1}, "routes and seconds"), ("slow_routes", 7, "routes and seconds"),
-    ("log_level", "LOUD", "DEBUG or INFO"), ("max_series", 0, "a whole number above 0"),
-    ("max_series", 2.5, "a whole number above 0"), ("max_series", float("inf"), "a whole number above 0"),
-    ("max_series", 10**400, "a whole number above 0"), ("max_viewers", "many", "a whole number above 0"),
+    ("log_level", "LOUD", "DEBUG or INFO"), ("max_series", 0, "from 1 to 100000"),
+    ("max_series", 100_001, "from 1 to 100000"),
+    ("max_series", 2.5, "from 1 to 100000"), ("max_series", float("inf"), "from 1 to 100000"),
+    ("max_series", 10**400, "from 1 to 100000"), ("max_viewers", "many", "from 1 to 100000"),
     ("theme", "pink", "auto or dark or light or terminal"),
 ]  # fmt: skip
 

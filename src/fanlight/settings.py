@@ -82,6 +82,9 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
 
 THEMES: Final = ("auto", "dark", "light", "terminal")
 ROLES: Final = ("viewer", "operator")
+MOST: Final = 100_000
+"""Series and viewers that a dashboard may be told to have: each takes some 10 KB."""
+
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -204,7 +207,7 @@ def _seconds(raw: Any) -> float:
 
 def _whole(raw: Any) -> int:
     value = int(raw)
-    if isinstance(raw, bool) or value < 1 or value != float(raw):
+    if isinstance(raw, bool) or not 1 <= value <= MOST or value != float(raw):
         raise ValueError(raw)
     return value
 
@@ -255,7 +258,7 @@ _EXPECTED: Final[Mapping[Callable[[Any], Any], str]] = {
     _text: "text",
     _boolean: "true or false (1 or 0)",
     _seconds: "seconds, a number above 0",
-    _whole: "a whole number above 0",
+    _whole: f"a whole number from 1 to {MOST}",
     _port: "the number of a port, 0 to 65535",
     _texts: "a list of texts (in a variable: separated by commas)",
     _paths: "a list of paths, each with its leading slash (in a variable: separated by commas)",
@@ -288,8 +291,8 @@ def _validate(settings: Settings, sources: Mapping[str, str]) -> None:
         source = sources.get(field, field)
         raise SettingsError(f"{source} is {_shown(field, getattr(settings, field))}; expected {expected}")
 
-    if not settings.name or len(settings.name) > 100:
-        refuse("name", "1 to 100 characters")
+    if not settings.name or len(settings.name) > 100 or not settings.name.isprintable():
+        refuse("name", "1 to 100 characters that can be printed")
     if not _PREFIX.fullmatch(settings.prefix) or any(not part.strip(".") for part in settings.prefix[1:].split("/")):
         refuse(
             "prefix",

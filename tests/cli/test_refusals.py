@@ -81,6 +81,8 @@ def test_a_wrong_application_is_named(refused: Refused, target: str, parts: list
     [
         (["plain:app", "--prefix", "dash"], ["--prefix is 'dash'", 'expected a path such as "/dashboard"']),
         (["plain:app", "--token", "short"], ["--token is ***", "expected 16 to 256 characters"]),
+        (["plain:app", "--token", ""], ["--token is empty", "expected a token, or no --token"]),
+        (["plain:app", "--viewer-token", " "], ["--viewer-token is empty"]),
         (["plain:app", "--store", "postgres://u:secret@h/d"], ["no store is called 'postgres://'", "sqlite:///"]),
         (["plain:app", "--prot", "1"], ["No such option", "--port", "fanlight run --help"]),
         (["plain:app", "--port", "70000"], ["70000", "0<=x<=65535"]),

@@ -92,4 +92,13 @@ def _setting_option(name: str, meaning: str) -> Callable[[Decorated], Decorated]
     usual = getattr(Settings(name=""), name)
     default = f"; default: {usual}" if isinstance(usual, str) and usual else ""
     text = f"{meaning}  [env var: FANLIGHT_{name.upper()}{default}]"
-    return click.option(f"--{name.replace('_', '-')}", is_flag=isinstance(usual, bool), default=None, help=text)
+    flag, check = isinstance(usual, bool), _not_empty if name in TOKENS else None
+    return click.option(f"--{name.replace('_', '-')}", is_flag=flag, default=None, callback=check, help=text)
+
+
+def _not_empty(context: click.Context, option: click.Parameter, given: str | None) -> str | None:
+    """Refuse a token of nothing: a variable that is not set would open what it was to close."""
+    if given is not None and not given.strip():
+        name = option.opts[0]
+        raise click.UsageError(f"{name} is empty (is its variable set?); expected a token, or no {name} at all")
+    return given
