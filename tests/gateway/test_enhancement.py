@@ -24,8 +24,8 @@ WISH = {"prompt": "tell me about fanlights"}
 
 
 @contextmanager
-def gateway(folder: Path, **settings: Any) -> Iterator[tuple[str, Fanlight]]:
-    (folder / "hub.toml").write_text(TEXT)
+def gateway(folder: Path, models: str = "", **settings: Any) -> Iterator[tuple[str, Fanlight]]:
+    (folder / "hub.toml").write_text(TEXT + models)
     dashboard = Fanlight("gateway", local_role="operator", **settings)
     with served(dashboard.asgi(Gateway(dashboard, folder / "hub.toml", environ={}))) as address:
         yield address, dashboard
@@ -78,6 +78,14 @@ def test_once_kept_and_cleared(tmp_path: Path) -> None:
         assert posted(f"{address}/ollama/enhance", WISH)[0][:2] == (200, "hit")
         assert posted(f"{address}/dashboard/actions/clear-cache", None)[0][0] == 200
         until(lambda: posted(f"{address}/ollama/enhance", WISH | {"style": "short"})[0][1] == "miss")
+
+
+def test_another_model_under_the_same_name(tmp_path: Path) -> None:
+    """HUB-9: what one model made is not given out as another's that has taken its name."""
+    for upstream, header in (("gpt-sim", "miss"), ("claude-sim", "miss"), ("gpt-sim", "hit")):
+        models = f'[models.writer]\nprovider = "sim"\nupstream = "{upstream}"\n'
+        with gateway(tmp_path, models, store=f"sqlite:///{tmp_path}/f.db") as (address, _):
+            assert posted(f"{address}/ollama/enhance", WISH | {"model": "writer"})[0][:2] == (200, header)
 
 
 def test_what_is_wrong(tmp_path: Path) -> None:

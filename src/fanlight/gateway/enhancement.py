@@ -58,9 +58,9 @@ class Enhanced(msgspec.Struct, frozen=True):
 class Enhancement:
     """Rewrites prompts. Belongs to one event loop.
 
-    What was answered is kept by the whole of the question: prompt, model, style, template and the name of the key that
-    asked, so that no client sees what was made for another. Equal questions at once ask the model once, whichever
-    workers they reach.
+    What was answered is kept by the whole of the question: prompt, model and where it comes from, style, template and
+    the name of the key that asked, so that no client sees what was made for another. Equal questions at once ask the
+    model once, whichever workers they reach.
     """
 
     def __init__(self, dashboard: Fanlight) -> None:
@@ -102,7 +102,10 @@ class Enhancement:
         if caller.models and model not in caller.models:
             raise Unanswered(403, f"this key may not ask for {model[:100]!r}")
         template = settings.template or TEMPLATE
-        key = hashlib.sha256(msgspec.json.encode([VERSION, template, model, style, wish.prompt, caller.name])).digest()
+        listed = runtime.config.models.get(model)
+        source = [listed.provider, listed.upstream] if listed is not None else []
+        question = [VERSION, template, model, source, style, wish.prompt, caller.name]
+        key = hashlib.sha256(msgspec.json.encode(question)).digest()
         kept = await self._kept(key, cache.max_age_seconds) if cache.enabled else None
         if kept is not None:
             self._cache.hit()
