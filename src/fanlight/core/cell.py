@@ -21,7 +21,7 @@ OUTCOME_LIMIT: Final = 32
 
 _LARGEST: Final = 2**63 - 1
 
-_RECORDED: Final = 256  # amounts recorded between two breaths: under 0.05 ms
+_RECORDED: Final = 128  # amounts recorded between two breaths: under 0.05 ms
 
 
 def wire(number: int) -> int | str:
