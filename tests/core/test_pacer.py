@@ -114,6 +114,23 @@ def test_work_beside_a_thread_that_never_rests_is_done_in_fewer_slices() -> None
     assert pauses(beside=True) * 2 < pauses(beside=False)
 
 
+def test_a_pause_can_be_longer_for_one_piece_of_work() -> None:
+    """OBS-2: who starts with a longer pause has it until it starts anew; the part it asked for makes no slice longer."""
+    watch = Stopwatch()
+
+    def sleep(seconds: float) -> None:
+        watch.slept.append(seconds)
+        watch.now += int(seconds * 1e9)
+
+    pacer = Pacer(lambda: watch.now, sleep)
+    for pause in (0.005, 0.0):
+        pacer.start(pause)
+        for _ in range(2):
+            watch.now += SLICE_NS
+            pacer.breathe()
+    assert watch.slept == [0.005, 0.005, PAUSE_SECONDS, PAUSE_SECONDS]
+
+
 def test_a_pause_can_be_shorter_where_somebody_waits() -> None:
     """TTY-6: reading a range steps aside for less long; how long is told when the pacer is made."""
     watch = Stopwatch()

@@ -14,6 +14,7 @@ from starlette.types import Message
 from tests.faces.service import ScriptedService
 from tests.faces.serving import ManualTicks, Stream, context_of, dashboard
 
+from fanlight.core.pacer import PAUSE_SECONDS, Pacer
 from fanlight.core.snapshot import Snapshot
 from fanlight.faces.errors import FaceError
 from fanlight.faces.web import live
@@ -264,6 +265,33 @@ def test_a_crowd_slows_its_own_pace() -> None:
                 assert (await tab.push()).status["interval"] == 1.4
         assert scene.panels.built.count("fast") == 4
         for tab in tabs:
+            await tab.end()
+
+    play(scene)
+
+
+def test_drawing_for_a_crowd_pauses_longer() -> None:
+    """OBS-2, X-9: who is told every few seconds can wait a tenth of one, so that requests meet few slices each."""
+
+    async def scene(scene: Scene) -> None:
+        hub = scene.hub()
+        slept: set[float] = set()
+        scene.ticks.pacer = pacer = Pacer(sleep=slept.add, slice_ns=0)
+        make = hub._rendering.layout
+
+        def layout(view: View) -> Any:
+            pacer.breathe()
+            return make(view)
+
+        hub._rendering.layout = layout  # type: ignore[method-assign]
+        first = Tab(hub)
+        await first.push()
+        assert slept == {PAUSE_SECONDS}
+        others = [Tab(hub) for _ in range(49)]
+        for tab in others:
+            await tab.push()
+        assert max(slept) == pytest.approx(0.0006)
+        for tab in (first, *others):
             await tab.end()
 
     play(scene)

@@ -53,14 +53,16 @@ class Pacer:
         with self._adding:
             self.spent_seconds += seconds
 
-    def start(self) -> None:
-        """Begin a slice: the thread has just woken."""
+    def start(self, pause_seconds: float = 0.0) -> None:
+        """Begin a slice: the thread has just woken. Its pauses are of `pause_seconds`, if those are longer than usual,
+        until it starts anew."""
+        self._local.pause = max(self._pause_seconds, pause_seconds)
         self._begin(self._now_ns(), 0)
 
-    def _begin(self, now_ns: int, away_ns: int) -> None:
+    def _begin(self, now_ns: int, waited_ns: int) -> None:
         local = self._local
         local.since = now_ns
-        local.slice_ns = max(self._slice_ns, min(away_ns // CONTENDED_SHARE, CONTENDED_SLICE_NS))
+        local.slice_ns = max(self._slice_ns, min(waited_ns // CONTENDED_SHARE, CONTENDED_SLICE_NS))
 
     def breathe(self) -> None:
         """Yield for a moment when this thread's slice is used up."""
@@ -74,9 +76,10 @@ class Pacer:
         if held < local.slice_ns:
             return
         self.longest_ns = max(self.longest_ns, held)
-        self._sleep(self._pause_seconds)
+        pause: float = local.pause
+        self._sleep(pause)
         back_ns = self._now_ns()
-        self._begin(back_ns, back_ns - now_ns)
+        self._begin(back_ns, back_ns - now_ns - int((pause - self._pause_seconds) * 1e9))
 
 
 def waited_for() -> Pacer:

@@ -48,6 +48,10 @@ PAUSE_SECONDS: Final = 0.002
 SPREAD_SECONDS: Final = 0.1
 """How long all turns together are spread over at most; of a crowd over a quarter of its share."""
 
+CALM_SECONDS: Final = 0.000_012
+"""How much longer drawing pauses for each viewer, between two slices: a crowd is told every few seconds and can wait a
+tenth of one, and a request that is caught by a slice is then seldom caught by another."""
+
 WATCH_SECONDS: Final = 0.25
 """How often the hub looks whether the server is stopping."""
 
@@ -253,6 +257,7 @@ class Hub:
 
     def _refresh(self, room: Room, everything: bool, now: float) -> tuple[Mapping[str, Edition], Mapping[str, Any]]:
         """The room's panels and its status as they are now; runs on a thread and changes nothing of the room."""
+        self._context.pulse.pacer.start(self.viewers * CALM_SECONDS)
         snapshot, page = self._rendering.layout(room.view)
         editions: dict[str, Edition] = {}
         for slot in page.slots:
