@@ -115,7 +115,7 @@ def test_work_beside_a_thread_that_never_rests_is_done_in_fewer_slices() -> None
 
 
 def test_a_pause_can_be_longer_for_one_piece_of_work() -> None:
-    """OBS-2: who starts with a longer pause has it until it starts anew; the part it asked for makes no slice longer."""
+    """OBS-2: who starts with a longer pause has it until it starts anew; the part asked for makes no slice longer."""
     watch = Stopwatch()
 
     def sleep(seconds: float) -> None:
