@@ -212,6 +212,16 @@ def test_who_will_write_keeps_others_out_while_it_reads(tmp_path: Path) -> None:
     second.close()
 
 
+def test_what_nobody_holds_is_closed(tmp_path: Path) -> None:
+    """X-8: a dashboard that is dropped, closed or not, leaves no open file, which CPython 3.13 would warn of."""
+    connection = Connection(tmp_path / "f.db", 1.0)
+    with connection.reading() as database:
+        pass
+    del connection
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        database.execute("SELECT 1")
+
+
 def test_an_unknown_fault_still_names_the_file() -> None:
     """X-3: what SQLite says without a code is repeated with the path."""
     assert explanation(Path("/x.db"), sqlite3.Error("odd")).startswith("cannot use /x.db as a store (odd); check")

@@ -124,6 +124,9 @@ class Connection:
             with suppress(sqlite3.Error):  # it is given up because it failed
                 database.close()
 
+    def __del__(self) -> None:
+        self._drop()  # as it would be by itself, but for the warning of CPython 3.13
+
     def before_fork(self) -> None:
         """Let go of the file and keep everyone off it; SQLite's locks would not be the child's."""
         self._lock.acquire()
