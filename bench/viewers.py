@@ -37,6 +37,8 @@ REQUEST = b"GET /items/%d HTTP/1.1\r\nhost: localhost\r\n\r\n"
 CHAT = b'{"model":"m","user":"%3d","messages":[{"role":"user","content":"Hello there."}]}'
 ASKED = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%b"
 SETTLE_SECONDS = 1.0
+OPEN_SECONDS = 3.0
+"""After so long all viewers have had the whole page and their first turn: they are open, no longer opening."""
 
 
 class Subject(NamedTuple):
@@ -155,11 +157,14 @@ def compared(service: Service, of: str, seconds: float, rounds: int) -> None:
     """Alternate rounds, and print the medians and their ratio."""
     number, _, rate = SUBJECTS[of]
     without, with_them = list[dict[str, float]](), list[dict[str, float]]()
-    for _ in range(rounds):
-        without.append(measured(service, of, seconds))
+    for turn in range(rounds):
+        if turn % 2 == 0:
+            without.append(measured(service, of, seconds))
         with viewers(service, of):
-            time.sleep(SETTLE_SECONDS)
+            time.sleep(OPEN_SECONDS)
             with_them.append(measured(service, of, seconds))
+        if turn % 2:
+            without.append(measured(service, of, seconds))
         print(f"  p99 {without[-1]['p99'] * 1e3:.2f} -> {with_them[-1]['p99'] * 1e3:.2f} ms", file=sys.stderr)
     print(row(f"{of}, {rate:.0f} requests/s, {rounds} rounds", "without", f"with {number} viewers", "ratio", "budget"))
     print(row(*["---"] * 5))
