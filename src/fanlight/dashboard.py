@@ -249,7 +249,8 @@ class Fanlight(Declaring, Readings):
     def close(self) -> None:
         """Stop recording, end all live views and write what is left. Idempotent; `start` begins again."""
         if self._starts_soon and self.recorder.pending:  # the child of a fork that ends before it was settled
-            self.start()
+            self._starts_soon = False
+            self.engine.write_left()
         self._unwatch()
         self.__dict__.pop("context", None)
         face, engine = self.__dict__.pop("face", None), self.__dict__.pop("engine", None)

@@ -222,18 +222,23 @@ class Engine:
         if self._store_thread is not None:
             self._store_thread.join(TURN_SECONDS)
         self.pulse.close()
-        self.pulse.tick(second_closed=True)
-        self._publish()
         self.loop_monitor.detach()
         self._gc_monitor.close()
         self._uninstall_logging()
-        if self.fleet is not None:
-            self.fleet.close()
-        if self._writer.close():
+        if self.write_left():
             try:
                 self._compactor.release()
             except FanlightError as error:  # it ends by itself
                 self.recorder.failed("store", error)
+
+    def write_left(self) -> bool:
+        """Write what was recorded, and say goodbye; whether all is written. Starts no thread but the writer's: also for
+        a process that ends before it was started, the child of a fork."""
+        self.pulse.tick(second_closed=True)
+        self._publish()
+        if self.fleet is not None:
+            self.fleet.close()
+        return self._writer.close()
 
     def abandon(self) -> bool:
         """Let go of what a fork copied: the threads are the parent's. Returns whether it was running."""

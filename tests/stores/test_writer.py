@@ -250,6 +250,24 @@ def test_a_name_that_was_left_is_still_said_goodbye_for() -> None:
     assert (queue.take()[0].instance, queue.is_empty) == ("b", False)
 
 
+@pytest.mark.parametrize("fault", [None, StoreError("the disk is full")])
+def test_where_no_thread_starts_any_more_closing_writes(
+    fault: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X-3: as its interpreter ends CPython 3.12 starts no thread; what is left is written, or said not to be."""
+
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    store = FaultyStore()
+    store.fault = fault
+    writer = StoreWriter(store)
+    writer.write(info(), [frame(second) for second in range(2 * BATCH)])
+    assert writer.close(timeout=0.01) == (fault is None)
+    assert sum(map(len, store.batches)) == (2 * BATCH if fault is None else 0)
+
+
 def test_after_close_frames_are_dropped_and_counted() -> None:
     """TTY-6: a late write neither fails nor vanishes silently; closing twice is closing once."""
     writer = StoreWriter(FaultyStore(), clock=ManualClock(NOW))

@@ -192,13 +192,26 @@ class StoreWriter:
                 return
             self._queue.put(info, frames, totals, self._wall())
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="fanlight-store", daemon=True)
-                self._thread.start()
+                self._thread = self._started()
             self._changed.notify_all()
 
+    def _started(self) -> threading.Thread | None:
+        thread = threading.Thread(target=self._run, name="fanlight-store", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter ends; CPython 3.12 starts no thread any more then
+            return None
+        return thread
+
     def flush(self, timeout: float = 2.0) -> bool:
-        """Try now whatever was to be tried later, and wait; whether everything is written or dropped."""
+        """Try now whatever was to be tried later, and wait; whether everything is written or dropped.
+
+        Where no thread could be started it is written here.
+        """
         self._own()
+        if self._thread is None:
+            while not self._queue.is_empty and not self._queue.failures:
+                self.step()
         with self._changed:
             self._queue.retry_at = 0.0
             self._changed.notify_all()
