@@ -9,6 +9,8 @@ from typing import Final
 
 import msgspec
 
+from fanlight.gateway.simulate.reading import BadRequest
+
 HEADER: Final = "x-simulate"
 KINDS: Final = ("hang", "reset", "cut", "garbage", "error", "slow")
 """hang: no answer; reset: the connection closes before the first byte; cut: after half of the answer; garbage: what is
@@ -28,9 +30,14 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 def demanded(headers: Mapping[str, str], model: str, share: float, chance: random.Random) -> Failure:
-    """The failure a request asks for, or that chance gives to `share` of all requests."""
-    named = _IN_MODEL.search(model)
-    wanted = headers.get(HEADER, "") or (named[1] if named else "")
+    """The failure a request asks for, or that chance gives to `share` of all requests.
+
+    Raises BadRequest for a header that names none.
+    """
+    told, named = headers.get(HEADER, ""), _IN_MODEL.search(model)
+    if told and told not in KINDS and not _STATUS.fullmatch(told):
+        raise BadRequest(f"{HEADER} is {told[:40]!r}, expected a status from 400 to 599 or one of {', '.join(KINDS)}")
+    wanted = told or (named[1] if named else "")
     if not wanted and share and chance.random() < share:
         wanted = chance.choice(CHANCE_KINDS)
     if _STATUS.fullmatch(wanted):

@@ -130,7 +130,7 @@ def _model(name: str) -> dict[str, Any]:
 
 def show(asked: Mapping[str, Any]) -> dict[str, Any]:
     """What is known of a model."""
-    name = str(asked.get("model") or asked["name"])
+    name = str(asked["model"])
     return {
         "modelfile": f"FROM {name}",
         "parameters": "",

@@ -15,6 +15,7 @@ from fanlight.gateway import refusals
 from fanlight.gateway.refusals import ANTHROPIC, OLLAMA, OPENAI
 from fanlight.gateway.simulate import anthropic, ollama, openai, responses
 from fanlight.gateway.simulate.failure import RETRY_AFTER, Failure, demanded
+from fanlight.gateway.simulate.reading import ARRAY, COUNT, INPUT, MESSAGES, TEXT, BadRequest, Need, read
 from fanlight.gateway.simulate.script import Script, Wish, write
 from fanlight.gateway.simulate.wire import Piece
 
@@ -86,23 +87,16 @@ class Simulator:
         if asked.method != "POST" or route is None:
             return _refused(protocol, 404, f"no {asked.method} {asked.path[:100]} here")
         try:
-            body = msgspec.json.decode(asked.body)
-            model = str(body.get("model") or body.get("name") or "")
-            failure = demanded(asked.headers, model, self._share, self._chance)
+            body = read(asked.body, route.needs)
+            failure = demanded(asked.headers, body["model"], self._share, self._chance)
             if failure.status:
                 return _refused(protocol, failure.status, f"simulated: a {failure.status}")
             return await route.answer(self, body, failure, protocol)
-        except (
-            TypeError,
-            KeyError,
-            ValueError,
-            AttributeError,
-            IndexError,
-            RecursionError,
-            msgspec.MsgspecError,
-        ) as error:
-            said = f"{type(error).__name__}: {error}"[:200]
-            return _refused(protocol, 400, f"the request cannot be understood ({said})")
+        except BadRequest as error:
+            said = str(error)
+        except (TypeError, KeyError, ValueError, AttributeError, IndexError, RecursionError):
+            said = "what it holds below its keys is not what this protocol has there"
+        return _refused(protocol, 400, f"the request cannot be understood: {said}")
 
     def _listed(self, asked: Asked, protocol: str) -> Answer:
         path, names = asked.path, self.models
@@ -121,15 +115,9 @@ class Simulator:
     async def _generated(
         self, wish: Wish, failure: Failure, protocol: str, whole: Render, stream: Stream | None, kind: str = EVENTS
     ) -> Answer:
-        script = write(wish, self._seed)
-        slowness = (10 if failure.kind == "slow" else 1) / self._speed
-        if failure.kind == "hang":
-            await asyncio.Event().wait()
-        if failure.kind == "reset":
-            raise ConnectionLost("simulated: closed before the first byte")
-        if failure.kind == "garbage":
-            garbage = _bytes(b'{"choices": [<<< no JSON >>>')
-            return Answer(200, {"content-type": JSON}, garbage, failure="simulated: no JSON")
+        if spoilt := await _spoilt(failure):
+            return spoilt
+        script, slowness = write(wish, self._seed), self._slowness(failure)
         failed = "simulated: overloaded in the middle" if failure.kind == "error" else ""
         counts: Counts = {} if failed else _counts(script)
         if stream is not None:
@@ -139,6 +127,9 @@ class Simulator:
         if failed:
             return _refused(protocol, 500, "simulated: an error")
         return _document(whole(wish, script), counts, cut=failure.kind == "cut")
+
+    def _slowness(self, failure: Failure) -> float:
+        return (10 if failure.kind == "slow" else 1) / self._speed
 
     async def chat(self, body: dict[str, Any], failure: Failure, protocol: str) -> Answer:
         """POST /v1/chat/completions."""
@@ -178,56 +169,62 @@ class Simulator:
         whole = partial(ollama.whole, now=now, chat=chat)
         return await self._generated(wish, failure, protocol, whole, stream, LINES)
 
-    async def at_once(self, make: Callable[..., Any], failure: Failure) -> Answer:
+    async def at_once(self, make: Callable[[], dict[str, Any]], failure: Failure, protocol: str) -> Answer:
         """A document that takes a few milliseconds."""
-        if failure.kind == "hang":
-            await asyncio.Event().wait()
-        if failure.kind in ("reset", "cut"):
-            raise ConnectionLost("simulated: closed before the first byte")
-        await _pause(0.012 / self._speed)
+        if spoilt := await _spoilt(failure):
+            return spoilt
+        await _pause(0.012 * self._slowness(failure))
+        if failure.kind == "error":
+            return _refused(protocol, 500, "simulated: an error")
         document = make()
-        read = document.get("usage", {}).get("prompt_tokens") or document.get("prompt_eval_count")
-        return _document(document, {"input_tokens": read} if read else {})
+        tokens = document.get("usage", {}).get("prompt_tokens") or document.get("prompt_eval_count")
+        return _document(document, {"input_tokens": tokens} if tokens else {}, cut=failure.kind == "cut")
 
     async def embeddings(self, body: dict[str, Any], failure: Failure, protocol: str) -> Answer:
         """POST /v1/embeddings."""
-        return await self.at_once(lambda: openai.embeddings(body, self._seed), failure)
+        return await self.at_once(lambda: openai.embeddings(body, self._seed), failure, protocol)
 
     async def count(self, body: dict[str, Any], failure: Failure, protocol: str) -> Answer:
         """POST /v1/messages/count_tokens."""
-        return await self.at_once(lambda: anthropic.count(body), failure)
+        return await self.at_once(lambda: anthropic.count(body), failure, protocol)
 
     async def embed(self, body: dict[str, Any], failure: Failure, protocol: str) -> Answer:
         """POST /api/embed."""
-        return await self.at_once(lambda: ollama.embed(body, self._seed), failure)
+        return await self.at_once(lambda: ollama.embed(body, self._seed), failure, protocol)
 
     async def embedding(self, body: dict[str, Any], failure: Failure, protocol: str) -> Answer:
         """POST /api/embeddings."""
-        return await self.at_once(lambda: ollama.embedding(body, self._seed), failure)
+        return await self.at_once(lambda: ollama.embedding(body, self._seed), failure, protocol)
 
     async def show(self, body: dict[str, Any], failure: Failure, protocol: str) -> Answer:
         """POST /api/show."""
-        return await self.at_once(lambda: ollama.show(body), failure)
+        return await self.at_once(lambda: ollama.show(body), failure, protocol)
 
 
 class Route(msgspec.Struct, frozen=True):
-    """What answers a path, and the operation it is recorded as."""
+    """What answers a path, the operation it is recorded as, and what its body must hold besides a model."""
 
     answer: Callable[[Simulator, dict[str, Any], Failure, str], Awaitable[Answer]]
     operation: str
+    wants: Mapping[str, Need] = {}
+
+    @property
+    def needs(self) -> Mapping[str, Need]:
+        """What its body must hold."""
+        return {"model": TEXT, **self.wants}
 
 
 ROUTES: Final = {
-    "/v1/chat/completions": Route(Simulator.chat, "chat"),
-    "/v1/completions": Route(Simulator.completion, "text_completion"),
-    "/v1/responses": Route(Simulator.response, "responses"),
-    "/v1/embeddings": Route(Simulator.embeddings, "embeddings"),
-    "/v1/messages": Route(Simulator.message, "messages"),
-    "/v1/messages/count_tokens": Route(Simulator.count, "count_tokens"),
-    "/api/chat": Route(Simulator.ollama_chat, "chat"),
+    "/v1/chat/completions": Route(Simulator.chat, "chat", {"messages": MESSAGES}),
+    "/v1/completions": Route(Simulator.completion, "text_completion", {"prompt": INPUT}),
+    "/v1/responses": Route(Simulator.response, "responses", {"input": INPUT}),
+    "/v1/embeddings": Route(Simulator.embeddings, "embeddings", {"input": INPUT}),
+    "/v1/messages": Route(Simulator.message, "messages", {"max_tokens": COUNT, "messages": MESSAGES}),
+    "/v1/messages/count_tokens": Route(Simulator.count, "count_tokens", {"messages": MESSAGES}),
+    "/api/chat": Route(Simulator.ollama_chat, "chat", {"messages": ARRAY}),
     "/api/generate": Route(Simulator.ollama_generate, "generate"),
-    "/api/embed": Route(Simulator.embed, "embeddings"),
-    "/api/embeddings": Route(Simulator.embedding, "embeddings"),
+    "/api/embed": Route(Simulator.embed, "embeddings", {"input": INPUT}),
+    "/api/embeddings": Route(Simulator.embedding, "embeddings", {"prompt": TEXT}),
     "/api/show": Route(Simulator.show, "show"),
 }
 """What is asked with POST."""
@@ -259,6 +256,18 @@ async def _played(
                 raise ConnectionLost("simulated: closed in the middle")
             yield refusals.in_stream(protocol, "simulated: overloaded in the middle", "server_error")
             return
+
+
+async def _spoilt(failure: Failure) -> Answer | None:
+    """What comes in place of an answer, if anything does; raises ConnectionLost."""
+    if failure.kind == "hang":
+        await asyncio.Event().wait()
+    if failure.kind == "reset":
+        raise ConnectionLost("simulated: closed before the first byte")
+    if failure.kind != "garbage":
+        return None
+    garbage = _bytes(b'{"choices": [<<< no JSON >>>')
+    return Answer(200, {"content-type": JSON}, garbage, failure="simulated: no JSON")
 
 
 async def _pause(seconds: float) -> None:
