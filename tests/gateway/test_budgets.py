@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 from tests.gateway.mcp.servers import until
 from tests.gateway.mcp.test_endpoint import asked
@@ -13,6 +15,7 @@ from tests.gateway.serving import served
 from fanlight import Fanlight
 from fanlight.gateway.app import Gateway
 from fanlight.gateway.config import ConfigError, load
+from fanlight.gateway.schema import summary
 
 PROVIDERS = """
 [providers.sim]
@@ -54,6 +57,18 @@ def chat(address: str, model: str, key: str = "TEAM_A", path: str = "/v1/chat/co
     return asked("POST", f"{address}{path}", body, {"authorization": f"Bearer {KEYS[key]}"})
 
 
+def asks_once(address: str) -> bool:
+    """Whether a client that tries again by itself leaves a spent budget alone, and is told when it begins anew."""
+    with (
+        openai.OpenAI(base_url=f"{address}/v1", api_key=KEYS["TEAM_A"]) as client,
+        pytest.raises(openai.RateLimitError) as refused,
+    ):
+        client.chat.completions.create(model="gpt", messages=[{"role": "user", "content": "hello"}])
+    response, until_midnight = refused.value.response, -time.time() % 86_400
+    tries = 1 + int(response.request.headers["x-stainless-retry-count"])
+    return tries == 1 and abs(int(response.headers["retry-after"]) - until_midnight) < 60
+
+
 def test_spent_warned_and_stopped(tmp_path: Path) -> None:
     """ORC-9, X-7: each call's cost is in the budgets that cover it; a spent one that stops refuses its provider and
     key in the shape of each API, but nobody else, and a fallback elsewhere is asked; a reload can raise it."""
@@ -80,6 +95,7 @@ def test_spent_warned_and_stopped(tmp_path: Path) -> None:
             assert status == 429, path
             assert message.startswith("the budget 'sim' of $0.001 a day is spent; it begins anew at 20"), path
         assert chat(address, "gpt")[1]["error"]["code"] == "budget_exceeded"
+        assert asks_once(address)
         assert chat(address, "gpt", "TEAM_B")[0] == 200
         assert chat(address, "saved")[0] == 200
         hub.write_text(PROVIDERS + BUDGETS.replace("0.001", "500.0"))
@@ -89,6 +105,12 @@ def test_spent_warned_and_stopped(tmp_path: Path) -> None:
         assert asked("POST", f"{address}/dashboard/actions/reload")[1]["status"] == "success"
         until(lambda: meters() == {})
     dashboard.close()
+
+
+def test_a_start_counts_them(tmp_path: Path) -> None:
+    """ORC-9: what is said of a configuration names its budgets."""
+    (tmp_path / "hub.toml").write_text(PROVIDERS + BUDGETS)
+    assert summary(load(tmp_path / "hub.toml", KEYS)) == "2 providers, 3 models, 2 budgets, 2 keys"
 
 
 @pytest.mark.parametrize(

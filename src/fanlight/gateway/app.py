@@ -16,7 +16,7 @@ from fanlight import Fanlight
 from fanlight.errors import FanlightError
 from fanlight.gateway import collector, enhancement, pipeline_routes, refusals, servers, unfinished
 from fanlight.gateway.access import Caller
-from fanlight.gateway.asgi import BodyRefused, Pair, Receive, Scope, Send, answer, body_of
+from fanlight.gateway.asgi import BodyRefused, Receive, Scope, Send, answer, body_of
 from fanlight.gateway.budgets import Purse
 from fanlight.gateway.config import ConfigError
 from fanlight.gateway.enhancement import Enhancement
@@ -188,8 +188,7 @@ class Gateway:
             wanted = "GET" if endpoint is None else "POST"
             await _refuse(send, local, scope, Refused(405, "method_not_allowed", f"expected {wanted} here"))
         elif runtime.in_flight >= runtime.config.gateway.max_in_flight:
-            busy = Refused(429, "too_many_requests", "as many requests as `max_in_flight` allows are being answered")
-            await _refuse(send, local, scope, busy, (b"retry-after", b"1"))
+            await _refuse(send, local, scope, _busy())
         else:
             runtime.in_flight += 1
             try:
@@ -205,7 +204,7 @@ class Gateway:
         try:
             caller = runtime.doorkeeper.admit(scope["headers"], keyless=scope["method"] == "OPTIONS")
             if runtime.in_flight >= runtime.config.gateway.max_in_flight:
-                raise Refused(429, "too_many_requests", "`max_in_flight` requests are being answered")
+                raise _busy()
         except Refused as refusal:
             await _refuse(send, path, scope, refusal)
             return
@@ -361,9 +360,15 @@ def _template(local: str, provider: str) -> str:
     return f"{PROVIDER}{template}" if provider else template
 
 
-async def _refuse(send: Send, local: str, scope: Scope, refusal: Refused, *headers: Pair) -> None:
+def _busy() -> Refused:
+    said = "as many requests as `max_in_flight` allows are being answered"
+    return Refused(429, "too_many_requests", said, (b"retry-after", b"1"))
+
+
+async def _refuse(send: Send, local: str, scope: Scope, refusal: Refused) -> None:
     protocol = protocol_of(local, dict(scope["headers"]))
-    await answer(send, refusal.status, refusals.body(protocol, refusal.status, str(refusal), refusal.code), headers)
+    said = refusals.body(protocol, refusal.status, str(refusal), refusal.code)
+    await answer(send, refusal.status, said, refusal.headers)
 
 
 def _shared(send: Send, origin: str) -> Send:

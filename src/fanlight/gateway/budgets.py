@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -55,9 +56,11 @@ def _covers(budget: Budget, target: Target, caller: Caller) -> bool:
 
 
 def _refusal(budget: Budget, spending: Spending) -> Refused:
+    """Tells clients to wait for the next period; OpenAI's and Anthropic's would else ask twice more within seconds."""
     again = datetime.fromtimestamp(spending.ends, UTC)
     said = (
         f"the budget {spending.name!r} of {dollars(budget.amount)} a {budget.per} is spent; "
         f"it begins anew at {again:%Y-%m-%d %H:%M} UTC"
     )
-    return Refused(429, "budget_exceeded", said)
+    wait = str(max(int(spending.ends - time.time()) + 1, 1)).encode()
+    return Refused(429, "budget_exceeded", said, (b"retry-after", wait), (b"x-should-retry", b"false"))

@@ -244,7 +244,7 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "gateway": {
         "max_body_megabytes": "The largest request body.",
         "max_in_flight": "Requests at once; further ones are told to come again.",
-        "hosts": "Host names, besides loopback ones, that the gateway answers to.",
+        "hosts": "Host names, besides loopback ones, that the gateway answers to; with keys and without `hosts`, any.",
         "origins": "Origins, besides the gateway's own, whose pages may use the API: `https://app.example.org`.",
     },
 }
@@ -265,7 +265,7 @@ def summary(found: Config) -> str:
     """What a configuration has, in a line."""
     counts = {
         "provider": found.providers, "model": found.models, "MCP server": found.mcp, "pipeline": found.pipelines,
-        "key": found.keys,
+        "budget": found.budgets, "key": found.keys,
     }  # fmt: skip
     said = [f"{len(each)} {name}{'' if len(each) == 1 else 's'}" for name, each in counts.items() if each]
     return ", ".join(said) or "empty"

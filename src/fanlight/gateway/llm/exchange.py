@@ -65,7 +65,7 @@ class Exchange:
             await self._refuse(error.status, error.code, str(error))
             return
         except Refused as refusal:
-            await self._refuse(refusal.status, refusal.code, str(refusal))
+            await self._refuse(refusal.status, refusal.code, str(refusal), *refusal.headers)
             return
         except wish.Malformed as error:
             await self._refuse(400, "invalid_request", str(error))

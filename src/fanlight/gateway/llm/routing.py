@@ -18,12 +18,13 @@ UNLISTED: Final = "(unlisted)"
 
 
 class Refused(FanlightError):
-    """A request the gateway does not pass on."""
+    """A request the gateway does not pass on; `headers` are those of the answer that says so."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, *headers: tuple[bytes, bytes]) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.headers = headers
 
 
 class Target(msgspec.Struct, frozen=True):
