@@ -83,6 +83,30 @@ LEGENDS = """() => [...document.querySelectorAll(".legend")].map((legend) => {
 })"""
 
 
+def test_bars_of_a_gauge_compare(service: Shop, visit: Visit) -> None:
+    """ORC-9: the bars of a panel begin and end together, and nothing leaves it, however long their texts are."""
+    for name, amount in (("a-budget-with-a-long-name", 1_234_567.0), ("tea", 5.0)):
+        spending = service.dashboard.budget(name, amount)
+        assert not spending.over
+    service.shows("/api/budgets-html", "tea")
+    for width in WIDTHS:
+        page = visit(service.page, viewport={"width": width, "height": 844}).go("/models")
+        expect(page.locator("#panel-budgets .track")).to_have_count(2)
+        bars = page.locator("#panel-budgets .track").evaluate_all(SIDES)
+        assert bars[0] == bars[1], width
+        assert bars[0][1] - bars[0][0] >= 30, width
+        [[_, edge]] = page.locator("#panel-budgets .meters").evaluate_all(SIDES)
+        assert max(right for _, right in page.locator("#panel-budgets .amount").evaluate_all(SIDES)) <= edge, width
+
+
+SIDES = """(elements) => elements.map((element) => {
+  const range = document.createRange();
+  range.selectNodeContents(element);
+  const box = (element.matches("svg") ? element : range).getBoundingClientRect();
+  return [box.left, box.right].map(Math.round);
+})"""
+
+
 def test_a_whole_second_shows_no_milliseconds(service: Shop, visit: Visit) -> None:
     """LOOK: a time has as many digits as are known of it."""
     page = visit(service.page).go()

@@ -162,6 +162,10 @@ def test_models_tell_budgets() -> None:
         "warns_at_percent": 80.0, "state": "spent", "ends_at": "2023-11-15T00:00:00.000Z",
     }  # fmt: skip
     assert ScriptedService().get("/api/models").json["budgets"] == []
+    rules = budgeted_service().get("/api/panels/rules").json["panel"]["rows"]
+    assert [row["values"][1:] for row in rules if "openai" in row["key"]] == [
+        ["Budget openai", "$0.0012, 120 %", "80 % of $0.001 a day"]
+    ]
 
 
 def test_an_empty_service_has_empty_lists() -> None:

@@ -45,7 +45,7 @@ def judgements(snapshot: Snapshot) -> tuple[tuple[str, str, str, State], ...]:
 
 def _budget(each: BudgetFigures) -> tuple[str, str, str, State]:
     now = f"{formats.dollars(each.spent)}, {formats.phrase(each.share, 'ratio')}"
-    limit = f"{each.warn:.0%} of {formats.dollars(each.amount)} a {each.per}"
+    limit = f"{formats.phrase(each.warn, 'ratio')} of {formats.dollars(each.amount)} a {each.per}"
     return f"Budget {each.name}", now, limit, budget_state(each)
 
 
