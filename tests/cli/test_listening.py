@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import re
 import socket
 from typing import Any
 
@@ -23,6 +25,27 @@ def test_a_privileged_port_is_refused_with_a_way_out(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(socket, "socket", Refusing)
     with pytest.raises(ListenError, match=r"port 80 on 127\.0\.0\.1 needs privileges .* --port 8081"):
         bind("127.0.0.1", 80)
+
+
+def test_a_taken_port_is_refused_with_one_that_is_free() -> None:
+    """X-8: the port suggested can be had: the one after it may be taken as well, as by the demo's other services."""
+    [first] = bind("127.0.0.1", 0)
+    first.listen()
+    port = first.getsockname()[1]
+    taken = [first]
+    with contextlib.suppress(ListenError):  # whoever has it already, it is taken
+        taken += bind("127.0.0.1", port + 1)
+        taken[-1].listen()
+    try:
+        with pytest.raises(ListenError) as refused:
+            bind("127.0.0.1", port)
+        suggested = re.search(r"such as --port (\d+) ", str(refused.value))
+        assert suggested is not None
+        assert int(suggested[1]) not in (port, port + 1)
+        taken += bind("127.0.0.1", int(suggested[1]))
+    finally:
+        for each in taken:
+            each.close()
 
 
 @pytest.mark.parametrize(

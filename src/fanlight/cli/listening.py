@@ -5,8 +5,12 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
+from typing import Final
 
 from fanlight.errors import FanlightError
+
+TRIED: Final = 20
+"""Ports after a taken one that are tried for one to suggest."""
 
 
 class ListenError(FanlightError):
@@ -74,17 +78,27 @@ def _reason(error: OSError | None, host: str, port: int) -> str:
     if number == errno.EADDRINUSE:
         return (
             f"port {port} on {host} is taken by another process; stop that one or choose another port, "
-            f"such as --port {_another(port)} (--port 0 takes a free one)"
+            f"such as --port {_another(host, port)} (--port 0 takes a free one)"
         )
     if number in (errno.EACCES, errno.EPERM):
         return (
             f"port {port} on {host} needs privileges this process has not; choose a port from 1024 up, "
-            f"such as --port {_another(8000 + port % 1000)}, and put a proxy in front of it"
+            f"such as --port {8001 + port % 1000}, and put a proxy in front of it"
         )
     if number == errno.EADDRNOTAVAIL:
         return f"{host} is not an address of this machine; listen on one that is, such as --host 127.0.0.1"
     return f"{host} port {port} cannot be listened on ({error}); choose another with --host and --port"
 
 
-def _another(port: int) -> int:
-    return port + 1 if port < 65_535 else 8_000
+def _another(host: str, port: int) -> int:
+    """The next port that is free; a usual one where none of the next is."""
+    return next((each for each in range(port + 1, min(port + TRIED, 65_535) + 1) if _is_free(host, each)), 8_000)
+
+
+def _is_free(host: str, port: int) -> bool:
+    family, address = _addresses(host, port)[0]
+    try:
+        _bound(family, address, port).close()
+    except OSError:
+        return False
+    return True
