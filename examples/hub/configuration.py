@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Final
 
 HUB: Final = Path(__file__).parents[1] / "hub.toml"
+SELDOM, OFTEN = "every_seconds = 300", "every_seconds = 30"
+"""How often its pipeline runs, and runs in a demonstration that is looked at for some minutes."""
+
 COMMITS: Final = ("Open the door", "Put a window over it", "Let the light in", "Clean the glass")
 GIT: Final = """
 [mcp.git]
@@ -29,7 +32,7 @@ def private_hub() -> Iterator[Path]:
     """The path of a configuration that is gone after this, with the repository it names."""
     with tempfile.TemporaryDirectory(prefix="hub-", ignore_cleanup_errors=True) as place:
         path = Path(place, "hub.toml")
-        text = HUB.read_text(encoding="utf-8")
+        text = HUB.read_text(encoding="utf-8").replace(SELDOM, OFTEN)
         if find_spec("mcp_server_git") and shutil.which("git"):
             text += GIT.format(folder=json.dumps(str(_repository(Path(place, "repository")))))
         path.write_text(text, encoding="utf-8")
