@@ -20,6 +20,9 @@ from fanlight.gateway.schema import McpServer
 PASSED: Final = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
 """Variables of the gateway that every server is given; keys are none of them."""
 
+LOG_WIDTH: Final = {"COLUMNS": "200"}
+"""How wide a server may write: many wrap what they log, at 80 unless told, and each line would be an entry of ours."""
+
 STOP_SECONDS: Final = 7.0
 """How long the keeper may take to stop a server: twice 2 s, and to clear up."""
 
@@ -140,4 +143,4 @@ def environment(settings: McpServer, environ: Mapping[str, str] = os.environ) ->
     """
     named = {name: environ[name] for name in (*PASSED, *settings.pass_env) if name in environ}
     beside = {"PATH": os.pathsep.join((named.get("PATH") or os.defpath, sysconfig.get_path("scripts")))}
-    return {**named, **beside, **settings.env}
+    return {**LOG_WIDTH, **named, **beside, **settings.env}
