@@ -111,6 +111,15 @@ def test_hub_1_the_dashboard_is_the_hub(hub: Hub) -> None:
     assert hub.get("/dashboard/api/pages/overview")[1]["title"] == "Hub"
 
 
+def test_the_feed_says_what_comes_there(hub: Hub) -> None:
+    """HUB-1, X-5: nothing on the hub tells its operator to write code."""
+    for path in ("/dashboard/api/panels/events", "/dashboard/api/events-html", "/dashboard"):
+        status, text = hub.ask("GET", path)
+        assert status == 200
+        assert "dashboard.event(" not in text, path
+    assert "breakers that open" in hub.ask("GET", "/dashboard/api/panels/events")[1]
+
+
 def test_hub_2_health_of_all(hub: Hub) -> None:
     """HUB-2: every MCP server, every provider and the router itself say how they are; what is not there is down."""
 
