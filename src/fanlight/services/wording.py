@@ -13,8 +13,9 @@ REASON_LIMIT: Final = 300
 
 
 def presentable(value: object, limit: int) -> str:
-    """A text of the application: cut, without control characters and obvious secrets."""
-    return redact(printable(text(value, limit)))[:limit]
+    """A text of the application: cut to `limit` characters, without control characters and obvious secrets."""
+    said = redact(printable(text(value, limit + 1)))
+    return said if len(said) <= limit else f"{said[: limit - 1]}…"
 
 
 def reason(error: BaseException) -> str:
