@@ -8,6 +8,7 @@ import pytest
 
 from fanlight.core import records
 from fanlight.core.facts import DISCONNECTED, EVENT, LOG, REQUEST, SOCKET, STREAM
+from fanlight.errors import FanlightError
 
 
 class Colour(IntEnum):
@@ -125,3 +126,14 @@ def test_no_error_is_no_text() -> None:
     """X-4: a request without an exception has an empty error."""
     assert records.describe_error(None) == ""
     assert len(records.describe_error(ValueError("x" * 999))) == records.FIELD_LIMIT
+
+
+def test_an_error_of_ours_is_said_in_its_own_words() -> None:
+    """X-4: without the name of our class, which is for whoever writes code; another's error keeps its name."""
+
+    class Unfinished(FanlightError):
+        pass
+
+    assert records.describe_error(Unfinished("sim closed its answer")) == "sim closed its answer"
+    assert records.describe_error(Unfinished()) == "Unfinished"
+    assert records.describe_error(ValueError("boom")) == "ValueError: boom"

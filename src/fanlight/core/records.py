@@ -27,6 +27,7 @@ from fanlight.core.facts import (
 )
 from fanlight.core.frame import Record
 from fanlight.core.redaction import printable, redact
+from fanlight.errors import FanlightError
 
 PATH_LIMIT: Final = 300
 FIELD_LIMIT: Final = 300
@@ -169,10 +170,15 @@ MAKERS: Final[Mapping[int, Maker]] = {REQUEST: request, SOCKET: socket, LOG: log
 
 
 def describe_error(error: BaseException | str | None) -> str:
-    """An exception as one line (or the line itself), "" for none; never fails, whatever its __str__ does."""
-    if error is None or isinstance(error, str):
-        return text(error, FIELD_LIMIT)
-    return f"{type(error).__name__}: {text(error, FIELD_LIMIT)}"[:FIELD_LIMIT]
+    """An exception as one line (or the line itself), "" for none; never fails, whatever its __str__ does.
+
+    Ours are sentences: the name of their class would say nothing more to whoever reads them.
+    """
+    said = text(error, FIELD_LIMIT)
+    if error is None or isinstance(error, str) or (isinstance(error, FanlightError) and said):
+        return said
+    name = type(error).__name__
+    return f"{name}: {said}"[:FIELD_LIMIT] if said else name
 
 
 def text(value: Any, limit: int) -> str:

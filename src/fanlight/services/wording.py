@@ -6,7 +6,6 @@ from typing import Final
 
 from fanlight.core.records import describe_error, text
 from fanlight.core.redaction import printable, redact
-from fanlight.errors import FanlightError
 
 REASON_LIMIT: Final = 300
 """Characters of why something failed."""
@@ -20,4 +19,4 @@ def presentable(value: object, limit: int) -> str:
 
 def reason(error: BaseException) -> str:
     """Why something failed, in a line."""
-    return presentable(str(error) if isinstance(error, FanlightError) else describe_error(error), REASON_LIMIT)
+    return presentable(describe_error(error), REASON_LIMIT)
