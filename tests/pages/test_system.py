@@ -6,7 +6,7 @@ import pytest
 from tests.faces.service import ScriptedService
 
 from fanlight.core.recorder import Sample
-from fanlight.pages.system import meters
+from fanlight.pages.system import meters, process
 from fanlight.panels import Meter, View
 
 
@@ -30,3 +30,17 @@ def test_what_fanlight_takes_is_measured_as_the_whole_process_is() -> None:
     found = shown({"process.cpu.percent": 12.0, "fanlight.cpu.percent": 6.0})
     assert found["CPU"].maximum == found["Fanlight"].maximum
     assert (found["CPU"].value, found["Fanlight"].value) == (12.0, 6.0)
+
+
+def test_the_longest_collection_is_that_of_the_whole_window() -> None:
+    """API-7: a pause that stopped everything is still said when the next moment has none."""
+    service = ScriptedService()
+    for pause in (0.02, 0.31, 0.0):
+        service.levels = [Sample("gc.pause.seconds", "", pause, "max", "instance")]
+        service.tick(10.0)
+    facts = {fact.name: fact.value for fact in process(service.snapshot(), View()).facts}
+    assert facts["Longest collection, 15 min"] == 0.31
+    for _ in range(100):
+        service.tick(10.0)
+    facts = {fact.name: fact.value for fact in process(service.snapshot(), View()).facts}
+    assert facts["Longest collection, 15 min"] == 0.0

@@ -115,7 +115,6 @@ class System:
     system_memory_percent: float | None
     system_memory_available_bytes: float | None
     loop_lag_seconds: float | None
-    gc_pause_seconds: float | None
     fanlight_cpu_percent: float | None
 
 

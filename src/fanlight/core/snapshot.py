@@ -245,7 +245,6 @@ class Snapshot:
             system_memory_percent=level("system.memory.percent"),
             system_memory_available_bytes=level("system.memory.available.bytes"),
             loop_lag_seconds=level("event_loop.lag.seconds"),
-            gc_pause_seconds=level("gc.pause.seconds"),
             fanlight_cpu_percent=level("fanlight.cpu.percent"),
         )
 

@@ -70,10 +70,15 @@ def process(snapshot: Snapshot, view: View) -> Text:
             unit="seconds",
             state=rules.lag_state(system.loop_lag_seconds),
         ),
-        Fact(name="Longest collection", value=_or_na(system.gc_pause_seconds), unit="seconds"),
+        Fact(name="Longest collection, 15 min", value=_or_na(_longest_collection(snapshot)), unit="seconds"),
     )
     note = "all workers" if len(snapshot.live_instances) > 1 else "this process"
     return Text(title="Process", note=note, facts=facts)
+
+
+def _longest_collection(snapshot: Snapshot) -> float | None:
+    """The worst pause of the collector in the window, in seconds: those of a moment are nearly always none."""
+    return max((pause for pause in charts.level(snapshot, "gc.pause.seconds") if pause is not None), default=None)
 
 
 def machine(snapshot: Snapshot, view: View) -> Text:
