@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fanlight.faces.web.words import pieces, state_of, status_state
+from fanlight.faces.web.words import marked_state, pieces, state_of, status_state
 from fanlight.pages import alerts
 from fanlight.panels import State
 
@@ -38,6 +38,15 @@ def test_calls_in_texts_are_shown_as_code() -> None:
 def test_statuses_are_coloured_by_meaning(code: object, state: str) -> None:
     """HUB-6: errors stand out; WebSocket close codes are judged as such."""
     assert status_state(code) == state
+
+
+@pytest.mark.parametrize(
+    ("code", "mark", "state"),
+    [(200, "error", "error"), (4401, "warn", "warn"), (404, "", "warn"), (200, "ok", "ok"), (1011, "idle", "error")],
+)
+def test_a_status_has_the_colour_of_its_mark(code: int, mark: str, state: str) -> None:
+    """LOOK: a colour says one thing; a refused token is the caller's fault, an answer that broke off is no 200."""
+    assert marked_state(code, mark) == state
 
 
 def test_code_includes_the_with_around_a_call() -> None:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from fanlight.faces.web.drawings import Grid, Head, share
 from fanlight.faces.web.marks import breaking, mark, moment, value
-from fanlight.faces.web.words import dom_id, state_of, status_state
+from fanlight.faces.web.words import dom_id, marked_state, state_of
 from fanlight.panels import Row
 
 _NONE: Final = '<span class="none">–</span>'
@@ -73,8 +73,7 @@ def _content(raw: Any, row: Row, head: Head, *, linked: bool) -> str:
 
 
 def _status(raw: Any, row: Row, head: Head) -> str:
-    state = "error" if row.state == "error" else status_state(raw)  # one that broke off may have begun with 200
-    return f'<span class="http {state}">{escape(str(raw))}</span>'
+    return f'<span class="http {marked_state(raw, row.state)}">{escape(str(raw))}</span>'
 
 
 def _pill(raw: Any, row: Row, head: Head) -> str:

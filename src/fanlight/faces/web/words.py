@@ -53,6 +53,11 @@ def status_state(code: Any) -> str:
     return {2: "ok", 1: "ok", 4: "warn", 5: "error"}.get(number // 100, "")
 
 
+def marked_state(code: Any, state: str) -> str:
+    """The state of a status in what is marked: the mark's own, as what broke off may have begun with 200."""
+    return state if state in ("warn", "error") else status_state(code)
+
+
 def level_state(level: str) -> str:
     """A log level as a state; "" for info, "idle" for debug."""
     return _LEVELS.get(level, "idle" if level in ("DEBUG", "TRACE") else "")
@@ -82,7 +87,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "span": formats.span,
     "state_of": state_of,
     "state_word": lambda state: STATE_WORDS.get(state, ""),
-    "status_state": status_state,
+    "marked_state": marked_state,
     "level_state": level_state,
     "dom_id": dom_id,
     "pieces": pieces,

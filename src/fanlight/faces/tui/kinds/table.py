@@ -10,7 +10,7 @@ from typing import Any, Final
 from fanlight.faces.tui.cells import Align, Line, clean, cut, cut_path, fit, width
 from fanlight.faces.tui.kinds.base import Kind, Label, message, message_lines, meter, state_role
 from fanlight.faces.tui.look import Look
-from fanlight.faces.web.words import state_of, status_state
+from fanlight.faces.web.words import marked_state, state_of
 from fanlight.panels import Column, Row, Table
 
 NUMERIC: Final = frozenset({"integer", "number", "rate", "per_minute", "seconds", "bytes", "ratio", "percent", "bar"})
@@ -209,7 +209,7 @@ def _cell(value: Any, head: Head, row: Row, look: Look, aside: str = "") -> Line
         state = state_of(value)
         return ((fit(f"{look.mark(state)} {text}", head.cells), state_role(state)),)
     if unit == "status":
-        state = status_state(value)
+        state = marked_state(value, row.state)
         return ((fit(text, head.cells), state_role(state, "muted")),)
     if unit in ("route", "code") and width(clean(text)) > head.cells:
         return ((fit(cut_path(clean(text), head.cells), head.cells), "text"),)
