@@ -15,13 +15,16 @@ NONE_YET = "No WebSocket yet. Each is seen without a line of code; its group is 
 
 
 def refused(snapshot: Snapshot, view: View) -> Stat:
+    """Handshakes that were refused, and connections closed by what their code says is no ordinary end."""
     count = snapshot.sockets.refused
     return Stat(
         title="Refused or broken",
         value=count,
         unit="integer",
-        detail="refused, or closed 1008, 1011, 4xxx",
+        detail="refused, 1008, 1011, 4xxx",
         state="warn" if count else "ok",
+        spark=charts.family_rates(snapshot, "sockets", lambda point: point.errors),
+        tone="warn",
         href="requests?method=WS&status=error",
     )
 
@@ -85,9 +88,9 @@ chart = charts.gauge_chart(
     "Connections", "open WebSockets", "integer", (("websocket.connections", "connections", "main"),)
 )
 SLOTS = (
+    Slot(name="connections-chart", build=chart, span=9, rows=2),
     Slot(name="websockets", build=websockets, span=3, pace="fast"),
     Slot(name="refused", build=refused, span=3, pace="fast"),
-    Slot(name="connections-chart", build=chart, span=6),
     Slot(name="groups", build=groups, span=6),
     Slot(name="users", build=users, span=6),
     Slot(name="socket-events", build=events, span=12),

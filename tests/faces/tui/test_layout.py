@@ -115,3 +115,9 @@ def test_small_screens_are_dense_and_large_ones_are_not() -> None:
     """TTY-4: 80 x 24 has no boxes, 120 x 40 has."""
     assert zones(80, 24, log=True, alone=False).dense
     assert not zones(120, 40, log=True, alone=False).dense
+
+
+def test_what_stands_beside_a_tall_panel_grows_evenly() -> None:
+    """TTY-4: the lines a chart takes go to all of the boxes at its side, not to the last of them."""
+    wishes = [Wish("chart", 9, 2, 10, more=10), Wish("a", 3, 1, 3), Wish("b", 3, 1, 3)]
+    assert [place.height for place in arrange(wishes, 120, 30)] == [22, 11, 11]

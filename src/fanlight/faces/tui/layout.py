@@ -176,7 +176,8 @@ def _grow(cells: Sequence[_Cell], heights: list[int], height: int) -> None:
         if not needy:
             return
         neediest = max(needy, key=lambda cell: _lacking(cell, heights))
-        heights[neediest.row + neediest.wish.rows - 1] += 1
+        rows = range(neediest.row, neediest.row + neediest.wish.rows)
+        heights[min(rows, key=heights.__getitem__)] += 1
         spare -= 1
 
 
