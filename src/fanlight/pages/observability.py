@@ -51,8 +51,8 @@ SLOTS = (
     Slot(name="errors-by-type", build=errors, span=4),
     Slot(name="cache-donut", build=cache_donut, span=4),
     Slot(name="redis-latency", build=redis_latency, span=4),
-    Slot(name="slow-list", build=slow_list, span=6),
-    Slot(name="error-list", build=error_list, span=6),
+    Slot(name="slow-list", build=slow_list, span=5),
+    Slot(name="error-list", build=error_list, span=7),
     events.SLOT,
     Slot(name="metrics-text", build=metrics_text, span=12),
 )

@@ -164,8 +164,8 @@ SLOTS = (
     Slot(name="percentiles", build=charts.percentiles, span=6),
     Slot(name="all-routes", build=all_routes),
     Slot(name="request-list", build=request_list),
-    Slot(name="slow-list", build=slow_list, span=6),
-    Slot(name="error-list", build=error_list, span=6),
+    Slot(name="slow-list", build=slow_list, span=5),
+    Slot(name="error-list", build=error_list, span=7),
 )
 
 

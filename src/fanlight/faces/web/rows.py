@@ -19,6 +19,7 @@ from fanlight.panels import Row
 
 _NONE: Final = '<span class="none">–</span>'
 _GAP: Final = '<i class="gap"></i>'  # as much room as a bar
+_UNSAID: Final = '<td class="is-said"></td>'
 _UNMARKED: Final = '<i class="mark"></i>'
 
 
@@ -40,8 +41,7 @@ def _row(name: str, grid: Grid, row: Row) -> str:
         pieces.append(_cell(grid, place, raw, row))
     if grid.detailed:
         said = escape(row.detail or "")  # an application may have put None there
-        title = f' title="{said}"' if said else ""
-        pieces.append(f'<td class="is-said"{title}>{said}</td>')
+        pieces.append(f'<td class="is-said" title="{said}"><span>{said}</span></td>' if said else _UNSAID)
     pieces.append("</tr>\n")
     return "".join(pieces)
 
