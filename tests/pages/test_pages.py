@@ -19,6 +19,7 @@ from fanlight.core.snapshot import Snapshot
 from fanlight.core.timeline import SPAN
 from fanlight.faces.web.views import FILTERS, parse_view
 from fanlight.pages import PAGES, PANELS
+from fanlight.pages.alerts import rule_table
 from fanlight.panels import Page, Slot, Table, View
 
 
@@ -185,3 +186,13 @@ def test_every_row_of_a_table_fits_its_columns() -> None:
                 assert all(len(row.values) == len(panel.columns) for row in panel.rows)
                 assert len({row.key for row in panel.rows}) == len(panel.rows)
                 assert panel.rows or panel.empty or slot.name == "siblings"
+
+
+def test_every_rule_leads_to_where_one_sees_why() -> None:
+    """LOOK, API-6: a rule that is broken is a question, and its row has the answer's page."""
+    rows = rule_table(snapshot_of(busy_service()), View()).rows
+    pages = {row.key: row.href.partition("?")[0] for row in rows}
+    assert pages["Error rate"] == "requests"
+    assert pages["Services"] == "services"
+    assert pages["CPU of the machine"] == "system"
+    assert all(pages.values())

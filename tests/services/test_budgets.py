@@ -94,7 +94,8 @@ def test_it_shows(worker: Worker) -> None:
         ("team-a", 1.5, 2, "$1.50 of $2 a month · 75 %", "warn")
     ]
     assert rules.judge(snapshot).sentence == "Near budget. $1.50 of the $2.00 a month of team-a are spent (75 %)."
-    assert ("Budget team-a", "$1.50, 75 %", "50 % of $2.00 a month", "warn") in alerts.judgements(snapshot)
+    judged = alerts.Judgement("Budget team-a", "$1.50, 75 %", "50 % of $2.00 a month", "warn", "models")
+    assert judged in alerts.judgements(snapshot)
     team.withdraw()
     worker.turn()
     worker.spend(1.0, caller="a")

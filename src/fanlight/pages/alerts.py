@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from fanlight import formats
 from fanlight.core import rules
 from fanlight.core.budgets import budget_state
@@ -11,42 +13,48 @@ from fanlight.core.snapshot import Snapshot
 from fanlight.panels import Column, Page, Row, Slot, State, Table, View
 
 
-def judgements(snapshot: Snapshot) -> tuple[tuple[str, str, str, State], ...]:
-    """Every rule: what it watches, what it says now, its limit, and how that stands."""
-    requests, system, mean = snapshot.requests, snapshot.system, rules.judged_mean(snapshot)
+class Judgement(NamedTuple):
+    """A rule: what it watches, what it says now, its limit, how that stands, and where one sees why."""
+
+    name: str
+    now: str
+    limit: str
+    state: State
+    href: str
+
+
+def judgements(snapshot: Snapshot) -> tuple[Judgement, ...]:
+    """Every rule."""
+    requests, mean = snapshot.requests, rules.judged_mean(snapshot)
+    ratio, slow, very_slow = requests.error_ratio, requests.slow, requests.very_slow
     return (
-        ("Error rate", _say(requests.error_ratio, "ratio"), "5 %", rules.error_state(requests.error_ratio)),
-        ("Mean response", _say(mean, "seconds"), "500 ms", rules.mean_state(mean)),
-        ("Slow requests", _say(requests.slow, "integer"), "10", rules.slow_state(requests.slow)),
-        ("Very slow requests", _say(requests.very_slow, "integer"), "0", rules.very_slow_state(requests.very_slow)),
-        ("Services", _unwell(snapshot), "all healthy", rules.services_state(snapshot)),
-        ("Database", "", "answers", rules.database_state(snapshot)),
-        (
-            "Memory of the process",
-            _say(system.process_memory_percent, "percent"),
-            "80 %",
-            rules.busy_state(system.process_memory_percent),
+        Judgement("Error rate", _say(ratio, "ratio"), "5 %", rules.error_state(ratio), "requests?status=error"),
+        Judgement("Mean response", _say(mean, "seconds"), "500 ms", rules.mean_state(mean), "requests?sort=-mean"),
+        Judgement("Slow requests", _say(slow, "integer"), "10", rules.slow_state(slow), "requests?kind=slow"),
+        Judgement(
+            "Very slow requests",
+            _say(very_slow, "integer"),
+            "0",
+            rules.very_slow_state(very_slow),
+            "requests?kind=slow",
         ),
-        (
-            "Memory of the machine",
-            _say(system.system_memory_percent, "percent"),
-            "80 %",
-            rules.busy_state(system.system_memory_percent),
-        ),
-        (
-            "CPU of the machine",
-            _say(system.system_cpu_percent, "percent"),
-            "80 %",
-            rules.busy_state(system.system_cpu_percent),
-        ),
+        Judgement("Services", _unwell(snapshot), "all healthy", rules.services_state(snapshot), "services"),
+        Judgement("Database", "", "answers", rules.database_state(snapshot), "data"),
+        _level("Memory of the process", snapshot.system.process_memory_percent),
+        _level("Memory of the machine", snapshot.system.system_memory_percent),
+        _level("CPU of the machine", snapshot.system.system_cpu_percent),
         *map(_budget, snapshot.budgets),
     )
 
 
-def _budget(each: BudgetFigures) -> tuple[str, str, str, State]:
+def _level(name: str, percent: float | None) -> Judgement:
+    return Judgement(name, _say(percent, "percent"), "80 %", rules.busy_state(percent), "system")
+
+
+def _budget(each: BudgetFigures) -> Judgement:
     now = f"{formats.dollars(each.spent)}, {formats.phrase(each.share, 'ratio')}"
     limit = f"{formats.phrase(each.warn, 'ratio')} of {formats.dollars(each.amount)} a {each.per}"
-    return f"Budget {each.name}", now, limit, budget_state(each)
+    return Judgement(f"Budget {each.name}", now, limit, budget_state(each), "models")
 
 
 def _unwell(snapshot: Snapshot) -> str:
@@ -60,7 +68,7 @@ def _say(value: float | None, unit: str) -> str:
 
 def raised(snapshot: Snapshot) -> int:
     """How many rules are above their limit."""
-    return sum(state in ("warn", "error") for _, _, _, state in judgements(snapshot))
+    return sum(each.state in ("warn", "error") for each in judgements(snapshot))
 
 
 COLUMNS = (
@@ -76,8 +84,13 @@ WORDS = {"ok": "fine", "warn": "warning", "error": "critical", "idle": "not set 
 def rule_table(snapshot: Snapshot, view: View) -> Table:
     """The thresholds and how each stands."""
     rows = tuple(
-        Row(key=name, values=(WORDS[state], name, now or None, limit), state=state)
-        for name, now, limit, state in judgements(snapshot)
+        Row(
+            key=each.name,
+            values=(WORDS[each.state], each.name, each.now or None, each.limit),
+            state=each.state,
+            href=each.href,
+        )
+        for each in judgements(snapshot)
     )
     return Table(title="Rules", note="judged over the last 15 minutes", columns=COLUMNS, rows=rows)
 
