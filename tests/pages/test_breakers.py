@@ -6,6 +6,7 @@ from tests.faces.service import ScriptedService
 from tests.pages.test_services import troubled
 
 from fanlight.core.recorder import Sample
+from fanlight.core.sections import SEPARATOR
 from fanlight.pages import breakers
 from fanlight.panels import View
 
@@ -43,9 +44,21 @@ def test_a_closed_breaker_of_no_service_can_be_tripped() -> None:
 def test_without_an_open_breaker_the_panel_says_where_to_trip_one() -> None:
     """HUB-3: nothing to press is said, and what to do instead."""
     made = ScriptedService()
-    assert breakers.actions(made.snapshot(), View()).empty == "None yet."
+    assert breakers.actions(made.snapshot(), View()).empty == "There is none to trip yet."
     made.call("ollama", "generate", 0.01, kind="llm")
     made.levels = [Sample("breaker.state", "ollama", 0, "max", "instance")]
     made.tick()
     panel = breakers.actions(made.snapshot(), View())
     assert (panel.buttons, panel.empty) == ((), "None is open. The page of a service trips its own.")
+
+
+def test_a_closed_breaker_says_in_its_column_what_failed_last() -> None:
+    """HUB-3: beside the reasons of the others, not in words of its own at the far right."""
+    made = ScriptedService()
+    made.levels = [
+        Sample("breaker.state", "ollama", 0, "max", "instance"),
+        Sample("breaker.failed", f"ollama{SEPARATOR}503 overloaded", 5.0, "max", "instance"),
+    ]
+    made.tick()
+    (row,) = breakers.table(made.snapshot(), View()).rows
+    assert (row.values[-1], row.detail) == ("last failure: 503 overloaded", "")

@@ -36,7 +36,6 @@ def table(snapshot: Snapshot, view: View) -> Table:
 
 def _row(row: BreakerFigures, href: str) -> Row:
     """A breaker: its state over all instances, why, since when, and when it tries again."""
-    last = f"last failure: {row.last_failure}" if row.last_failure else ""
     return Row(
         key=row.name,
         values=(
@@ -47,11 +46,11 @@ def _row(row: BreakerFigures, href: str) -> Row:
             row.retry_at if row.state == "open" else None,
             _open_on(row),
             row.last_failure_at,
-            row.reason or None,
+            row.reason or (f"last failure: {row.last_failure}" if row.last_failure else None),
         ),
         state=breaker_state(row.state),
         href=href,
-        detail="held open until it is reset" if row.by_hand else last,
+        detail="held open until it is reset" if row.by_hand else "",
     )
 
 
@@ -70,8 +69,8 @@ def actions(snapshot: Snapshot, view: View) -> Actions:
     buttons = [reset(row.name, f"Reset {row.name}") for row in snapshot.breakers if row.state != "closed"]
     lone = (row.name for row in snapshot.breakers if row.state == "closed" and row.name not in named)
     buttons += [trip(name, f"Trip {name}") for name in lone]
-    empty = "None is open. The page of a service trips its own." if snapshot.breakers else "None yet."
-    return Actions(title="Breakers", buttons=tuple(buttons), empty=empty)
+    empty = "None is open. The page of a service trips its own." if snapshot.breakers else "There is none to trip yet."
+    return Actions(title="Trip or reset", buttons=tuple(buttons), empty=empty)
 
 
 def trip(name: str, title: str) -> ActionButton:

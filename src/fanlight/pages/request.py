@@ -13,6 +13,8 @@ from fanlight.pages.listing import REQUEST_COLUMNS, request_rows
 from fanlight.pages.logs import log_line
 from fanlight.panels import Fact, Log, Page, Slot, Span, Table, Text, View, Waterfall
 
+KEPT = "Of the last 15 minutes the newest 200 requests are, and apart from them 100 slow and 100 failed ones."
+
 
 def _found(snapshot: Snapshot, view: View) -> tuple[Record, ...]:
     return snapshot.find(dict(view.path).get("id", ""))
@@ -22,7 +24,7 @@ def summary(snapshot: Snapshot, view: View) -> Text:
     """The request's own facts."""
     found = _found(snapshot, view)
     if not found:
-        return Text(title="Request", empty="No longer kept: the newest, slow and failed requests of 15 minutes are.")
+        return Text(title="Request", empty="No longer kept. " + KEPT)
     record = found[0]
     data = record.data
     socket = record.kind == "socket"

@@ -21,7 +21,9 @@ RUNS_SHOWN: Final = 30
 SAID_SHOWN: Final = 300
 RESULT_SHOWN: Final = 5_000
 NONE: Final = "The configuration has no pipeline; [pipelines.NAME] adds one."
-NO_RUN: Final = "No pipeline has run yet."
+NO_RUN: Final = "No pipeline has run yet. A button under Run starts one; `every_seconds = 300` has it run by itself."
+NO_RUNS: Final = "The runs will be listed here, the newest first."
+NO_RESULT: Final = "What a run gives will be shown here."
 STATES: Final[Mapping[str, State]] = {"success": "ok", "error": "error", "running": "warn", "waiting": "idle"}
 
 COLUMNS: Final = (
@@ -108,7 +110,7 @@ def runs_table(runs: Sequence[Run], now: float) -> Table:
         note="the newest",
         columns=RUN_COLUMNS,
         rows=tuple(_run(run, now) for run in runs),
-        empty=NO_RUN,
+        empty=NO_RUNS,
     )
 
 
@@ -155,7 +157,7 @@ def steps(run: Run | None, now: float) -> Waterfall:
 def result(run: Run | None) -> Text:
     """What the last run gave, or why it failed."""
     if run is None:
-        return Text(title="Result", empty=NO_RUN)
+        return Text(title="Result", empty=NO_RESULT)
     told = ", ".join(f"{name} {value}" for name, value in run.input.items())
     note = f"of {run.pipeline}" + (f" with {presentable(told, SAID_SHOWN)}" if told else "")
     return Text(title="Result", note=note, text=presentable(run.result, RESULT_SHOWN), empty="It is running.")
