@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from dataclasses import replace
+from typing import Any, cast, get_args
 
 import pytest
 
-from fanlight.faces.web.drawings import draw
+from fanlight.faces.web.drawings import Grid, draw
 from fanlight.faces.web.render import PanelView
 from fanlight.faces.web.rows import table_rows
 from fanlight.panels import Column, Row, Table, Unit, View
@@ -20,6 +21,15 @@ def html(*rows: Row, columns: tuple[Column, ...] = COLUMNS) -> str:
     table = Table(columns=columns, rows=rows)
     view = PanelView("t", "table", "panels/table.html", table, draw(table, View(), "t"), False)
     return "".join(table_rows(view)).splitlines()[0]
+
+
+def test_on_paper_a_value_carries_the_title_of_its_column() -> None:
+    """LOOK: on a phone the report's rows stand without their head, and still say what each number is."""
+    table = Table(columns=COLUMNS, rows=(Row(key="1", values=("/a", 4.0)),))
+    grid = replace(cast("Grid", draw(table, View(), "t")), labelled=True)
+    row = "".join(table_rows(PanelView("t", "table", "panels/table.html", table, grid, False)))
+    assert '<td class="is-bar number" data-label="Took">' in row
+    assert "data-label" not in html(Row(key="1", values=("/a", 4.0)))
 
 
 def test_a_bar_is_measured_against_the_longest() -> None:

@@ -68,13 +68,14 @@ class Head:
 @dataclass(frozen=True, slots=True)
 class Grid:
     """A table's columns, the column whose text is the row's link, the one that carries the row's mark (-1: none),
-    and whether rows say a detail."""
+    whether rows say a detail, and whether each cell carries its column's title, for where it stands without it."""
 
     heads: tuple[Head, ...]
     link: int
     mark: int
     detailed: bool
     filters: Form | None
+    labelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

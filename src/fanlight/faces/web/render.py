@@ -37,7 +37,7 @@ from fanlight.errors import FanlightError
 from fanlight.faces.plots.charts import sheet
 from fanlight.faces.plots.svg import svg
 from fanlight.faces.web.chrome import Chrome
-from fanlight.faces.web.drawings import Drawing, draw, share
+from fanlight.faces.web.drawings import Drawing, Grid, draw, share
 from fanlight.faces.web.marks import MARKS
 from fanlight.faces.web.rows import table_rows
 from fanlight.faces.web.views import chart_file
@@ -202,8 +202,10 @@ def _names(chrome: Chrome) -> dict[str, Any]:
 
 
 def _on_paper(shown: PanelView) -> PanelView:
-    """The panel for paper: nothing to click, and a chart over time as a drawing."""
+    """The panel for paper: nothing to click, a chart over time as a drawing, a table that is read without its head."""
     panel = shown.panel
+    if isinstance(shown.drawing, Grid):
+        return replace(shown, drawing=replace(shown.drawing, labelled=True), save="")
     if not isinstance(panel, TimeSeries) or shown.empty or panel.error:
         return replace(shown, save="")
     drawing = Markup(svg(sheet(panel)))  # noqa: S704  # every text in it is escaped by the writer of SVG

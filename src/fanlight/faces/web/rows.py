@@ -49,12 +49,14 @@ def _row(name: str, grid: Grid, row: Row) -> str:
 def _cell(grid: Grid, place: int, raw: Any, row: Row) -> str:
     head = grid.heads[place]
     sign = _sign(row, head.unit) if place == grid.mark else ""
-    return f"{_opening(head.css)}{sign}{_content(raw, row, head, linked=place == grid.link)}</td>"
+    opening = _opening(head.css, head.title if grid.labelled else "")
+    return f"{opening}{sign}{_content(raw, row, head, linked=place == grid.link)}</td>"
 
 
 @lru_cache(256)
-def _opening(css: str) -> str:
-    return f'<td class="{escape(css)}">'
+def _opening(css: str, label: str) -> str:
+    labelled = f' data-label="{escape(label)}"' if label else ""
+    return f'<td class="{escape(css)}"{labelled}>'
 
 
 def _sign(row: Row, unit: str) -> str:
