@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from fanlight import formats, presentable
+from fanlight import presentable
 from fanlight.gateway.pipelines import Pipelines, does
 from fanlight.gateway.runbook import Run
 from fanlight.gateway.schema import Pipeline, action_name
@@ -148,9 +148,12 @@ def steps(run: Run | None, now: float) -> Waterfall:
         spans.append(Span(name=f"{step.name}: {step.does}", start=start, duration=max(took, 0.0), state=state,
                           detail=presentable(step.said, SAID_SHOWN)))  # fmt: skip
         start += took
-    status = "running" if run.status == "running" else f"{run.status} in {formats.phrase(whole, 'seconds')}"
     return Waterfall(
-        title="Last run", note=f"{run.pipeline}, {status}", spans=tuple(spans), duration=max(whole, 1e-6), empty=NO_RUN
+        title="Last run",
+        note=f"{run.pipeline}, {run.status}",
+        spans=tuple(spans),
+        duration=max(whole, 1e-6),
+        empty=NO_RUN,
     )
 
 
