@@ -19,7 +19,7 @@ from fanlight.faces.tui.frame import frame
 from fanlight.faces.tui.links import view_of
 from fanlight.faces.tui.look import Look
 from fanlight.faces.tui.themes import ANSI, DARK, LIGHT, PLAIN, TERMINAL
-from fanlight.panels import ActionButton, Actions, Column, LogLine, Row, Table, Verdict, View
+from fanlight.panels import ActionButton, Actions, Column, LogLine, Phrase, Row, State, Table, Verdict, View
 
 
 def desk(given: PageDocument | None = None, **options: Any) -> Desk:
@@ -364,6 +364,24 @@ def test_data_that_comes_late_is_called_slow(late: float) -> None:
     """TTY-4: a source that hangs is not shown as live."""
     assert ("live" in footer(desk(), late)) == (late < 3)
     assert ("slow, data 4.0 s old" in footer(desk(), late)) == (late > 3)
+
+
+def judged(sentence: str, state: State = "warn") -> PageDocument:
+    """Every kind of panel under a verdict."""
+    return msgspec.structs.replace(every_kind(), verdict=Verdict(state=state, phrases=(Phrase(sentence),)))
+
+
+def test_a_long_verdict_has_two_lines_and_keeps_them() -> None:
+    """TTY-4, LOOK: it is read whole at 80 cells, and a number with a digit less does not move the page."""
+    long = "Degraded. Service knowledge is down: breaker open: 5 failures in a row: the API answered 503."
+    made = desk(judged(long))
+    seen = frame(made, 80, 24, 0.0)
+    shown = " ".join("".join(text for text, _ in row).strip() for row in seen.header)
+    assert shown.endswith(f"▲ {long}")
+    for sentence, state, lines in (("Degraded. Less.", "warn", 3), ("Healthy.", "ok", 2), ("Degraded.", "warn", 2)):
+        made.take(judged(sentence, state), 1.0)  # type: ignore[arg-type]
+        seen = frame(made, 80, 24, 1.0)
+        assert (len(seen.header), len(seen.lines())) == (lines, 24)
 
 
 GONE = "behind for 9 s, 0 frames dropped: the Redis at redis://127.0.0.1:6379/0 cannot be reached (refused); start it"

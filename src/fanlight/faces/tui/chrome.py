@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from fanlight import formats
 from fanlight.faces.tui.cells import Line, clean, cut, fit_line, line_width, spread, words
@@ -11,16 +12,21 @@ from fanlight.faces.tui.document import PageDocument, PageLink
 from fanlight.faces.tui.kinds.prose import verdict
 from fanlight.faces.tui.look import Look, age
 
+JUDGED_LINES: Final = 2
+
 
 def header(document: PageDocument, lines: int, cells: int, look: Look, chosen: str) -> list[Line]:
-    """Who and the pages on one line or two, then the verdict; `chosen` is the range."""
-    said = verdict(document.verdict, cells - 2, 1, look)[0]
-    judged = fit_line(((" ", "text"), *said), cells)
-    if lines == 1:
-        return [judged]
-    if lines == 2:
-        return [_narrow(document, cells), judged]
-    return [_who(document, cells, look, chosen), tabs(document.pages, document.page, cells, look), judged]
+    """Who and the pages on at most so many lines, which is one or two; `chosen` is the range."""
+    if lines < 2:
+        return [_narrow(document, cells)][:lines]
+    return [_who(document, cells, look, chosen), tabs(document.pages, document.page, cells, look)]
+
+
+def judged(document: PageDocument, cells: int, look: Look) -> list[Line]:
+    """The verdict: a line, two for a long one that says what is wrong."""
+    lines = 1 if document.verdict.state == "ok" else JUDGED_LINES
+    said = verdict(document.verdict, cells - 2, lines, look)
+    return [fit_line(((" ", "text"), *line), cells) for line in said]
 
 
 def trouble(document: PageDocument, cells: int, look: Look) -> list[Line]:

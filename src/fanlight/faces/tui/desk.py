@@ -65,6 +65,7 @@ class Desk:
         self.notice_until = 0.0
         self.cells = self.page_room = self.log_room = 1
         self.chosen = False
+        self.judged = ("", 1)
         self.now = 0.0
         self.running: dict[str, str] = {}
 

@@ -37,15 +37,15 @@ class Frame(NamedTuple):
 
 def frame(desk: Desk, width: int, height: int, now: float, output: Sequence[str] = ()) -> Frame:
     """The desk at a moment (monotonic seconds); `output` stands in the log's place while nothing else comes."""
-    trouble = chrome.trouble(desk.document, width, desk.look) if desk.document else []
-    shared = _zones(desk, width, height, told=len(trouble), empty=not (len(desk.backlog) or output))
+    told = _told(desk, width)
+    shared = _zones(desk, width, height, told=max(len(told) - 1, 0), empty=not (len(desk.backlog) or output))
     desk.cells, desk.page_room, desk.log_room = width, shared.page, max(shared.log - 1, 0)
     look = _look(desk)
     page, scrolled = _page(desk, width, shared, look)
     over = desk.dialog.lines(width, height, look) if desk.dialog else []
     return Frame(
         shared,
-        [*_header(desk, width, height, shared.header - len(trouble), look), *trouble][: shared.header],
+        _header(desk, width, height, shared.header, look, told),
         page,
         _log(desk, width, shared.log, look, output),
         [_footer(desk, width, now, scrolled, look)][: shared.footer],
@@ -68,7 +68,20 @@ def _zones(desk: Desk, width: int, height: int, *, told: int, empty: bool) -> Zo
     return zones(width, height, log=desk.log_beside and not desk.enlarged, alone=alone, empty=empty, told=told)
 
 
-def _header(desk: Desk, width: int, height: int, lines: int, look: Look) -> list[Line]:
+def _told(desk: Desk, width: int) -> list[Line]:
+    """How things are: the verdict, and what is wrong with the store. A verdict that took two lines keeps them until the
+    state is another, so that a number which is shorter by a digit does not move the page."""
+    document = desk.document
+    if document is None:
+        return []
+    judged = chrome.judged(document, width, desk.look)
+    state, kept = desk.judged
+    lines = max(len(judged), kept) if state == document.verdict.state else len(judged)
+    desk.judged = (document.verdict.state, lines)
+    return [*_filled(judged, width, lines), *chrome.trouble(document, width, desk.look)]
+
+
+def _header(desk: Desk, width: int, height: int, lines: int, look: Look, told: Sequence[Line]) -> list[Line]:
     if width < LEAST[0] or height < LEAST[1]:
         return [chrome.too_small(width, look)]
     if desk.document is None:
@@ -76,7 +89,7 @@ def _header(desk: Desk, width: int, height: int, lines: int, look: Look) -> list
     chosen = " · ".join(
         (RANGE_TITLES.get(desk.view.range, desk.view.range), *(f"{name} {value}" for name, value in desk.view.filters))
     )
-    return chrome.header(desk.document, lines, width, look, chosen)
+    return [*chrome.header(desk.document, lines - len(told), width, look, chosen), *told]
 
 
 def _filled(lines: Sequence[Line], width: int, height: int) -> list[Line]:

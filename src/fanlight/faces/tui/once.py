@@ -23,7 +23,8 @@ def once(document: PageDocument, width: int, look: Look, view: View, *, lines: i
 def _lines(document: PageDocument, width: int, look: Look, view: View, lines: int) -> Iterator[Line]:
     dense = width < DENSE_WIDTH
     chosen = RANGE_TITLES.get(view.range, view.range)
-    yield from chrome.header(document, 2 if dense else 3, width, look, chosen)
+    yield from chrome.header(document, 1 if dense else 2, width, look, chosen)
+    yield from chrome.judged(document, width, look)
     yield from chrome.trouble(document, width, look)
     yield from Sheet().rows(document, width, 0, look, dense=dense)
     if document.lines:

@@ -17,7 +17,7 @@ LABEL: Final = 18
 GAP: Final = 3
 """Cells between what stands side by side."""
 
-MOST_EMPTY_LINES: Final = 3
+MOST_EMPTY_LINES: Final = 5
 BRIEF_ROWS: Final = 8
 """Rows of a listing in brief, unless there is room to spare."""
 
