@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from fanlight.core import rules
@@ -21,6 +22,8 @@ STATEMENTS_HOW = 'No call of a database yet. dashboard.watch("sqlalchemy") or da
 SHOWN = 20
 LIMIT = 100
 VALUE_LIMIT = 200
+TIME_LENGTHS = range(20, 36)
+"""Characters of a time in RFC 3339, from 2026-11-22T10:14:05Z to one with microseconds and an offset."""
 DEPTH = 3
 
 
@@ -49,6 +52,9 @@ def _flatten(data: Mapping[str, Any], prefix: str = "", depth: int = DEPTH) -> l
 
 
 def _fact(name: str, value: Any) -> Fact:
+    at = _moment(value)
+    if at is not None:
+        return Fact(name=_title(name), value=at, unit="time")
     unit: Unit = "text"
     if isinstance(value, bool):
         unit = "boolean"
@@ -70,22 +76,41 @@ def lists(snapshot: Snapshot, view: View) -> Table:
 
 
 def _table(title: str, rows: list[Mapping[str, Any]] | tuple[Mapping[str, Any], ...]) -> Table:
-    names = list(rows[0])[:8]
-    columns = tuple(
-        Column(name=text(name, VALUE_LIMIT), title=_title(name), unit=_unit(rows[0][name])) for name in names
+    shown = [row for row in rows[:LIMIT] if isinstance(row, Mapping)]
+    names = list(shown[0])[:8]
+    units = {name: _unit([row.get(name) for row in shown]) for name in names}
+    return Table(
+        title=title,
+        columns=tuple(Column(name=text(name, VALUE_LIMIT), title=_title(name), unit=units[name]) for name in names),
+        rows=tuple(
+            Row(key=str(place), values=tuple(_shown(row.get(name), units[name]) for name in names))
+            for place, row in enumerate(shown)
+        ),
     )
-    made = tuple(
-        Row(key=str(place), values=tuple(_plain(row.get(name)) for name in names))
-        for place, row in enumerate(rows[:LIMIT])
-        if isinstance(row, Mapping)
-    )
-    return Table(title=title, columns=columns, rows=made)
 
 
-def _unit(value: Any) -> Unit:
-    if isinstance(value, int) and not isinstance(value, bool):
+def _unit(values: list[Any]) -> Unit:
+    """The unit of a column: what all of it are, if that is times, else what its first is."""
+    first = values[0]
+    if isinstance(first, int) and not isinstance(first, bool):
         return "integer"
-    return "number" if isinstance(value, float) else "text"
+    if isinstance(first, float):
+        return "number"
+    said = [value for value in values if value is not None]
+    return "time" if said and all(_moment(value) is not None for value in said) else "text"
+
+
+def _shown(value: Any, unit: Unit) -> Any:
+    return _moment(value) if unit == "time" else _plain(value)
+
+
+def _moment(value: Any) -> float | None:
+    """Unix seconds of a time with its zone, as a text in RFC 3339 or as a datetime; None for what is no such time."""
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) and len(value) in TIME_LENGTHS else value
+        return at.timestamp() if isinstance(at, datetime) and at.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _plain(value: Any) -> Any:
