@@ -56,7 +56,7 @@ def test_the_page_and_the_terminal_show_the_same_numbers(start: Start, eventuall
     eventually(same)
     in_browser, _ = seen
     assert len(in_browser) == 6
-    assert in_browser["Error rate"] == ("5 %", "3 of 60 · limit 5%")
+    assert in_browser["Error rate"] == ("5 %", "3 of 60 · limit 5 %")
     assert re.fullmatch(r"p50 [\d.]+ (ms|µs) · p99 [\d.]+ (ms|µs)", in_browser["Latency p95"][1])
     eventually(lambda: any(re.search(r" client +\S+ +3 ", row) for row in terminal.screen()))  # drawn once a second
     terminal.type("q")

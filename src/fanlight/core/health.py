@@ -321,6 +321,6 @@ def _breaker(evidence: Evidence) -> Factor:
         return Factor(name="breaker", weight=BREAKER, lost=0.0, said="closed")
     if evidence.breaker == "half_open":
         return Factor(name="breaker", weight=BREAKER, lost=HALF_OPEN, said="half-open: one call tries")
-    share = "" if evidence.breaker_share >= 1 else f" on {evidence.breaker_share:.0%} of instances"
+    share = "" if evidence.breaker_share >= 1 else f" on {formats.phrase(evidence.breaker_share, 'ratio')} of instances"
     lost = max(BREAKER * evidence.breaker_share, HALF_OPEN)
     return Factor(name="breaker", weight=BREAKER, lost=lost, said=f"open{share}: {evidence.breaker_reason}")

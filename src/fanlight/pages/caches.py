@@ -30,7 +30,7 @@ def cache_donut(snapshot: Snapshot, view: View) -> Donut:
     total = snapshot.cache_total
     asked = total.hits + total.misses
     slices = (Bar(name="hits", value=total.hits, tone="ok"), Bar(name="misses", value=total.misses, tone="warn"))
-    text = "" if total.hit_ratio is None else f"{total.hit_ratio:.0%}"
+    text = "" if total.hit_ratio is None else f"{total.hit_ratio * 100:.0f} %"
     note = "since the first start" if asked else ""
     return Donut(title="Cache hits", note=note, slices=slices if asked else (), text=text, empty=HOW)
 

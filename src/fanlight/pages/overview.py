@@ -44,12 +44,12 @@ def request_rate(snapshot: Snapshot, view: View) -> Stat:
 
 def error_rate(snapshot: Snapshot, view: View) -> Stat:
     requests = snapshot.requests
-    errors = formats.phrase(requests.window_errors, "integer")
+    errors, limit = formats.phrase(requests.window_errors, "integer"), formats.phrase(rules.ERROR_RATIO, "ratio")
     return Stat(
         title="Error rate",
         value=requests.error_ratio if requests.window_count else None,
         unit="ratio",
-        detail=f"{errors} of {formats.phrase(requests.window_count, 'integer')} · limit {rules.ERROR_RATIO:.0%}",
+        detail=f"{errors} of {formats.phrase(requests.window_count, 'integer')} · limit {limit}",
         state=rules.error_state(requests.error_ratio),
         spark=charts.error_ratios(snapshot),
         tone="error",

@@ -123,7 +123,7 @@ def test_words_and_paths_are_cut_to_their_room(text: str, cells: int) -> None:
 @pytest.mark.parametrize(
     ("text", "cells", "shown"),
     [
-        ("5 of 104 · limit 5%", 16, "5 of 104…"),
+        ("5 of 104 · limit 5 %", 16, "5 of 104…"),
         ("3 646 in all, 40 per call", 16, "3 646 in all…"),
         ("service and what it depends on", 22, "service and what it…"),
         ("Pneumonoultramicroscopic", 10, "Pneumonou…"),
