@@ -155,6 +155,10 @@ GOLDEN: dict[str, tuple[tuple[Script, ...], str]] = {
         (full, requests(5), database("connection\n refused.")),
         "error: Down. The database does not answer: connection refused.",
     ),
+    "a long error": (
+        (full, requests(5), database("server db-1.internal " * 6 + "answered 503")),
+        f"error: Down. The database does not answer: {'server db-1.internal ' * 5}server […].",
+    ),
 }
 
 

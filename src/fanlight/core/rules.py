@@ -31,6 +31,8 @@ VERY_SLOW_COUNT: Final = 0
 BUSY_PERCENT: Final = 80.0
 LAG_SECONDS: Final = 0.1
 RUN_SECONDS: Final = 60
+SAID: Final = 120
+"""Characters of an error that the verdict repeats."""
 
 SERVER_ERRORS: Final = ("internal", "upstream", "timeout")
 """Error types the service answers for; the rest are the caller's."""
@@ -147,7 +149,11 @@ def _database(snapshot: Snapshot) -> Verdict | None:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())[:120].rstrip(".")
+    """A text in a line, cut between two words where it is long: half of a status or of an amount would be another."""
+    words = " ".join(text.split())
+    if len(words) <= SAID:
+        return words.rstrip(".")
+    return f"{words[:SAID].rpartition(' ')[0] or words[:SAID]} […]"
 
 
 def _required(snapshot: Snapshot) -> Verdict | None:
