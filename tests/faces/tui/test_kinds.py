@@ -221,7 +221,24 @@ def test_a_chart_survives_odd_data() -> None:
             assert full(TimeSeries(start=0.0, step=step, lines=lines), 80, 12)
 
 
-@pytest.mark.parametrize(("cells", "shown"), [(40, "/v1/chat stream"), (30, "…1/chat stream")])
+@pytest.mark.parametrize(("cells", "shown"), [(100, "answered 503 Overloaded"), (60, "answered 503"), (30, "")])
+def test_what_is_said_of_a_row_has_what_its_columns_leave(cells: int, shown: str) -> None:
+    """TTY-4, LOOK: why a call failed is read beside it; columns keep their texts, and their places for other words."""
+    columns = (
+        vocabulary.Column(name="operation", title="Operation", unit="code", wide=True),
+        vocabulary.Column(name="took", title="Took", unit="seconds"),
+    )
+    made = []
+    for reason in ("answered 503 Overloaded", "answered 502 Bad Gateway"):
+        row = vocabulary.Row(key="1", values=("execute_command", 0.003), detail=reason)
+        panel = vocabulary.Table(title="Failed calls", columns=columns, rows=(row,))
+        made.append("".join(text for text, _ in KINDS[vocabulary.Table].full(panel, cells, 9, LOOK)[1]))
+    assert shown in made[0]
+    assert ("answered" in made[0]) == bool(shown)
+    assert made[0].partition("answered")[0] == made[1].partition("answered")[0]
+
+
+@pytest.mark.parametrize(("cells", "shown"), [(39, "/v1/chat stream"), (30, "…1/chat stream")])
 def test_rows_that_look_alike_are_told_apart(cells: int, shown: str) -> None:
     """TTY-4: where their details have no room, a route and the same route as a stream are not two equal lines."""
     columns = (
@@ -267,11 +284,13 @@ def test_times_a_day_ago_say_the_day() -> None:
     """ORC-5: in a range of days a time of day alone could be any of them; the room for it stays the same."""
     look, yesterday = Look(zone=UTC, at=NOW), NOW - 86_400
     for at, wide, narrow in (
-        (NOW, look.clock_ms(NOW), look.clock(NOW)),
+        (NOW - 0.5, look.clock_ms(NOW - 0.5), look.clock(NOW - 0.5)),
+        (NOW, f"{look.clock(NOW)}    ", look.clock(NOW)),
         (yesterday, look.clock(yesterday, "%d %b %H:%M"), look.clock(yesterday, "%d %b  ")),
     ):
         assert (look.moment(at, coarse=False), look.moment(at, coarse=True)) == (wide, narrow)
         assert (len(wide), len(narrow)) == (12, 8)
+    assert look.phrase(NOW, "time") == look.clock(NOW)
     assert look.value(yesterday, "time") == (look.clock(yesterday, "%d %b %H:%M"), "")
 
 

@@ -108,15 +108,18 @@ class Look:
         return formats.DASH if moment is None else f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"
 
     def moment(self, at: float, *, coarse: bool) -> str:
-        """A moment in twelve cells, or in eight: its time of day, or its day when it is a day ago."""
+        """A moment in twelve cells, or in eight: its time of day, or its day when it is a day ago. A whole second is
+        known to the second, as that of a service's last call."""
         if self.at - at >= DAY:
             return self.clock(at, "%d %b  " if coarse else "%d %b %H:%M")
-        return self.clock(at) if coarse else self.clock_ms(at)
+        if coarse:
+            return self.clock(at)
+        return self.clock_ms(at) if at % 1 else f"{self.clock(at)}    "
 
     def phrase(self, raw: object, unit: str) -> str:
         """A raw value in its unit, as one text; times in the viewer's zone."""
         if unit == "time" and isinstance(raw, int | float):
-            return self.value(raw, unit)[0]
+            return self.value(raw, unit)[0].rstrip()
         return cells.clean(formats.phrase(raw, unit))
 
     def value(self, raw: object, unit: str) -> tuple[str, str]:

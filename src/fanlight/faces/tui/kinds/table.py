@@ -34,7 +34,7 @@ FINE: Final = 60
 """Cells of a table from which times have milliseconds."""
 
 DETAIL: Final = 14
-"""Cells a row's detail needs to be shown."""
+"""Cells a row's detail needs to be shown, and by which it gets more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,9 @@ def full(panel: Table, cells: int, height: int, look: Look) -> list[Line]:
     rows = panel.rows[: max(height - 1, 0)]
     marked = any(row.state in ("warn", "error") and not _says(row, panel.columns) for row in panel.rows)
     room = cells - (2 if marked else 0)
-    heads = arrange(panel, rows, room, look)
-    left = room - sum(head.cells for head in heads) - 2 * (len(heads) - 1)
-    detail = left - 2 if left >= DETAIL and any(row.detail for row in rows) else 0
+    heads = fitting(panel, rows, room, look)
+    detail = _spare(rows, heads, room)
+    heads = _widened(heads, room - (detail + 2 if detail else 0))
     told = {} if detail else _told_apart(panel, rows)
     gutter = ((" " * 2, "text"),) if marked else ()
     return [
@@ -90,8 +90,16 @@ def _says(row: Row, columns: Sequence[Column]) -> bool:
     return any(column.unit == "state" and state_of(value) == row.state for value, column in said)
 
 
-def arrange(panel: Table, rows: Sequence[Row], room: int, look: Look) -> list[Head]:
-    """The columns that have room, with their widths; those further right go first, never the telling ones."""
+def _spare(rows: Sequence[Row], heads: Sequence[Head], room: int) -> int:
+    """The cells that columns with their texts whole leave for details; 0 where that is too little to be read. They come
+    in steps, so that not every new row moves the columns."""
+    longest = max((width(clean(row.detail or "")) for row in rows), default=0)
+    left = room - sum(head.cells for head in heads) - 2 * len(heads)
+    return min(left, -(-longest // DETAIL) * DETAIL) if left >= DETAIL else 0
+
+
+def fitting(panel: Table, rows: Sequence[Row], room: int, look: Look) -> list[Head]:
+    """The columns that have room, each as wide as its texts; those further right go first, never the telling ones."""
     heads = [_head(panel, place, column, rows, look) for place, column in enumerate(panel.columns)]
     while len(heads) > 1 and _least(heads) > room:
         if any(head.bar > NARROW_BAR for head in heads):
@@ -102,7 +110,7 @@ def arrange(panel: Table, rows: Sequence[Row], room: int, look: Look) -> list[He
             heads = [_rebarred(head, 0) for head in heads]
         else:
             heads.pop()
-    return _widened(heads, room)
+    return heads
 
 
 def _least(heads: Sequence[Head]) -> int:
