@@ -11,10 +11,10 @@ import sys
 import sysconfig
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from fanlight.gateway.mcp.failure import Failure
-from fanlight.gateway.mcp.peer import LINE_LIMIT
+from fanlight.gateway.mcp.pipes import reader, writer
 from fanlight.gateway.schema import McpServer
 
 PASSED: Final = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
@@ -101,8 +101,8 @@ async def _started(name: str, settings: McpServer, environ: Mapping[str, str]) -
             ours.close()
             raise Failure("unavailable", f"{name} cannot be started: {error}"[:300]) from error
     told, lifeline = await asyncio.open_connection(sock=ours)
-    outputs = [await _reader(keeper.stdout), await _reader(keeper.stderr)]
-    process = Process(keeper, told, lifeline, await _writer(keeper.stdin), outputs)
+    outputs = [await reader(keeper.stdout), await reader(keeper.stderr)]
+    process = Process(keeper, told, lifeline, await writer(keeper.stdin), outputs)
     reason = await process.begun()
     if reason:
         await process.stop()
@@ -119,21 +119,6 @@ def _spawn(lifeline: socket.socket, settings: McpServer, environ: Mapping[str, s
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=settings.cwd or None,
         env=environment(settings, environ), pass_fds=(fd,), start_new_session=True, bufsize=0,
     )  # fmt: skip
-
-
-async def _reader(pipe: Any) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
-    reader = asyncio.StreamReader(limit=LINE_LIMIT)
-    protocol = asyncio.StreamReaderProtocol(reader)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
-    return reader, transport
-
-
-async def _writer(pipe: Any) -> asyncio.StreamWriter:
-    loop = asyncio.get_running_loop()
-    transport, protocol = await loop.connect_write_pipe(
-        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), pipe
-    )
-    return asyncio.StreamWriter(transport, protocol, None, loop)
 
 
 def environment(settings: McpServer, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
