@@ -194,6 +194,7 @@ def test_what_a_tool_or_its_caller_gets_wrong_says_nothing_against_the_server(tm
         for name in ["fail"] * 12 + ["none"] * 12:
             assert asked("POST", f"{address}/mcp/old/tools/call", {"name": name})[0] == (200 if name == "fail" else 400)
         until(lambda: recorded(made) == {"fail": (12, 12), "(unlisted)": (12, 12)})
+        until(lambda: service(made, "old").breaker is not None)  # levels are read once a second
         server = service(made, "old")
         assert server.errors_by_type == {"tool_error": 12, "validation": 12}
         assert (server.health.score, server.health.status, server.recent.faults) == (100.0, "healthy", 0)
