@@ -155,7 +155,7 @@ def test_unhandled_error_that_was_answered(recorder: ListRecorder) -> None:
         ([], asyncio.CancelledError(), 499, DISCONNECTED),
         ([START, CHUNK], asyncio.CancelledError(), 200, DISCONNECTED),
         ([], ClientDisconnect(), 499, DISCONNECTED),
-        ([], KeyboardInterrupt(), 500, 0),
+        ([], KeyboardInterrupt("by hand"), 500, 0),
     ],
 )
 def test_exceptions(

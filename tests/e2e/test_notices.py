@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
+from playwright.sync_api import Route
 from tests.e2e.browsing import Visit, expect
 from tests.e2e.service import Shop
 
@@ -43,8 +44,18 @@ def test_old_news_is_no_news(service: Shop, visit: Visit) -> None:
     """ORC-6: who opens the page now is not told what happened before."""
     error(service, "before-you-came")
     service.shows("/events-partial", "before-you-came")
-    page = visit(service.page).go("/data")
-    error(service, "after-you-came")
+    visitor, held = visit(service.page), list[Route]()
+    visitor.page.route("**/live?*", lambda route: held.append(route))
+    page = visitor.go("/data", live=False)
+    for _ in range(1_000):
+        if held:
+            break
+        page.wait_for_timeout(20)
+    error(service, "after-you-came")  # while the page stands, and does not listen yet
+    service.shows("/events-partial", "after-you-came")
+    for route in held:
+        route.continue_()
+    page.unroute_all()
     expect(page.locator("#toasts")).to_contain_text("after-you-came")
     expect(page.locator("#toasts")).not_to_contain_text("before-you-came")
 

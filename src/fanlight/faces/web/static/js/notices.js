@@ -4,6 +4,7 @@
   const box = document.getElementById("notify");
   const why = document.getElementById("notify-why");
   const possible = "Notification" in window && isSecureContext;
+  const painted = Date.parse(document.querySelector("[data-updated]").dateTime) / 1000;
   let first = true;
 
   const stored = () => {
@@ -32,8 +33,8 @@
   fanlight.notifying = () => possible && wanted && Notification.permission === "granted";
   // What was there when the page came is not news.
   fanlight.notices = (notices) => {
-    for (const { key, text, type, state } of [...notices].reverse()) {
-      if (first) fanlight.said(key);
+    for (const { key, at, text, type, state } of [...notices].reverse()) {
+      if (first && at <= painted) fanlight.said(key);
       else if (type === "action" && fanlight.acting) continue; // the answer is about to tell it
       else if (fanlight.toast(state || "idle", `${type}: ${text}`, { key }) && document.hidden && fanlight.notifying()) {
         new Notification(`${document.title}: ${type}`, { body: text, tag: key });
