@@ -122,7 +122,9 @@ def test_a_detail_takes_the_room_that_is_left(service: Shop, visit: Visit) -> No
         with contextlib.suppress(OSError), service.dashboard.call("detailed", "GET /facts", kind="http"):
             raise OSError(error)
     page = visit(service.page).go("/services")
-    short, long = page.locator("#panel-failed-calls td.is-said span", has_text=said).all()[:2]
+    details = page.locator("#panel-failed-calls td.is-said span", has_text=said)
+    expect(details).to_have_count(2)  # the page may have been painted before they were folded
+    short, long = details.all()
     lines = "(text) => Math.round(text.clientHeight / parseFloat(getComputedStyle(text).lineHeight))"
     hidden = "(text) => text.scrollHeight > text.clientHeight + 1"
     assert (short.evaluate(lines), short.evaluate(hidden)) == (1, False)

@@ -76,7 +76,8 @@ class Capture:
         self._root_path = _own_root_path(app)
         self._exact = frozenset(path for path in options.exclude if not path.endswith("*"))
         self._beginnings = tuple(path[:-1] for path in options.exclude if path.endswith("*"))
-        self._special = (*((options.prefix,) if face else ()), *self._exact, *self._beginnings)
+        special = (*((options.prefix,) if face else ()), *self._exact, *self._beginnings)
+        self._special = ("",) if self._root_path else special  # every path has that beginning
         self._on_startup = on_startup
         self._on_shutdown = on_shutdown
         self._started = False
@@ -87,8 +88,9 @@ class Capture:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         if scope["type"] != "http":
             return await self._other(scope, receive, send)
-        path, root_path = scope["path"], self._root_path or scope.get("root_path") or ""
+        path, root_path = scope["path"], scope.get("root_path") or ""
         if root_path or path.startswith(self._special) or not self._started:
+            root_path = self._root_path or root_path
             other = self._aside(scope, path, root_path)
             if other is not None:
                 return await _unmeasured(other, scope, receive, send)

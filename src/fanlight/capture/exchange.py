@@ -152,7 +152,8 @@ class Exchange:
             self.phase = _ENDED
             now_ns = capture.now_ns
             capture.active -= 1
-            if not self.flags & DISCONNECTED:  # else it is noted when the client left
+            flags = self.flags
+            if not (flags and flags & DISCONNECTED):  # else it is noted when the client left
                 self.ended_ns = now_ns()
             if self.status < 500:
                 try:
