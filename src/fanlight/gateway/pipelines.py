@@ -231,10 +231,10 @@ class _Course:
         return said
 
     async def _timed(self, number: int, label: str, step: Step, results: dict[str, str]) -> str:
-        await self._keep_step(number, status="running")
         began = self._pipelines.now()
         status, said = "error", "it was stopped"
         try:
+            await self._keep_step(number, status="running")
             said = await self._step(label, step, results)
             status = "success"
         except FanlightError as error:
